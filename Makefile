@@ -1,0 +1,99 @@
+# Everything a contributor or CI runs. Rust, a C++ compiler, make and Python 3.11 or later are given;
+# the other tools, the build of llama.cpp and the models go to a cache folder that all clones share
+# (ZEROHOP_CACHE, by default ~/.cache/zerohop).
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+# Most targets wait for cargo's lock on the target folder anyway.
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+CARGO_FLAGS := --release --locked
+
+# Opens a recipe line: what tools/buildenv.py prepared, and where tests find the models.
+ENV := variables="$$($(PYTHON) tools/buildenv.py env)"; eval "$$variables"; \
+	export ZEROHOP_TEST_MODELS="$$ZEROHOP_CACHE/models"; \
+	lib="$$CARGO_TARGET_DIR/release"; venv="$$ZEROHOP_CACHE/venv/bin/python";
+SMOLLM2 := smollm2-135m-instruct-q4_1.gguf
+QWEN := qwen2.5-coder-0.5b-instruct-q4_k_m.gguf
+
+# Which real models to fetch; targets narrow or widen it.
+MODELS := smollm2 qwen
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## install the build tools into the cache folder
+	@$(PYTHON) tools/buildenv.py setup
+
+.PHONY: models
+models: setup ## fetch the real models, generate the tiny and the hostile ones
+	@$(ENV) python tests/models/fetch.py $(MODELS)
+	@$(ENV) python tests/models/generate.py
+
+.PHONY: demo
+demo: MODELS := smollm2
+demo: models lib install ## run the examples in Python, C and Rust
+	@$(ENV) "$$venv" examples/python/demo.py "$$ZEROHOP_TEST_MODELS/$(SMOLLM2)"
+	@$(ENV) mkdir -p build; \
+		$(CC) -O2 -Iinclude examples/c/chat.c -o build/chat -L"$$lib" -lzerohop -Wl,-rpath,"$$lib"; \
+		build/chat "$$ZEROHOP_TEST_MODELS/$(SMOLLM2)"
+	@$(ENV) cargo run --quiet $(CARGO_FLAGS) -p zerohop --example chat -- "$$ZEROHOP_TEST_MODELS/$(SMOLLM2)"
+
+.PHONY: test
+test: models lib install ## run all tests: Rust, C and C++, Python
+	@$(ENV) cargo test $(CARGO_FLAGS)
+	@$(ENV) $(MAKE) --no-print-directory -C tests/c LIB_DIR="$$lib" CC="$(CC)" CXX="$(CXX)"
+	@$(ENV) "$$venv" -m pytest -q python/tests
+
+.PHONY: accept
+accept: MODELS := smollm2 qwen gemma3
+accept: export ZEROHOP_TEST_FULL := 1
+accept: test ## the same tests, with the slow cases
+
+.PHONY: lint
+lint: setup ## check formats, lints, types and the generated header
+	@$(ENV) cargo fmt --check
+	@$(ENV) ruff check --quiet python tools tests examples
+	@$(ENV) ruff format --quiet --check python tools tests examples \
+		|| { echo "Python files need formatting: run \`ruff format\` on them" >&2; exit 1; }
+	@$(ENV) mypy --no-error-summary
+	@$(ENV) cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+	@$(MAKE) --no-print-directory header-check
+
+.PHONY: bench
+bench: MODELS := qwen
+bench: models ## measure against bare llama.cpp calls
+	@$(ENV) cargo run $(CARGO_FLAGS) -p zerohop-bench -- "$$ZEROHOP_TEST_MODELS/$(QWEN)"
+
+.PHONY: lib
+lib: setup ## build libzerohop.so and libzerohop.a
+	@$(ENV) cargo build $(CARGO_FLAGS) -p zerohop-ffi
+
+.PHONY: wheel
+wheel: setup ## build the Python wheel into dist/
+	@rm -rf dist
+	@$(ENV) maturin build $(CARGO_FLAGS) --out dist
+
+# The wheel goes into an environment of its own, as a user would have it.
+.PHONY: install
+install: wheel
+	@$(ENV) "$$venv" -m pip --disable-pip-version-check install --quiet --no-index --no-deps --force-reinstall dist/*.whl
+
+# The ffi crate's build script writes the header; checking the crate runs it, and links nothing.
+.PHONY: header
+header: setup ## regenerate include/zerohop.h
+	@$(ENV) cargo check $(CARGO_FLAGS) -p zerohop-ffi --features generate-header
+
+.PHONY: header-check
+header-check: header
+	@git diff --exit-code -- include/zerohop.h \
+		|| { echo "include/zerohop.h was not up to date: commit it as it is now" >&2; exit 1; }
+
+.PHONY: clean
+clean: ## remove what was built in this clone; the cache folder stays
+	@rm -rf build dist target tests/c/build python/zerohop/_native*.so .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -prune -exec rm -rf {} +

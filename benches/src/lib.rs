@@ -1,0 +1,113 @@
+//! A bare llama-cpp-2 loop: what an answer costs and says without zerohop.
+//!
+//! The bench measures against it, and the tests compare greedy answers with it.
+
+use std::num::NonZeroU32;
+use std::path::Path;
+
+use llama_cpp_2::context::LlamaContext;
+use llama_cpp_2::context::params::LlamaContextParams;
+use llama_cpp_2::llama_backend::LlamaBackend;
+use llama_cpp_2::llama_batch::LlamaBatch;
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::model::params::LlamaModelParams;
+use llama_cpp_2::token::LlamaToken;
+
+/// Any failure of the bare loop.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// A model in llama-cpp-2's hands.
+#[derive(Debug)]
+pub struct Bare {
+    model: LlamaModel,
+    backend: LlamaBackend,
+}
+
+impl Bare {
+    /// Loads a model. Must not live at the same time as an engine: llama-cpp-2
+    /// initialises llama.cpp once per process.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let mut backend = LlamaBackend::init()?;
+        backend.void_logs();
+        let model = LlamaModel::load_from_file(&backend, path, &LlamaModelParams::default())?;
+        Ok(Bare { model, backend })
+    }
+
+    /// Greedily continues a prompt given as text, control tokens included, until
+    /// the end of the turn or `max_tokens`.
+    pub fn continue_text(&self, prompt: &str, max_tokens: usize, threads: i32) -> Result<String, Error> {
+        let tokens = self.model.vocab().tokenize(prompt.as_bytes(), true, true);
+        let mut run = self.start(&tokens, max_tokens, threads)?;
+        let mut bytes = Vec::new();
+        for _ in 0..max_tokens {
+            let token = run.newest();
+            if self.model.vocab().is_eog(token) {
+                break;
+            }
+            bytes.extend(self.model.vocab().token_to_piece(token, false, None));
+            run.step()?;
+        }
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Computes a prompt in a context of its own.
+    pub fn start(&self, prompt: &[LlamaToken], max_tokens: usize, threads: i32) -> Result<Run<'_>, Error> {
+        let cells = u32::try_from(prompt.len() + max_tokens)?;
+        let params = LlamaContextParams::default()
+            .with_n_ctx(NonZeroU32::new(cells)).with_flash_attention_policy(std::env::var("FA").map_or(-1, |v| v.parse().unwrap()))
+            .with_n_threads(threads)
+            .with_n_threads_batch(threads);
+        let mut context = self.model.new_context(&self.backend, params)?;
+        let mut batch = LlamaBatch::new(512, 1);
+        for (start, chunk) in (0i32..).step_by(512).zip(prompt.chunks(512)) {
+            batch.clear();
+            for (position, &token) in (start..).zip(chunk) {
+                batch.add(token, position, &[0], position + 1 == i32::try_from(prompt.len())?)?;
+            }
+            context.decode(&mut batch)?;
+        }
+        let newest = argmax(context.get_logits_ith(batch.n_tokens() - 1));
+        Ok(Run { context, batch, newest, position: i32::try_from(prompt.len())? })
+    }
+
+    /// The prompt's tokens.
+    pub fn tokenize(&self, prompt: &str) -> Vec<LlamaToken> {
+        self.model.vocab().tokenize(prompt.as_bytes(), true, true)
+    }
+}
+
+/// One greedy generation.
+#[derive(Debug)]
+pub struct Run<'a> {
+    context: LlamaContext<'a>,
+    batch: LlamaBatch<'static>,
+    newest: LlamaToken,
+    position: i32,
+}
+
+impl Run<'_> {
+    /// The token chosen last.
+    pub fn newest(&self) -> LlamaToken {
+        self.newest
+    }
+
+    /// Computes that token and chooses the next.
+    pub fn step(&mut self) -> Result<(), Error> {
+        self.batch.clear();
+        self.batch.add(self.newest, self.position, &[0], true)?;
+        self.context.decode(&mut self.batch)?;
+        self.position += 1;
+        self.newest = argmax(self.context.get_logits_ith(0));
+        Ok(())
+    }
+}
+
+fn argmax(logits: &[f32]) -> LlamaToken {
+    let mut best = (0, f32::NEG_INFINITY);
+    for (token, &logit) in (0..).zip(logits) {
+        if logit > best.1 {
+            best = (token, logit);
+        }
+    }
+    LlamaToken(best.0)
+}

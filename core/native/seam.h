@@ -1,0 +1,60 @@
+// The C seam between zerohop and llama.cpp's C++.
+//
+// Every function here catches every C++ exception: none may unwind into Rust.
+// A function that can fail takes a last `char ** error`; on failure it stores a
+// message there that the caller frees with zerohop_native_string_free.
+#pragma once
+
+#include "llama.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct zerohop_native_templates;
+
+// Returned by zerohop_native_decode when a C++ exception was caught.
+#define ZEROHOP_NATIVE_EXCEPTION INT32_MIN
+
+void zerohop_native_string_free(char * text);
+
+// Keeps llama.cpp's `common` library from starting its own logging thread,
+// which writes to the host's stdout and stderr.
+void zerohop_native_silence_common(void);
+
+struct llama_context * zerohop_native_context_new(struct llama_model * model, struct llama_context_params params, char ** error);
+void                   zerohop_native_context_free(struct llama_context * context);
+
+// llama_decode's result, or ZEROHOP_NATIVE_EXCEPTION.
+int32_t zerohop_native_decode(struct llama_context * context, struct llama_batch batch, char ** error);
+
+// NULL when the batch's token `index` was not asked for logits.
+const float * zerohop_native_logits(struct llama_context * context, int32_t index);
+
+// Removes positions [from, end) of one sequence; `from` < 0 removes all of it.
+bool zerohop_native_sequence_remove(struct llama_context * context, llama_seq_id sequence, llama_pos from);
+
+// llama_tokenize's result; INT32_MIN when it threw or overflowed.
+int32_t zerohop_native_tokenize(const struct llama_vocab * vocab, const char * text, int32_t text_len,
+                                llama_token * tokens, int32_t capacity, bool parse_special, char ** error);
+
+// llama_token_to_piece's result, or 0 when it threw.
+int32_t zerohop_native_token_to_piece(const struct llama_vocab * vocab, llama_token token, char * buffer,
+                                      int32_t capacity, bool special);
+
+// The templates of a model, or of `override_source` when that is not NULL.
+struct zerohop_native_templates * zerohop_native_templates_new(const struct llama_model * model,
+                                                               const char * override_source, char ** error);
+void   zerohop_native_templates_free(struct zerohop_native_templates * templates);
+
+// Renders a prompt. `request` is JSON: {"messages": [...]}.
+// The reply is JSON: {"prompt": str} (JSON, because a prompt may hold NUL bytes). NULL on failure.
+char * zerohop_native_templates_apply(const struct zerohop_native_templates * templates, const char * request,
+                                      size_t request_len, char ** error);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,266 @@
+//! A context: the KV cache and the decoding of batches.
+
+use std::ffi::c_void;
+use std::ptr::NonNull;
+use std::slice;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use llama_cpp_sys_2 as sys;
+
+use super::native;
+use super::{Model, Token, logs};
+use crate::api::error::{Error, ErrorKind, Result};
+use crate::model::KvType;
+
+/// What [`Context::new`] needs to know.
+#[derive(Debug, Clone)]
+pub(crate) struct ContextOptions {
+    /// Cells of the unified KV cache, shared by all sequences.
+    pub(crate) cells: u32,
+    /// Tokens of one batch at most.
+    pub(crate) batch: u32,
+    /// Sequences alive at once.
+    pub(crate) sequences: u32,
+    /// Threads for computing.
+    pub(crate) threads: u32,
+    /// Type of the KV cache's cells.
+    pub(crate) kv_type: KvType,
+}
+
+/// Stops a decode that is running, from any thread. Serves closing only: it ends
+/// the step of every sequence.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Abort(Arc<AtomicBool>);
+
+impl Abort {
+    pub(crate) fn abort(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// How a decode ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decoded {
+    /// All tokens are in the cache, and the logits asked for can be read.
+    Done,
+    /// The cache has no room for this batch; nothing was changed.
+    CacheFull,
+    /// Stopped by [`Abort`].
+    Aborted,
+}
+
+/// A context over a model.
+#[derive(Debug)]
+pub(crate) struct Context {
+    raw: NonNull<sys::llama_context>,
+    cells: u32,
+    abort: Abort,
+    model: Arc<Model>,
+}
+
+// SAFETY: a context may be used from any one thread at a time; it is not `Sync`,
+// and every call that changes it takes `&mut self`.
+unsafe impl Send for Context {}
+
+impl Context {
+    pub(crate) fn new(model: Arc<Model>, options: &ContextOptions) -> Result<Self> {
+        let abort = Abort::default();
+        let params = context_params(options, &abort);
+        // SAFETY: the model is live and kept by the new value, as is the flag
+        // that the abort callback reads.
+        let ((raw, error), logged) = logs::collect_errors(|| unsafe {
+            native::with_error(|error| native::zerohop_native_context_new(model.raw(), params, error))
+        });
+        let raw = NonNull::new(raw).ok_or_else(|| {
+            let reason = error.or_else(|| logged.into_iter().next()).unwrap_or_default();
+            Error::new(
+                ErrorKind::Unavailable,
+                format!("no context of {} tokens could be made: {reason}; try a smaller context_length", options.cells),
+            )
+        })?;
+        // SAFETY: the context is live.
+        let cells = unsafe { sys::llama_n_ctx(raw.as_ptr()) };
+        Ok(Context { raw, cells, abort, model })
+    }
+
+    pub(crate) fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+
+    /// Cells of the KV cache: what was asked for, rounded up by llama.cpp.
+    pub(crate) fn cells(&self) -> u32 {
+        self.cells
+    }
+
+    /// A handle that stops a running decode.
+    pub(crate) fn abort_handle(&self) -> Abort {
+        self.abort.clone()
+    }
+
+    /// Computes a batch.
+    pub(crate) fn decode(&mut self, batch: &mut Batch) -> Result<Decoded> {
+        let native_batch = batch.as_native();
+        // SAFETY: the context is live and used by this thread alone; the batch's
+        // arrays are as long as it says and outlive the call; its tokens and
+        // sequences were checked when they were added.
+        let (status, error) =
+            unsafe { native::with_error(|error| native::zerohop_native_decode(self.raw.as_ptr(), native_batch, error)) };
+        match status {
+            0 => Ok(Decoded::Done),
+            1 => Ok(Decoded::CacheFull),
+            2 => Ok(Decoded::Aborted),
+            native::EXCEPTION => Err(Error::internal(format!("decoding failed: {}", error.unwrap_or_default()))),
+            status => Err(Error::internal(format!("decoding failed: llama.cpp answered {status}"))),
+        }
+    }
+
+    /// The logits of the batch's token `index`, one for each token of the
+    /// vocabulary, valid until the next decode.
+    pub(crate) fn logits(&self, index: usize) -> Result<&[f32]> {
+        let index = i32::try_from(index).map_err(|_| Error::internal("a batch index is out of range"))?;
+        // SAFETY: the context is live; an index without logits gives NULL.
+        let logits = unsafe { native::zerohop_native_logits(self.raw.as_ptr(), index) };
+        if logits.is_null() {
+            return Err(Error::internal("llama.cpp has no logits for a token that asked for them"));
+        }
+        // SAFETY: llama.cpp keeps a row of vocabulary size there until the next
+        // decode, which needs `&mut self`.
+        Ok(unsafe { slice::from_raw_parts(logits, self.model.vocab().len()) })
+    }
+
+    /// Forgets a sequence.
+    pub(crate) fn remove(&mut self, sequence: i32) {
+        // SAFETY: the context is live; removing a whole sequence never fails.
+        unsafe { native::zerohop_native_sequence_remove(self.raw.as_ptr(), sequence, -1) };
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: we own the context, and this runs once, before the model goes.
+        unsafe { native::zerohop_native_context_free(self.raw.as_ptr()) }
+    }
+}
+
+unsafe extern "C" fn should_abort(flag: *mut c_void) -> bool {
+    // SAFETY: `flag` is the `AtomicBool` of the context's `Abort`, which the
+    // context keeps alive.
+    unsafe { &*flag.cast::<AtomicBool>() }.load(Ordering::Relaxed)
+}
+
+fn context_params(options: &ContextOptions, abort: &Abort) -> sys::llama_context_params {
+    let threads = i32::try_from(options.threads).unwrap_or(i32::MAX);
+    // SAFETY: returns a plain struct.
+    let mut params = unsafe { sys::llama_context_default_params() };
+    params.n_ctx = options.cells;
+    params.n_batch = options.batch;
+    params.n_ubatch = options.batch;
+    params.n_seq_max = options.sequences;
+    params.n_outputs_max = options.sequences;
+    params.n_threads = threads;
+    params.n_threads_batch = threads;
+    params.kv_unified = true;
+    params.no_perf = true;
+    params.type_k = options.kv_type.to_ggml();
+    params.type_v = options.kv_type.to_ggml();
+    // Flash attention makes a prompt's logits depend on how it is cut into
+    // slices; without it they do not (see "Answers should not depend on the
+    // load" in docs). Only a quantised cache needs it.
+    params.flash_attn_type = if options.kv_type == KvType::F16 || options.kv_type == KvType::F32 {
+        sys::LLAMA_FLASH_ATTN_TYPE_DISABLED
+    } else {
+        sys::LLAMA_FLASH_ATTN_TYPE_ENABLED
+    };
+    params.abort_callback = Some(should_abort);
+    params.abort_callback_data = Arc::as_ptr(&abort.0).cast_mut().cast();
+    params
+}
+
+impl KvType {
+    fn to_ggml(self) -> sys::ggml_type {
+        match self {
+            KvType::F32 => sys::GGML_TYPE_F32,
+            KvType::F16 => sys::GGML_TYPE_F16,
+            KvType::Q8_0 => sys::GGML_TYPE_Q8_0,
+            KvType::Q4_0 => sys::GGML_TYPE_Q4_0,
+        }
+    }
+}
+
+/// Tokens to compute in one go, for several sequences.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    tokens: Vec<sys::llama_token>,
+    positions: Vec<sys::llama_pos>,
+    sequences: Vec<sys::llama_seq_id>,
+    sequence_counts: Vec<i32>,
+    sequence_pointers: Vec<*mut sys::llama_seq_id>,
+    wants_logits: Vec<i8>,
+    vocab_size: usize,
+}
+
+// SAFETY: the pointers are made anew from `sequences` before each use.
+unsafe impl Send for Batch {}
+
+impl Batch {
+    /// An empty batch for up to `capacity` tokens of a vocabulary.
+    pub(crate) fn new(capacity: usize, vocab_size: usize) -> Self {
+        Batch {
+            tokens: Vec::with_capacity(capacity),
+            positions: Vec::with_capacity(capacity),
+            sequences: Vec::with_capacity(capacity),
+            sequence_counts: Vec::with_capacity(capacity),
+            sequence_pointers: Vec::with_capacity(capacity),
+            wants_logits: Vec::with_capacity(capacity),
+            vocab_size,
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.tokens.clear();
+        self.positions.clear();
+        self.sequences.clear();
+        self.sequence_counts.clear();
+        self.wants_logits.clear();
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// Adds a token and gives back its index, by which its logits are read.
+    ///
+    /// # Panics
+    ///
+    /// When the token is not of the vocabulary: llama.cpp would read outside of
+    /// its tables. Tokens come from our tokeniser and sampler, so this is a
+    /// fault of ours and is caught at the scheduler's edge.
+    pub(crate) fn push(&mut self, token: Token, position: usize, sequence: i32, wants_logits: bool) -> usize {
+        assert!(usize::try_from(token).is_ok_and(|token| token < self.vocab_size), "token {token} is not in the vocabulary");
+        self.tokens.push(token);
+        self.positions.push(i32::try_from(position).expect("positions are bounded by the context"));
+        self.sequences.push(sequence);
+        self.sequence_counts.push(1);
+        self.wants_logits.push(i8::from(wants_logits));
+        self.tokens.len() - 1
+    }
+
+    fn as_native(&mut self) -> sys::llama_batch {
+        self.sequence_pointers.clear();
+        self.sequence_pointers.extend(self.sequences.iter_mut().map(std::ptr::from_mut));
+        sys::llama_batch {
+            n_tokens: i32::try_from(self.tokens.len()).expect("a batch is bounded by its capacity"),
+            token: self.tokens.as_mut_ptr(),
+            embd: std::ptr::null_mut(),
+            pos: self.positions.as_mut_ptr(),
+            n_seq_id: self.sequence_counts.as_mut_ptr(),
+            seq_id: self.sequence_pointers.as_mut_ptr(),
+            logits: self.wants_logits.as_mut_ptr(),
+        }
+    }
+}

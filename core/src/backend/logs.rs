@@ -1,0 +1,89 @@
+//! llama.cpp's and ggml's logs, sent to `tracing` and nowhere else.
+
+use std::cell::RefCell;
+use std::ffi::{CStr, c_char, c_void};
+use std::panic::catch_unwind;
+use std::ptr;
+
+use llama_cpp_sys_2 as sys;
+
+use super::native;
+
+thread_local! {
+    /// The line being put together: llama.cpp logs in fragments.
+    static LINE: RefCell<Line> = const { RefCell::new(Line { level: sys::GGML_LOG_LEVEL_NONE, text: String::new() }) };
+    /// Error lines of this thread, while somebody collects them.
+    static ERRORS: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
+struct Line {
+    level: sys::ggml_log_level,
+    text: String,
+}
+
+/// Takes over the native loggers. They are this library's own copy of
+/// llama.cpp's, so the host's logging is not touched.
+pub(super) fn redirect() {
+    // SAFETY: both callbacks are functions that live as long as the process,
+    // and neither uses its user data.
+    unsafe {
+        native::zerohop_native_silence_common();
+        sys::llama_log_set(Some(log), ptr::null_mut());
+        sys::ggml_set_abort_callback(Some(abort));
+    }
+}
+
+/// Runs `body` and gives back the error lines that this thread logged meanwhile:
+/// llama.cpp says why a file was refused only in its log.
+pub(super) fn collect_errors<T>(body: impl FnOnce() -> T) -> (T, Vec<String>) {
+    ERRORS.with_borrow_mut(|errors| *errors = Some(Vec::new()));
+    let value = body();
+    let errors = ERRORS.with_borrow_mut(Option::take).unwrap_or_default();
+    (value, errors)
+}
+
+unsafe extern "C" fn log(level: sys::ggml_log_level, text: *const c_char, _user_data: *mut c_void) {
+    // SAFETY: llama.cpp passes a NUL-terminated string that lives for this call.
+    let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
+    // A host's subscriber may panic, and C++ frames lie above us.
+    let _ = catch_unwind(|| append(level, &text));
+}
+
+unsafe extern "C" fn abort(message: *const c_char) {
+    // SAFETY: ggml passes a NUL-terminated string that lives for this call.
+    let message = unsafe { CStr::from_ptr(message) }.to_string_lossy();
+    let _ = catch_unwind(|| tracing::error!(target: "zerohop::llama", "ggml is aborting: {message}"));
+}
+
+fn append(level: sys::ggml_log_level, text: &str) {
+    LINE.with_borrow_mut(|line| {
+        if level != sys::GGML_LOG_LEVEL_CONT {
+            line.level = level;
+        }
+        line.text.push_str(text);
+        while let Some(end) = line.text.find('\n') {
+            let whole: String = line.text.drain(..=end).collect();
+            emit(line.level, whole.trim_end());
+        }
+    });
+}
+
+fn emit(level: sys::ggml_log_level, line: &str) {
+    if line.is_empty() {
+        return;
+    }
+    // llama.cpp's "info" is a running commentary on loading: debug for a host.
+    match level {
+        sys::GGML_LOG_LEVEL_ERROR => {
+            ERRORS.with_borrow_mut(|errors| {
+                if let Some(errors) = errors {
+                    errors.push(line.to_owned());
+                }
+            });
+            tracing::error!(target: "zerohop::llama", "{line}");
+        }
+        sys::GGML_LOG_LEVEL_WARN => tracing::warn!(target: "zerohop::llama", "{line}"),
+        sys::GGML_LOG_LEVEL_INFO => tracing::debug!(target: "zerohop::llama", "{line}"),
+        _ => tracing::trace!(target: "zerohop::llama", "{line}"),
+    }
+}

@@ -1,0 +1,168 @@
+//! The only module that names `llama_cpp_2` and its sys crate.
+//!
+//! `llama_cpp_2` serves process-wide initialisation, devices and model loading.
+//! Everything that can throw at run time (contexts, decoding, tokenising, chat
+//! templates) goes through the C++ seam in `core/native`, declared in
+//! [`native`], because an exception must never unwind into Rust.
+
+mod context;
+mod logs;
+mod model;
+mod native;
+mod templates;
+mod vocab;
+
+use llama_cpp_2::llama_backend::LlamaBackend;
+use llama_cpp_sys_2 as sys;
+use parking_lot::Mutex;
+use serde::Serialize;
+
+use crate::api::error::{Error, ErrorKind, Result};
+
+pub(crate) use context::{Abort, Batch, Context, ContextOptions, Decoded};
+pub(crate) use model::{LoadOptions, Model};
+pub(crate) use templates::{TemplateMessage, Templates};
+pub(crate) use vocab::{Span, Token, Vocab};
+
+/// llama.cpp's process-wide state, alive while any [`Backend`] is.
+struct Process {
+    users: usize,
+    initialised: Option<LlamaBackend>,
+}
+
+static PROCESS: Mutex<Process> = Mutex::new(Process { users: 0, initialised: None });
+
+/// A share in the process-wide initialisation; the last one to go ends it.
+#[derive(Debug)]
+pub(crate) struct Backend(());
+
+impl Backend {
+    /// Initialises llama.cpp for this process, or joins those who have.
+    pub(crate) fn acquire() -> Result<Self> {
+        check_cpu()?;
+        let mut process = PROCESS.lock();
+        if process.initialised.is_none() {
+            logs::redirect();
+            let backend = LlamaBackend::init()
+                .map_err(|error| Error::internal("llama.cpp could not be initialised").with_source(error))?;
+            process.initialised = Some(backend);
+        }
+        process.users += 1;
+        Ok(Backend(()))
+    }
+
+    /// Runs `body` with llama-cpp-2's proof of initialisation.
+    fn with<T>(&self, body: impl FnOnce(&LlamaBackend) -> T) -> T {
+        // Lent out of the lock on purpose: loading a model takes long, and other
+        // threads must be able to join meanwhile. `LlamaBackend` has no fields.
+        let proof = std::mem::ManuallyDrop::new(LlamaBackend {});
+        body(&proof)
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        let mut process = PROCESS.lock();
+        process.users -= 1;
+        if process.users == 0 {
+            process.initialised = None;
+        }
+    }
+}
+
+/// The library is built for x86-64-v3; on an older machine its first kernel
+/// would end the process with an illegal instruction.
+#[cfg(target_arch = "x86_64")]
+fn check_cpu() -> Result<()> {
+    let missing: Vec<&str> = [
+        ("avx2", is_x86_feature_detected!("avx2")),
+        ("fma", is_x86_feature_detected!("fma")),
+        ("f16c", is_x86_feature_detected!("f16c")),
+        ("bmi2", is_x86_feature_detected!("bmi2")),
+    ]
+    .into_iter()
+    .filter_map(|(name, present)| (!present).then_some(name))
+    .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::InvalidArgument,
+        format!("this processor lacks {}; zerohop needs an x86-64-v3 processor (Intel Haswell, AMD Zen, or later)", missing.join(", ")),
+    ))
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn check_cpu() -> Result<()> {
+    Ok(())
+}
+
+/// What a [`Device`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DeviceKind {
+    /// The host's processor.
+    Cpu,
+    /// A graphics card with memory of its own.
+    Gpu,
+    /// A graphics unit that shares the host's memory.
+    IntegratedGpu,
+    /// Another accelerator, such as a matrix library on the processor.
+    Accelerator,
+}
+
+/// A device that this build can compute on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Device {
+    /// The backend's short name, such as `CPU` or `CUDA0`.
+    pub name: String,
+    /// What the hardware calls itself.
+    pub description: String,
+    /// The kind of device.
+    pub kind: DeviceKind,
+    /// Total memory in bytes.
+    pub memory_total: u64,
+    /// Free memory in bytes.
+    pub memory_free: u64,
+}
+
+/// The devices that this build can compute on, the host's processor among them.
+///
+/// # Errors
+///
+/// When the processor is too old for this build.
+///
+/// ```
+/// let devices = zerohop::devices()?;
+/// assert!(devices.iter().any(|device| device.kind == zerohop::DeviceKind::Cpu));
+/// # Ok::<(), zerohop::Error>(())
+/// ```
+pub fn devices() -> Result<Vec<Device>> {
+    use llama_cpp_2::LlamaBackendDeviceType as Type;
+
+    let _backend = Backend::acquire()?;
+    let devices = llama_cpp_2::list_llama_ggml_backend_devices()
+        .into_iter()
+        .map(|device| Device {
+            name: device.name,
+            description: device.description,
+            kind: match device.device_type {
+                Type::Gpu => DeviceKind::Gpu,
+                Type::IntegratedGpu => DeviceKind::IntegratedGpu,
+                Type::Cpu => DeviceKind::Cpu,
+                Type::Accelerator | Type::Unknown => DeviceKind::Accelerator,
+            },
+            memory_total: device.memory_total as u64,
+            memory_free: device.memory_free as u64,
+        })
+        .collect();
+    Ok(devices)
+}
+
+/// llama.cpp's own version text, part of what `system_fingerprint` stands for.
+pub(crate) fn version() -> String {
+    // SAFETY: llama.cpp returns a pointer to a static, NUL-terminated string.
+    unsafe { std::ffi::CStr::from_ptr(sys::llama_version()) }.to_string_lossy().into_owned()
+}

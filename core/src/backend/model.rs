@@ -1,0 +1,108 @@
+//! Loading a model file.
+
+use std::ffi::CStr;
+use std::path::Path;
+use std::pin::Pin;
+
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::model::params::LlamaModelParams;
+use llama_cpp_sys_2 as sys;
+
+use super::{Backend, Vocab, logs};
+use crate::api::error::{Error, ErrorKind, Result};
+
+/// What [`Model::load`] needs to know beside the path.
+pub(crate) struct LoadOptions {
+    /// Layers to put on GPUs; `None` leaves the choice to llama.cpp, which takes
+    /// all that the build can offload.
+    pub(crate) gpu_layers: Option<u32>,
+    /// Whether to map the file instead of reading it.
+    pub(crate) mmap: bool,
+    /// Called with the loaded fraction, 0 to 1; `false` stops the loading.
+    pub(crate) progress: Option<Box<dyn FnMut(f32) -> bool>>,
+}
+
+/// A loaded model: weights and vocabulary.
+#[derive(Debug)]
+pub(crate) struct Model {
+    // Fields drop in this order: the vocabulary points into the model, and the
+    // model needs the process-wide state.
+    vocab: Vocab,
+    inner: LlamaModel,
+    _backend: Backend,
+}
+
+impl Model {
+    /// Loads the weights of a GGUF file.
+    ///
+    /// The caller has checked the file with our own reader, since llama.cpp ends
+    /// the process on some malformed files.
+    pub(crate) fn load(path: &Path, options: LoadOptions) -> Result<Self> {
+        let backend = Backend::acquire()?;
+        let params = model_params(options);
+        let (loaded, errors) = logs::collect_errors(|| {
+            backend.with(|proof| LlamaModel::load_from_file(proof, path, &params))
+        });
+        let inner = loaded.map_err(|error| {
+            let reason = errors.first().map_or_else(|| error.to_string(), Clone::clone);
+            Error::new(
+                ErrorKind::InvalidModel,
+                format!("{}: llama.cpp could not load this model: {reason}", path.display()),
+            )
+        })?;
+        // SAFETY: the model is loaded, and `Model` keeps it beside its vocabulary.
+        let vocab = unsafe { Vocab::new(sys::llama_model_get_vocab(raw_model(&inner))) };
+        Ok(Model { vocab, inner, _backend: backend })
+    }
+
+    pub(crate) fn vocab(&self) -> &Vocab {
+        &self.vocab
+    }
+
+    /// The context length the model was trained with.
+    pub(crate) fn trained_context(&self) -> u32 {
+        self.inner.n_ctx_train()
+    }
+
+    /// A chat template of the file: the default one for `None`.
+    pub(crate) fn chat_template(&self) -> Option<String> {
+        // SAFETY: the model is live; a NULL name asks for the default template,
+        // and the answer is NULL or a string owned by the model.
+        unsafe {
+            let text = sys::llama_model_chat_template(self.raw(), std::ptr::null());
+            (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned())
+        }
+    }
+
+    /// Whether the model generates text token by token.
+    pub(crate) fn generates(&self) -> bool {
+        // SAFETY: the model is live.
+        unsafe { sys::llama_model_has_decoder(self.raw()) && !sys::llama_model_has_encoder(self.raw()) }
+    }
+
+    pub(super) fn raw(&self) -> *mut sys::llama_model {
+        raw_model(&self.inner)
+    }
+}
+
+/// The model's pointer, which llama-cpp-2 does not hand out.
+fn raw_model(model: &LlamaModel) -> *mut sys::llama_model {
+    const {
+        assert!(size_of::<LlamaModel>() == size_of::<*mut sys::llama_model>());
+    }
+    // SAFETY: `LlamaModel` is `repr(transparent)` over a non-null pointer to
+    // `llama_model`; the pinned version was read, and the assertion above would
+    // notice most changes.
+    unsafe { *std::ptr::from_ref(model).cast::<*mut sys::llama_model>() }
+}
+
+fn model_params(options: LoadOptions) -> Pin<Box<LlamaModelParams>> {
+    let mut params = LlamaModelParams::default().with_use_mmap(options.mmap);
+    if let Some(layers) = options.gpu_layers {
+        params = params.with_n_gpu_layers(layers);
+    }
+    if let Some(progress) = options.progress {
+        params = params.with_progress_callback(progress);
+    }
+    Box::pin(params)
+}

@@ -1,0 +1,103 @@
+//! Declarations of `core/native/seam.h`, and its error strings.
+
+use std::ffi::{CStr, c_char};
+use std::ptr;
+
+use llama_cpp_sys_2 as sys;
+
+/// What [`zerohop_native_decode`] and [`zerohop_native_tokenize`] return when a
+/// C++ exception was caught.
+pub(super) const EXCEPTION: i32 = i32::MIN;
+
+/// An opaque set of chat templates.
+#[repr(C)]
+pub(super) struct NativeTemplates {
+    _private: [u8; 0],
+}
+
+unsafe extern "C" {
+    pub(super) fn zerohop_native_string_free(text: *mut c_char);
+    pub(super) fn zerohop_native_silence_common();
+    pub(super) fn zerohop_native_context_new(
+        model: *mut sys::llama_model,
+        params: sys::llama_context_params,
+        error: *mut *mut c_char,
+    ) -> *mut sys::llama_context;
+    pub(super) fn zerohop_native_context_free(context: *mut sys::llama_context);
+    pub(super) fn zerohop_native_decode(
+        context: *mut sys::llama_context,
+        batch: sys::llama_batch,
+        error: *mut *mut c_char,
+    ) -> i32;
+    pub(super) fn zerohop_native_logits(context: *mut sys::llama_context, index: i32) -> *const f32;
+    pub(super) fn zerohop_native_sequence_remove(context: *mut sys::llama_context, sequence: i32, from: i32) -> bool;
+    pub(super) fn zerohop_native_tokenize(
+        vocab: *const sys::llama_vocab,
+        text: *const c_char,
+        text_len: i32,
+        tokens: *mut i32,
+        capacity: i32,
+        parse_special: bool,
+        error: *mut *mut c_char,
+    ) -> i32;
+    pub(super) fn zerohop_native_token_to_piece(
+        vocab: *const sys::llama_vocab,
+        token: i32,
+        buffer: *mut c_char,
+        capacity: i32,
+        special: bool,
+    ) -> i32;
+    pub(super) fn zerohop_native_templates_new(
+        model: *const sys::llama_model,
+        override_source: *const c_char,
+        error: *mut *mut c_char,
+    ) -> *mut NativeTemplates;
+    pub(super) fn zerohop_native_templates_free(templates: *mut NativeTemplates);
+    pub(super) fn zerohop_native_templates_apply(
+        templates: *const NativeTemplates,
+        request: *const c_char,
+        request_len: usize,
+        error: *mut *mut c_char,
+    ) -> *mut c_char;
+}
+
+/// A string that the seam allocated.
+pub(super) struct NativeString(*mut c_char);
+
+impl NativeString {
+    /// Takes ownership of `text`, which may be NULL.
+    ///
+    /// # Safety
+    ///
+    /// `text` is NULL or comes from a seam function that hands over ownership.
+    pub(super) unsafe fn new(text: *mut c_char) -> Option<Self> {
+        (!text.is_null()).then_some(NativeString(text))
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        // SAFETY: the constructor's caller vouches for a NUL-terminated string
+        // that we own.
+        unsafe { CStr::from_ptr(self.0) }.to_bytes()
+    }
+}
+
+impl Drop for NativeString {
+    fn drop(&mut self) {
+        // SAFETY: we own the string, and this runs once.
+        unsafe { zerohop_native_string_free(self.0) }
+    }
+}
+
+/// Runs a seam call with a place for its error message.
+///
+/// # Safety
+///
+/// `call` must pass the pointer it is given as the seam function's `error`, or
+/// leave it alone.
+pub(super) unsafe fn with_error<T>(call: impl FnOnce(*mut *mut c_char) -> T) -> (T, Option<String>) {
+    let mut error = ptr::null_mut();
+    let value = call(&mut error);
+    // SAFETY: the seam either left `error` NULL or stored an owned string.
+    let message = unsafe { NativeString::new(error) };
+    (value, message.map(|text| String::from_utf8_lossy(text.as_bytes()).into_owned()))
+}

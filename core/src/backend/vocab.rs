@@ -1,0 +1,239 @@
+//! A model's vocabulary: text to tokens and back.
+
+use std::thread;
+
+use llama_cpp_sys_2 as sys;
+
+use super::native;
+use crate::api::error::{Error, ErrorKind, Result};
+
+/// A token id of one model's vocabulary.
+pub(crate) type Token = i32;
+
+/// Stack for the tokenising thread: a fixed part, and a part for each byte.
+///
+/// llama.cpp's `std::regex` pre-tokenisers recurse once per character of a run,
+/// at about 320 bytes of stack a step; the pages are only touched when used.
+const STACK_BASE: usize = 8 << 20;
+const STACK_PER_BYTE: usize = 1024;
+
+/// A part of a text to tokenise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span<'a> {
+    pub(crate) text: &'a str,
+    /// Whether the spelling of a control token becomes that token; otherwise it
+    /// stays text.
+    pub(crate) parse_special: bool,
+}
+
+/// A model's vocabulary. Lives inside the [`Model`](super::Model) that it
+/// points into.
+#[derive(Debug)]
+pub(crate) struct Vocab {
+    raw: *const sys::llama_vocab,
+    pieces: Pieces,
+    end_of_generation: Vec<bool>,
+    control_texts: Vec<String>,
+    bos: Option<Token>,
+}
+
+// SAFETY: llama.cpp documents its tokenising API as thread-safe, and a
+// vocabulary is never changed after loading.
+unsafe impl Send for Vocab {}
+// SAFETY: as above.
+unsafe impl Sync for Vocab {}
+
+/// The text of every token in one buffer, so that turning a token into text
+/// costs no native call and no allocation.
+#[derive(Debug)]
+struct Pieces {
+    bytes: Vec<u8>,
+    /// `starts[t]..starts[t + 1]` is the text of token `t`.
+    starts: Vec<u32>,
+    longest: usize,
+}
+
+impl Vocab {
+    /// Reads the vocabulary of a model.
+    ///
+    /// # Safety
+    ///
+    /// `raw` points to the vocabulary of a loaded model that outlives the value.
+    pub(super) unsafe fn new(raw: *const sys::llama_vocab) -> Self {
+        // SAFETY: the caller vouches for `raw`; every token asked for is below
+        // the vocabulary's size.
+        unsafe {
+            let size = sys::llama_vocab_n_tokens(raw);
+            let bos = sys::llama_vocab_bos(raw);
+            let adds_bos = sys::llama_vocab_get_add_bos(raw);
+            Vocab {
+                raw,
+                pieces: Pieces::read(raw, size),
+                end_of_generation: (0..size).map(|token| sys::llama_vocab_is_eog(raw, token)).collect(),
+                control_texts: control_texts(raw, size),
+                bos: (adds_bos && bos >= 0).then_some(bos),
+            }
+        }
+    }
+
+    /// The number of tokens.
+    pub(crate) fn len(&self) -> usize {
+        self.end_of_generation.len()
+    }
+
+    /// The text of a token; empty for control tokens.
+    pub(crate) fn piece(&self, token: Token) -> &[u8] {
+        self.pieces.get(token)
+    }
+
+    /// The length in bytes of the longest token's text.
+    pub(crate) fn longest_piece(&self) -> usize {
+        self.pieces.longest
+    }
+
+    /// Whether this token ends a turn or the text.
+    pub(crate) fn is_end_of_generation(&self, token: Token) -> bool {
+        usize::try_from(token).ok().and_then(|index| self.end_of_generation.get(index)).copied().unwrap_or(false)
+    }
+
+    /// The spellings of control tokens, such as `<|im_end|>`.
+    pub(crate) fn control_texts(&self) -> &[String] {
+        &self.control_texts
+    }
+
+    /// The token every text starts with, where the model wants one.
+    pub(crate) fn bos(&self) -> Option<Token> {
+        self.bos
+    }
+
+    /// Text to tokens, without a leading or trailing special token.
+    pub(crate) fn tokenize(&self, spans: &[Span<'_>]) -> Result<Vec<Token>> {
+        let longest = spans.iter().map(|span| span.text.len()).max().unwrap_or(0);
+        let stack = STACK_BASE + STACK_PER_BYTE.saturating_mul(longest);
+        thread::scope(|scope| {
+            thread::Builder::new()
+                .name("zerohop-tokenize".to_owned())
+                .stack_size(stack)
+                .spawn_scoped(scope, || {
+                    let mut tokens = Vec::new();
+                    spans.iter().try_for_each(|span| self.append_tokens(*span, &mut tokens))?;
+                    Ok(tokens)
+                })
+                .map_err(|error| {
+                    Error::new(ErrorKind::Unavailable, "no memory for a tokenising thread; try a shorter text")
+                        .with_source(error)
+                })?
+                .join()
+                .unwrap_or_else(|_| Err(Error::internal("tokenising failed")))
+        })
+    }
+
+    fn append_tokens(&self, span: Span<'_>, tokens: &mut Vec<Token>) -> Result<()> {
+        if span.text.is_empty() {
+            return Ok(());
+        }
+        let text_len = i32::try_from(span.text.len())
+            .map_err(|_| Error::new(ErrorKind::InvalidRequest, "the text is longer than 2 GiB"))?;
+        let start = tokens.len();
+        // A token covers at least a byte, but for the odd prefix that a
+        // tokeniser adds.
+        tokens.resize(start + span.text.len() + 8, 0);
+        let room = &mut tokens[start..];
+        let capacity = i32::try_from(room.len()).unwrap_or(i32::MAX);
+        // SAFETY: `raw` is valid for `self`'s life; the text and the buffer are
+        // given with their lengths.
+        let (count, error) = unsafe {
+            native::with_error(|error| {
+                native::zerohop_native_tokenize(
+                    self.raw,
+                    span.text.as_ptr().cast(),
+                    text_len,
+                    room.as_mut_ptr(),
+                    capacity,
+                    span.parse_special,
+                    error,
+                )
+            })
+        };
+        let count = usize::try_from(count).map_err(|_| {
+            let reason = error.unwrap_or_else(|| format!("llama.cpp answered {count}"));
+            Error::internal(format!("the text could not be tokenised: {reason}"))
+        })?;
+        tokens.truncate(start + count);
+        Ok(())
+    }
+}
+
+impl Pieces {
+    /// # Safety
+    ///
+    /// As [`Vocab::new`]; `size` is the vocabulary's size.
+    unsafe fn read(raw: *const sys::llama_vocab, size: i32) -> Self {
+        let mut bytes = Vec::new();
+        let mut starts = vec![0];
+        let mut longest = 0;
+        for token in 0..size {
+            let before = bytes.len();
+            // SAFETY: forwarded from the caller; `token` is below `size`.
+            unsafe { append_piece(raw, token, false, &mut bytes) };
+            longest = longest.max(bytes.len() - before);
+            starts.push(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+        }
+        Pieces { bytes, starts, longest }
+    }
+
+    fn get(&self, token: Token) -> &[u8] {
+        let Ok(index) = usize::try_from(token) else { return &[] };
+        match (self.starts.get(index), self.starts.get(index + 1)) {
+            (Some(&start), Some(&end)) => self.bytes.get(start as usize..end as usize).unwrap_or(&[]),
+            _ => &[],
+        }
+    }
+}
+
+/// Appends a token's text to `bytes`.
+///
+/// # Safety
+///
+/// `raw` is a live vocabulary and `token` is below its size.
+unsafe fn append_piece(raw: *const sys::llama_vocab, token: Token, special: bool, bytes: &mut Vec<u8>) {
+    let mut capacity = 64;
+    loop {
+        let start = bytes.len();
+        bytes.resize(start + capacity as usize, 0);
+        // SAFETY: the caller vouches for `raw` and `token`; the buffer has
+        // `capacity` bytes after `start`.
+        let written = unsafe {
+            native::zerohop_native_token_to_piece(raw, token, bytes[start..].as_mut_ptr().cast(), capacity, special)
+        };
+        bytes.truncate(start + usize::try_from(written).unwrap_or(0));
+        // A negative answer is the size that was needed.
+        if written >= 0 || -written <= capacity {
+            return;
+        }
+        capacity = -written;
+    }
+}
+
+/// # Safety
+///
+/// As [`Vocab::new`]; `size` is the vocabulary's size.
+unsafe fn control_texts(raw: *const sys::llama_vocab, size: i32) -> Vec<String> {
+    let mut texts = Vec::new();
+    for token in 0..size {
+        // SAFETY: forwarded from the caller; `token` is below `size`.
+        let attributes = unsafe { sys::llama_vocab_get_attr(raw, token) };
+        // The tokens that llama.cpp finds in text only with `parse_special`.
+        if attributes & (sys::LLAMA_TOKEN_ATTR_CONTROL | sys::LLAMA_TOKEN_ATTR_UNKNOWN) == 0 {
+            continue;
+        }
+        let mut bytes = Vec::new();
+        // SAFETY: as above.
+        unsafe { append_piece(raw, token, true, &mut bytes) };
+        match String::from_utf8(bytes) {
+            Ok(text) if !text.is_empty() => texts.push(text),
+            _ => {}
+        }
+    }
+    texts
+}

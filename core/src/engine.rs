@@ -1,0 +1,378 @@
+//! The engine: models by name, and the calls that reach them.
+
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::api::chat::CreateChatCompletionRequest;
+use crate::api::chat_reply::ChatCompletion;
+use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::models::{ListObject, Model, ModelList, ModelObject};
+use crate::backend::{self, ContextOptions};
+use crate::chat::{self, ChatCompletionStream, PendingChatCompletion, ReplyHead};
+use crate::generate::{Generator, GeneratorOptions, SLICE};
+use crate::model::{LoadedModel, ModelInfo, ModelOptions};
+use crate::router::{self, Body, Pending};
+
+/// Requests computed together unless the options say otherwise.
+const DEFAULT_PARALLEL: u32 = 16;
+/// The most sequences that llama.cpp can hold in one context.
+const MAX_PARALLEL: u32 = 256;
+/// Requests that may wait unless the options say otherwise.
+const DEFAULT_QUEUE: u32 = 512;
+
+/// Runs models in this process and answers requests in the OpenAI API's shapes.
+///
+/// Cheap to clone; all clones share the models. Any number of threads may call
+/// one engine at once: their requests are computed together. When the last clone
+/// goes, or on [`close`](Self::close), the models are unloaded.
+///
+/// ```no_run
+/// use zerohop::types::{ChatCompletionMessage, CreateChatCompletionRequest};
+///
+/// let engine = zerohop::Engine::builder().model("chat", "qwen.gguf").build()?;
+/// let request = CreateChatCompletionRequest::new(
+///     "chat",
+///     [ChatCompletionMessage::user("What is the capital of France?")],
+/// );
+/// let reply = engine.chat().create(&request)?;
+/// println!("{}", reply.text().unwrap_or_default());
+/// # Ok::<(), zerohop::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    models: Vec<ServedModel>,
+    closed: AtomicBool,
+}
+
+/// A model and the scheduler that computes for it.
+struct ServedModel {
+    model: LoadedModel,
+    generator: Generator,
+    fingerprint: String,
+}
+
+/// Collects what an [`Engine`] should load.
+#[derive(Debug, Default)]
+pub struct EngineBuilder {
+    models: Vec<(String, ModelOptions)>,
+}
+
+impl EngineBuilder {
+    /// Adds a model under the name that requests use for it. `options` is a path
+    /// or [`ModelOptions`].
+    #[must_use]
+    pub fn model(mut self, name: impl Into<String>, options: impl Into<ModelOptions>) -> Self {
+        self.models.push((name.into(), options.into()));
+        self
+    }
+
+    /// Loads the models, in the order they were added.
+    ///
+    /// # Errors
+    ///
+    /// `ModelFile` or `InvalidModel` for a file that cannot be loaded, naming the
+    /// file and the reason; `InvalidArgument` for an option out of range or a
+    /// name given twice; `Unavailable` when memory is short.
+    pub fn build(self) -> Result<Engine> {
+        self.check_names()?;
+        let models = self
+            .models
+            .iter()
+            .map(|(name, options)| ServedModel::load(name, options))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Engine(Arc::new(Inner { models, closed: AtomicBool::new(false) })))
+    }
+
+    fn check_names(&self) -> Result<()> {
+        let names: Vec<&String> =
+            self.models.iter().flat_map(|(name, options)| std::iter::once(name).chain(&options.aliases)).collect();
+        if names.is_empty() {
+            return Err(Error::new(ErrorKind::InvalidArgument, "an engine needs at least one model"));
+        }
+        for (index, name) in names.iter().enumerate() {
+            if name.is_empty() || names[..index].contains(name) {
+                return Err(Error::new(
+                    ErrorKind::InvalidArgument,
+                    format!("model names must be different and not empty; '{name}' is not"),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ServedModel {
+    fn load(name: &str, options: &ModelOptions) -> Result<Self> {
+        let parallel = options.parallel.map_or(DEFAULT_PARALLEL, std::num::NonZeroU32::get);
+        if parallel > MAX_PARALLEL {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!("parallel is {parallel}; llama.cpp computes at most {MAX_PARALLEL} sequences together"),
+            ));
+        }
+        let model = LoadedModel::load(name, options)?;
+        let generator_options = GeneratorOptions {
+            context: ContextOptions {
+                cells: model.info.context_length,
+                batch: u32::try_from(SLICE).unwrap_or(u32::MAX) + parallel,
+                sequences: parallel,
+                threads: options.threads.map_or_else(available_threads, std::num::NonZeroU32::get),
+                kv_type: options.kv_type,
+            },
+            queue: options.queue.map_or(DEFAULT_QUEUE, std::num::NonZeroU32::get) as usize,
+        };
+        let generator = Generator::start(
+            model.backend.clone(),
+            model.info.context_length as usize,
+            &generator_options,
+        )?;
+        let fingerprint = fingerprint(&model.info, &generator_options.context);
+        Ok(ServedModel { model, generator, fingerprint })
+    }
+
+    fn answers_to(&self, name: &str) -> bool {
+        self.model.info.id == name || self.model.info.aliases.iter().any(|alias| alias == name)
+    }
+}
+
+fn available_threads() -> u32 {
+    thread::available_parallelism().map_or(1, |threads| u32::try_from(threads.get()).unwrap_or(u32::MAX))
+}
+
+/// Changes with whatever may change an answer to the same request and seed:
+/// build, backend, model file and numeric types (CQ12).
+fn fingerprint(info: &ModelInfo, context: &ContextOptions) -> String {
+    let mut hasher = DefaultHasher::new();
+    env!("CARGO_PKG_VERSION").hash(&mut hasher);
+    backend::version().hash(&mut hasher);
+    (&info.architecture, &info.name, &info.quantization, info.parameters, info.file_size).hash(&mut hasher);
+    (context.threads, context.kv_type).hash(&mut hasher);
+    format!("fp_{:012x}", hasher.finish() & 0xffff_ffff_ffff)
+}
+
+impl Engine {
+    /// Starts describing an engine.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
+    }
+
+    /// Chat completions.
+    pub fn chat(&self) -> Chat<'_> {
+        Chat { engine: self }
+    }
+
+    /// The list of models.
+    pub fn models(&self) -> Models<'_> {
+        Models { engine: self }
+    }
+
+    /// What the loaded models are, in the order they were added.
+    pub fn model_info(&self) -> Vec<ModelInfo> {
+        self.0.models.iter().map(|served| served.model.info.clone()).collect()
+    }
+
+    /// Answers one HTTP-shaped request as a hosted API would: method, path
+    /// (`/v1/chat/completions`, with or without `/v1`), headers and body.
+    /// Blocks until the reply, or the beginning of the event stream, is there.
+    ///
+    /// Whatever the API itself could answer, a 400 or a 429 say, is a response.
+    ///
+    /// # Errors
+    ///
+    /// Only what HTTP has no status for: a closed engine, a cancelled request.
+    ///
+    /// ```no_run
+    /// # let engine = zerohop::Engine::builder().model("chat", "qwen.gguf").build()?;
+    /// let body = r#"{"model": "chat", "messages": [{"role": "user", "content": "Hi"}]}"#;
+    /// let request = http::Request::post("/v1/chat/completions").body(body).unwrap();
+    /// let response = engine.request(&request)?;
+    /// assert_eq!(response.status(), 200);
+    /// # Ok::<(), zerohop::Error>(())
+    /// ```
+    pub fn request<B: AsRef<[u8]>>(&self, request: &http::Request<B>) -> Result<http::Response<Body>> {
+        self.submit(request)?.wait()
+    }
+
+    /// Like [`request`](Self::request), but returns at once with something that
+    /// can be waited for (with a deadline, or as a future) and cancelled.
+    ///
+    /// # Errors
+    ///
+    /// `Closed` after [`close`](Self::close).
+    pub fn submit<B: AsRef<[u8]>>(&self, request: &http::Request<B>) -> Result<Pending> {
+        if self.0.closed.load(Ordering::Relaxed) {
+            return Err(Error::closed());
+        }
+        router::route(self, request.method(), request.uri(), request.body().as_ref())
+    }
+
+    /// Posts any serialisable request to a path and reads the reply as any
+    /// deserialisable type, so that other people's API types can be used.
+    ///
+    /// # Errors
+    ///
+    /// The API's error for a reply with status 400 or more; `Internal` when the
+    /// reply does not fit `R`; `InvalidRequest` for a request with
+    /// `"stream": true` (see [`call_stream`](Self::call_stream)).
+    pub fn call<R: DeserializeOwned>(&self, path: &str, request: &impl Serialize) -> Result<R> {
+        match self.post(path, request)?.into_body() {
+            Body::Full(body) => read_reply(&body),
+            Body::Events(_) => Err(Error::invalid("stream", "the reply is an event stream; use call_stream")),
+        }
+    }
+
+    /// Like [`call`](Self::call) for requests with `"stream": true`: reads each
+    /// event as any deserialisable type.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call), the other way round.
+    pub fn call_stream<C: DeserializeOwned>(
+        &self,
+        path: &str,
+        request: &impl Serialize,
+    ) -> Result<Box<dyn Iterator<Item = Result<C>> + Send>> {
+        match self.post(path, request)?.into_body() {
+            Body::Events(events) => Ok(Box::new(events.data().map(|data| read_reply(&data?)))),
+            Body::Full(_) => Err(Error::invalid("stream", "the reply is no event stream; set \"stream\": true")),
+        }
+    }
+
+    fn post(&self, path: &str, request: &impl Serialize) -> Result<http::Response<Body>> {
+        let body = serde_json::to_vec(request)
+            .map_err(|error| Error::new(ErrorKind::InvalidRequest, "the request is no JSON").with_source(error))?;
+        let request = http::Request::post(path)
+            .body(body)
+            .map_err(|error| Error::new(ErrorKind::InvalidArgument, "the path is no URI").with_source(error))?;
+        let response = self.request(&request)?;
+        match (response.status().as_u16(), response.body()) {
+            (status @ 400.., Body::Full(body)) => Err(Error::from_body(status, body)),
+            _ => Ok(response),
+        }
+    }
+
+    /// Ends all requests with [`ErrorKind::Closed`] and stops computing. Returns
+    /// when the model threads have gone. Later calls fail; closing twice is fine.
+    pub fn close(&self) {
+        self.0.closed.store(true, Ordering::Relaxed);
+        for served in &self.0.models {
+            served.generator.close();
+        }
+    }
+
+    /// Whether [`close`](Self::close) was called.
+    pub fn is_closed(&self) -> bool {
+        self.0.closed.load(Ordering::Relaxed)
+    }
+
+    fn served(&self, name: &str) -> Result<&ServedModel> {
+        self.0.models.iter().find(|served| served.answers_to(name)).ok_or_else(|| {
+            let known: Vec<&str> = self.0.models.iter().map(|served| served.model.info.id.as_str()).collect();
+            Error::new(
+                ErrorKind::NotFound,
+                format!("the model '{name}' does not exist; this engine has {}", known.join(", ")),
+            )
+            .with_param("model")
+            .with_code("model_not_found")
+        })
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let models: Vec<&str> = self.0.models.iter().map(|served| served.model.info.id.as_str()).collect();
+        f.debug_struct("Engine").field("models", &models).field("closed", &self.is_closed()).finish()
+    }
+}
+
+fn read_reply<R: DeserializeOwned>(body: &[u8]) -> Result<R> {
+    serde_json::from_slice(body)
+        .map_err(|error| Error::internal(format!("the reply does not fit the type asked for: {error}")).with_source(error))
+}
+
+/// Chat completions of an [`Engine`].
+#[derive(Debug, Clone, Copy)]
+pub struct Chat<'a> {
+    engine: &'a Engine,
+}
+
+impl Chat<'_> {
+    /// Answers a conversation. Blocks until the answer is complete. The request's
+    /// `stream` is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// The API's errors: `InvalidRequest`, `NotFound` for an unknown model,
+    /// `RateLimit` when the queue is full.
+    pub fn create(&self, request: &CreateChatCompletionRequest) -> Result<ChatCompletion> {
+        self.submit(request)?.wait()
+    }
+
+    /// Answers a conversation piece by piece, as it is generated.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    ///
+    /// ```no_run
+    /// # use zerohop::types::{ChatCompletionMessage, CreateChatCompletionRequest};
+    /// # let engine = zerohop::Engine::builder().model("chat", "qwen.gguf").build()?;
+    /// # let request = CreateChatCompletionRequest::new("chat", [ChatCompletionMessage::user("Hi")]);
+    /// for chunk in engine.chat().create_stream(&request)? {
+    ///     print!("{}", chunk?.text().unwrap_or_default());
+    /// }
+    /// # Ok::<(), zerohop::Error>(())
+    /// ```
+    pub fn create_stream(&self, request: &CreateChatCompletionRequest) -> Result<ChatCompletionStream> {
+        let served = self.engine.served(&request.model)?;
+        let events = chat::submit(&served.model, &served.generator, request)?;
+        let include_usage = request.stream_options.as_ref().and_then(|options| options.include_usage).unwrap_or(false);
+        Ok(ChatCompletionStream::new(ReplyHead::new(request, &served.fingerprint), events, include_usage))
+    }
+
+    /// Queues a request whose answer is fetched later.
+    pub(crate) fn submit(&self, request: &CreateChatCompletionRequest) -> Result<PendingChatCompletion> {
+        let served = self.engine.served(&request.model)?;
+        let events = chat::submit(&served.model, &served.generator, request)?;
+        Ok(PendingChatCompletion::new(ReplyHead::new(request, &served.fingerprint), events))
+    }
+}
+
+/// The models of an [`Engine`], as the API lists them.
+#[derive(Debug, Clone, Copy)]
+pub struct Models<'a> {
+    engine: &'a Engine,
+}
+
+impl Models<'_> {
+    /// All models (MO1): exactly the names that `model` accepts (MO3).
+    pub fn list(&self) -> ModelList {
+        let data = self.engine.0.models.iter().flat_map(|served| {
+            let info = &served.model.info;
+            std::iter::once(&info.id).chain(&info.aliases).map(|name| model_object(name, info))
+        });
+        ModelList { object: ListObject::List, data: data.collect() }
+    }
+
+    /// One model.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` for an unknown name (MO2).
+    pub fn retrieve(&self, name: &str) -> Result<Model> {
+        let served = self.engine.served(name)?;
+        Ok(model_object(name, &served.model.info))
+    }
+}
+
+fn model_object(name: &str, info: &ModelInfo) -> Model {
+    Model { id: name.to_owned(), object: ModelObject::Model, created: info.created, owned_by: "zerohop".to_owned() }
+}

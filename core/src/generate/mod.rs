@@ -1,0 +1,159 @@
+//! From tokens to text: the scheduler and what one sequence needs.
+//!
+//! [`Generator`] is the handle of one model's scheduler thread. A request is
+//! submitted with [`Generator::submit`] and answered with [`Event`]s.
+
+mod events;
+mod sampler;
+mod scheduler;
+mod sequence;
+mod text;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crossbeam_channel::Sender;
+use parking_lot::Mutex;
+
+use crate::api::error::{Error, ErrorKind, Result};
+use crate::backend::{self, Abort, Context, ContextOptions, Token};
+
+pub use events::CancelHandle;
+pub(crate) use events::{Event, EventReceiver, Wait};
+pub(crate) use sampler::Sampling;
+use scheduler::Scheduler;
+use sequence::Sequence;
+
+/// Prompt tokens computed in one step at most, so that a long prompt holds up
+/// the tokens of others for no longer than one such slice.
+pub(crate) const SLICE: usize = 256;
+
+/// When a full queue may have room again: about a short answer's time.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What to generate.
+#[derive(Debug, Clone)]
+pub(crate) struct GenerationRequest {
+    /// The prompt; not empty, and shorter than the context.
+    pub(crate) prompt: Vec<Token>,
+    /// Tokens to generate at most, the end-of-turn token included; the context's
+    /// end limits it further.
+    pub(crate) max_tokens: Option<usize>,
+    /// How to choose tokens.
+    pub(crate) sampling: Sampling,
+    /// Texts that end the generation and are not part of it.
+    pub(crate) stops: Vec<String>,
+}
+
+/// Why a generation ended by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StopReason {
+    /// An end-of-turn token or a stop text.
+    Stop,
+    /// The token limit or the context's end.
+    Length,
+}
+
+/// How a generation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Finish {
+    pub(crate) reason: StopReason,
+    pub(crate) prompt_tokens: usize,
+    pub(crate) completion_tokens: usize,
+}
+
+/// The size of a [`Generator`].
+#[derive(Debug, Clone)]
+pub(crate) struct GeneratorOptions {
+    pub(crate) context: ContextOptions,
+    /// Requests that may wait.
+    pub(crate) queue: usize,
+}
+
+/// The handle of one model's scheduler thread.
+#[derive(Debug)]
+pub(crate) struct Generator {
+    submissions: Mutex<Option<Sender<Sequence>>>,
+    waiting: Arc<AtomicUsize>,
+    queue: usize,
+    context_length: usize,
+    model: Arc<backend::Model>,
+    abort: Abort,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Generator {
+    /// Makes the model's context and starts its scheduler.
+    pub(crate) fn start(model: Arc<backend::Model>, context_length: usize, options: &GeneratorOptions) -> Result<Self> {
+        let context = Context::new(model.clone(), &options.context)?;
+        let abort = context.abort_handle();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        let scheduler = Scheduler::new(context, receiver, waiting.clone(), &options.context)?;
+        let thread = thread::Builder::new()
+            .name("zerohop-scheduler".to_owned())
+            .spawn(move || scheduler.run())
+            .map_err(|error| Error::new(ErrorKind::Unavailable, "the scheduler thread cannot start").with_source(error))?;
+        Ok(Generator {
+            submissions: Mutex::new(Some(sender)),
+            waiting,
+            queue: options.queue,
+            context_length,
+            model,
+            abort,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Tokens of a prompt and its answer together at most.
+    pub(crate) fn context_length(&self) -> usize {
+        self.context_length
+    }
+
+    /// Queues a request.
+    ///
+    /// # Errors
+    ///
+    /// `RateLimit` when too many requests wait (ER5), `Closed` after
+    /// [`close`](Self::close).
+    pub(crate) fn submit(&self, request: GenerationRequest) -> Result<EventReceiver> {
+        let limit = self.context_length - request.prompt.len().min(self.context_length);
+        let max_tokens = request.max_tokens.map_or(limit, |max| max.min(limit));
+        let (events, receiver) = events::channel();
+        let sequence = Sequence::new(request, max_tokens, events, self.model.clone());
+
+        let submissions = self.submissions.lock();
+        let Some(sender) = submissions.as_ref() else { return Err(Error::closed()) };
+        if self.waiting.load(Ordering::Relaxed) >= self.queue {
+            return Err(Error::new(
+                ErrorKind::RateLimit,
+                format!("{} requests are waiting already; try again later or raise the queue option", self.queue),
+            )
+            .with_code("rate_limit_exceeded")
+            .with_retry_after(RETRY_AFTER));
+        }
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        sender.send(sequence).map_err(|_| Error::internal("the scheduler has stopped after a fault; make a new engine"))?;
+        Ok(receiver)
+    }
+
+    /// Ends all requests and the scheduler. Returns when its thread has gone.
+    pub(crate) fn close(&self) {
+        let sender = self.submissions.lock().take();
+        drop(sender);
+        self.abort.abort();
+        if let Some(thread) = self.thread.lock().take() {
+            // The scheduler catches its own panics, so a failed join has nothing
+            // to add.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Generator {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

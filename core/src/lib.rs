@@ -1,0 +1,42 @@
+#![doc = include_str!("../docs/crate.md")]
+
+mod api;
+mod backend;
+mod chat;
+mod engine;
+mod generate;
+mod model;
+mod router;
+
+/// The API's requests, replies and chunks, in OpenAI's field names.
+pub mod types {
+    pub use crate::api::chat::*;
+    pub use crate::api::chat_reply::*;
+    pub use crate::api::content::*;
+    pub use crate::api::error::{ErrorBody, ErrorObject};
+    pub use crate::api::models::*;
+
+    /// Parameters that OpenAI's API does not have. The SDK sends them through
+    /// `extra_body`.
+    pub mod ext {
+        pub use crate::api::ext::*;
+    }
+}
+
+pub use api::error::{Error, ErrorKind, Result};
+pub use backend::{Device, DeviceKind, devices};
+pub use chat::{ChatCompletionAsyncStream, ChatCompletionStream};
+pub use engine::{Chat, Engine, EngineBuilder, Models};
+pub use generate::CancelHandle;
+pub use model::{GpuLayers, KvType, ModelInfo, ModelOptions};
+pub use router::{Body, EventStream, Pending};
+
+/// The version of this crate and of the llama.cpp inside it, such as
+/// `0.1.0 (llama.cpp b9000)`.
+///
+/// ```
+/// assert!(zerohop::version().starts_with(env!("CARGO_PKG_VERSION")));
+/// ```
+pub fn version() -> String {
+    format!("{} (llama.cpp {})", env!("CARGO_PKG_VERSION"), backend::version())
+}

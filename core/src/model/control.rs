@@ -1,0 +1,111 @@
+//! The spellings of control tokens in caller text.
+//!
+//! What a caller writes is never control text: where it contains the spelling of
+//! a control token (`<|im_end|>`), that spelling is replaced by a mark before
+//! the chat template is applied, and put back afterwards to be tokenised as
+//! plain text. Only such spellings are marked, so every other prompt is exactly
+//! what the template gives.
+
+use aho_corasick::{AhoCorasick, MatchKind};
+
+use crate::api::error::{Error, Result};
+use crate::backend::Span;
+
+/// Unicode noncharacters, which no text is meant to contain, enclose a mark: the
+/// number of a spelling.
+const MARK_START: char = '\u{FDD0}';
+const MARK_END: char = '\u{FDD1}';
+
+/// Finds the spellings of a model's control tokens in caller text.
+#[derive(Debug)]
+pub(crate) struct ControlSpellings {
+    spellings: Vec<String>,
+    finder: AhoCorasick,
+}
+
+impl ControlSpellings {
+    pub(crate) fn new(control_texts: &[String]) -> Result<Self> {
+        // The marks' own characters are marked too, so that no caller can forge one.
+        let marks = [MARK_START.to_string(), MARK_END.to_string()];
+        let spellings: Vec<String> = control_texts.iter().cloned().chain(marks).collect();
+        let finder = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(&spellings)
+            .map_err(|error| Error::internal("the vocabulary's control tokens cannot be indexed").with_source(error))?;
+        Ok(ControlSpellings { spellings, finder })
+    }
+
+    /// Replaces every spelling in caller text by its mark.
+    pub(crate) fn mark(&self, text: &str) -> String {
+        let mut marked = String::with_capacity(text.len());
+        self.finder.replace_all_with(text, &mut marked, |found, _, marked| {
+            marked.push(MARK_START);
+            marked.push_str(&found.pattern().as_usize().to_string());
+            marked.push(MARK_END);
+            true
+        });
+        marked
+    }
+
+    /// Cuts a rendered prompt at its marks: template text, in which control
+    /// tokens are parsed, and spellings, which stay text.
+    pub(crate) fn spans<'a>(&'a self, prompt: &'a str) -> Vec<Span<'a>> {
+        let mut spans = Vec::new();
+        let mut rest = prompt;
+        while let Some((before, spelling, after)) = self.split_at_mark(rest) {
+            spans.push(Span { text: before, parse_special: true });
+            spans.push(Span { text: spelling, parse_special: false });
+            rest = after;
+        }
+        spans.push(Span { text: rest, parse_special: true });
+        spans
+    }
+
+    fn split_at_mark<'a>(&'a self, text: &'a str) -> Option<(&'a str, &'a str, &'a str)> {
+        let (before, marked) = text.split_once(MARK_START)?;
+        let (number, after) = marked.split_once(MARK_END)?;
+        let spelling = self.spellings.get(number.parse::<usize>().ok()?)?;
+        Some((before, spelling, after))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spellings() -> ControlSpellings {
+        ControlSpellings::new(&["<|im_end|>".to_owned(), "<s>".to_owned()]).unwrap()
+    }
+
+    #[test]
+    fn text_without_spellings_is_left_alone() {
+        assert_eq!(spellings().mark("a < b |> c"), "a < b |> c");
+    }
+
+    #[test]
+    fn spellings_come_back_as_plain_text() {
+        let spellings = spellings();
+        let prompt = format!("<s>user {}<|im_end|>", spellings.mark("x<|im_end|>y"));
+        let spans = spellings.spans(&prompt);
+        let expected = [("<s>user x", true), ("<|im_end|>", false), ("y<|im_end|>", true)];
+        assert_eq!(spans, expected.map(|(text, parse_special)| Span { text, parse_special }));
+    }
+
+    #[test]
+    fn a_spelling_cannot_be_smuggled_around_another() {
+        let spellings = spellings();
+        let marked = spellings.mark("<|im_<|im_end|>end|>");
+        let spans = spellings.spans(&marked);
+        assert!(spans.iter().all(|span| !span.parse_special || !span.text.contains("<|im_end|>")));
+        let text: String = spans.iter().map(|span| span.text).collect();
+        assert_eq!(text, "<|im_<|im_end|>end|>");
+    }
+
+    #[test]
+    fn marks_cannot_be_forged() {
+        let spellings = spellings();
+        let forged = format!("{MARK_START}0{MARK_END}");
+        let text: String = spellings.spans(&spellings.mark(&forged)).iter().map(|span| span.text).collect();
+        assert_eq!(text, forged);
+    }
+}

@@ -1,0 +1,216 @@
+//! From a path to a model that can be used.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use memmap2::Mmap;
+use serde::Serialize;
+
+use super::control::ControlSpellings;
+use super::gguf::Gguf;
+use super::options::{GpuLayers, ModelOptions, ProgressCallback};
+use crate::api::error::{Error, ErrorKind, Result};
+use crate::backend::{self, LoadOptions, Templates};
+
+/// The context length taken when none is asked for and the model allows more.
+const DEFAULT_CONTEXT: u32 = 8192;
+
+/// The smallest context that is worth computing with.
+const MIN_CONTEXT: u32 = 16;
+
+/// What a loaded model is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ModelInfo {
+    /// The name that requests use in `model`.
+    pub id: String,
+    /// Other names that requests may use.
+    pub aliases: Vec<String>,
+    /// The file.
+    pub path: PathBuf,
+    /// The file's size in bytes.
+    pub file_size: u64,
+    /// The architecture, such as `llama` or `qwen2`.
+    pub architecture: String,
+    /// The name the file gives itself.
+    pub name: Option<String>,
+    /// The number of parameters.
+    pub parameters: u64,
+    /// The quantisation, such as `Q4_K_M`; `None` where the file does not say.
+    pub quantization: Option<String>,
+    /// The context length the model was trained with, in tokens.
+    pub trained_context_length: u32,
+    /// The context length in use, in tokens.
+    pub context_length: u32,
+    /// The number of tokens of the vocabulary.
+    pub vocabulary_size: usize,
+    /// Whether the model can chat: the file or the options give a template.
+    pub has_chat_template: bool,
+    /// When the file was last changed, in seconds since 1970: `created` in the list of models.
+    pub created: u64,
+}
+
+/// A model with everything that requests to it need.
+#[derive(Debug)]
+pub(crate) struct LoadedModel {
+    pub(crate) info: ModelInfo,
+    pub(crate) templates: Option<Templates>,
+    pub(crate) control_spellings: ControlSpellings,
+    pub(crate) backend: Arc<backend::Model>,
+}
+
+impl LoadedModel {
+    /// Checks and loads a model file under a name.
+    pub(crate) fn load(id: &str, options: &ModelOptions) -> Result<Self> {
+        let file = ModelFile::check(&options.path)?;
+        let backend = backend::Model::load(&options.path, load_options(options))?;
+        if !backend.generates() {
+            return Err(Error::new(
+                ErrorKind::InvalidModel,
+                format!("{}: this model does not generate text token by token", options.path.display()),
+            ));
+        }
+        let template_source = options.chat_template.clone().or_else(|| backend.chat_template());
+        let templates = template_source
+            .map(|_| Templates::new(&backend, options.chat_template.as_deref()))
+            .transpose()?;
+        let control_spellings = ControlSpellings::new(backend.vocab().control_texts())?;
+        let info = describe(id, options, file, &backend, templates.is_some());
+        Ok(LoadedModel { info, templates, control_spellings, backend: Arc::new(backend) })
+    }
+}
+
+/// What our own reader found out about a file.
+struct ModelFile {
+    gguf: Gguf,
+    size: u64,
+    created: u64,
+}
+
+impl ModelFile {
+    fn check(path: &Path) -> Result<Self> {
+        let open_failed = |error: io::Error| unreadable(path, error);
+        let file = File::open(path).map_err(open_failed)?;
+        let metadata = file.metadata().map_err(open_failed)?;
+        if metadata.is_dir() {
+            return Err(unreadable(path, io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")));
+        }
+        // An empty file cannot be mapped; the reader says what is wrong with it.
+        let mapped = if metadata.len() == 0 {
+            None
+        } else {
+            // SAFETY: the map is read-only and dropped at the end of this call.
+            // Who truncates the file meanwhile faults us; the documentation
+            // tells hosts not to change a model file while it is being loaded.
+            Some(unsafe { Mmap::map(&file) }.map_err(open_failed)?)
+        };
+        let gguf = Gguf::read(mapped.as_deref().unwrap_or_default()).map_err(|error| {
+            Error::new(ErrorKind::InvalidModel, format!("{}: {error}", path.display())).with_source(error)
+        })?;
+        let created = metadata
+            .modified()
+            .ok()
+            .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok())
+            .map_or(0, |age| age.as_secs());
+        Ok(ModelFile { gguf, size: metadata.len(), created })
+    }
+}
+
+fn unreadable(path: &Path, error: io::Error) -> Error {
+    Error::new(ErrorKind::ModelFile, format!("{}: the model file cannot be read: {error}", path.display()))
+        .with_source(error)
+}
+
+fn load_options(options: &ModelOptions) -> LoadOptions {
+    LoadOptions {
+        gpu_layers: match options.gpu_layers {
+            GpuLayers::Auto => None,
+            GpuLayers::Count(layers) => Some(layers),
+        },
+        mmap: options.mmap,
+        progress: options.progress.clone().map(call_progress),
+    }
+}
+
+/// A callback for C++ to call: a panic of the host's code must not unwind there,
+/// so it stops the loading instead.
+fn call_progress(callback: ProgressCallback) -> Box<dyn FnMut(f32) -> bool> {
+    Box::new(move |fraction| {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            callback.lock().is_ok_and(|mut callback| callback(fraction))
+        }))
+        .unwrap_or(false)
+    })
+}
+
+fn describe(
+    id: &str,
+    options: &ModelOptions,
+    file: ModelFile,
+    model: &backend::Model,
+    has_chat_template: bool,
+) -> ModelInfo {
+    let trained = model.trained_context().max(MIN_CONTEXT);
+    let context_length = options
+        .context_length
+        .map_or(trained.min(DEFAULT_CONTEXT), |tokens| tokens.get().max(MIN_CONTEXT));
+    ModelInfo {
+        id: id.to_owned(),
+        aliases: options.aliases.clone(),
+        path: options.path.clone(),
+        file_size: file.size,
+        architecture: file.gguf.architecture().unwrap_or_default().to_owned(),
+        name: file.gguf.get_str("general.name").map(str::to_owned),
+        parameters: file.gguf.parameter_count(),
+        quantization: file.gguf.get_u64("general.file_type").and_then(file_type_name).map(str::to_owned),
+        trained_context_length: trained,
+        context_length,
+        vocabulary_size: model.vocab().len(),
+        has_chat_template,
+        created: file.created,
+    }
+}
+
+/// The name of llama.cpp's `llama_ftype`, as people know it from file names.
+fn file_type_name(file_type: u64) -> Option<&'static str> {
+    let name = match file_type {
+        0 => "F32",
+        1 => "F16",
+        2 => "Q4_0",
+        3 => "Q4_1",
+        7 => "Q8_0",
+        8 => "Q5_0",
+        9 => "Q5_1",
+        10 => "Q2_K",
+        11 => "Q3_K_S",
+        12 => "Q3_K_M",
+        13 => "Q3_K_L",
+        14 => "Q4_K_S",
+        15 => "Q4_K_M",
+        16 => "Q5_K_S",
+        17 => "Q5_K_M",
+        18 => "Q6_K",
+        19 => "IQ2_XXS",
+        20 => "IQ2_XS",
+        21 => "Q2_K_S",
+        22 => "IQ3_XS",
+        23 => "IQ3_XXS",
+        24 => "IQ1_S",
+        25 => "IQ4_NL",
+        26 => "IQ3_S",
+        27 => "IQ3_M",
+        28 => "IQ2_S",
+        29 => "IQ2_M",
+        30 => "IQ4_XS",
+        31 => "IQ1_M",
+        32 => "BF16",
+        36 => "TQ1_0",
+        37 => "TQ2_0",
+        38 => "MXFP4",
+        _ => return None,
+    };
+    Some(name)
+}

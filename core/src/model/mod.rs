@@ -1,0 +1,10 @@
+//! Model files: checked, described and loaded.
+
+mod control;
+mod gguf;
+mod load;
+mod options;
+
+pub(crate) use load::LoadedModel;
+pub use load::ModelInfo;
+pub use options::{GpuLayers, KvType, ModelOptions};

@@ -1,0 +1,180 @@
+//! How a model is loaded.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use serde::{Deserialize, Serialize};
+
+/// The numeric type of the KV cache's cells.
+///
+/// A quantised cache takes less memory and answers a little differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum KvType {
+    /// 32-bit floats.
+    F32,
+    /// 16-bit floats (the default).
+    #[default]
+    F16,
+    /// 8-bit blocks, about half of `F16`.
+    Q8_0,
+    /// 4-bit blocks, about a quarter of `F16`.
+    Q4_0,
+}
+
+/// How many of a model's layers go to a GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum GpuLayers {
+    /// All that the build can offload; none in a CPU build (the default).
+    #[default]
+    Auto,
+    /// This many, counted from the end of the model; 0 keeps to the CPU.
+    Count(u32),
+}
+
+pub(crate) type ProgressCallback = Arc<Mutex<dyn FnMut(f32) -> bool + Send>>;
+
+/// What to load and how. A path converts into it, so that the common case needs
+/// nothing else.
+///
+/// ```
+/// use zerohop::{KvType, ModelOptions};
+///
+/// let options = ModelOptions::new("qwen.gguf").context_length(4096).parallel(8).kv_type(KvType::Q8_0);
+/// # let _ = options;
+/// ```
+#[derive(Clone)]
+pub struct ModelOptions {
+    pub(crate) path: PathBuf,
+    pub(crate) context_length: Option<NonZeroU32>,
+    pub(crate) threads: Option<NonZeroU32>,
+    pub(crate) gpu_layers: GpuLayers,
+    pub(crate) parallel: Option<NonZeroU32>,
+    pub(crate) queue: Option<NonZeroU32>,
+    pub(crate) kv_type: KvType,
+    pub(crate) mmap: bool,
+    pub(crate) chat_template: Option<String>,
+    pub(crate) aliases: Vec<String>,
+    pub(crate) progress: Option<ProgressCallback>,
+}
+
+impl ModelOptions {
+    /// The model file at `path`, with every option at its default.
+    pub fn new(path: impl AsRef<Path>) -> Self {
+        ModelOptions {
+            path: path.as_ref().to_path_buf(),
+            context_length: None,
+            threads: None,
+            gpu_layers: GpuLayers::Auto,
+            parallel: None,
+            queue: None,
+            kv_type: KvType::F16,
+            mmap: true,
+            chat_template: None,
+            aliases: Vec::new(),
+            progress: None,
+        }
+    }
+
+    /// Tokens that all running requests share, and at most one request's prompt
+    /// and answer together. Default (also for 0): the model's own context, at
+    /// most 8192.
+    #[must_use]
+    pub fn context_length(mut self, tokens: u32) -> Self {
+        self.context_length = NonZeroU32::new(tokens);
+        self
+    }
+
+    /// Threads to compute with. Default (also for 0): the processors available
+    /// to this process.
+    #[must_use]
+    pub fn threads(mut self, threads: u32) -> Self {
+        self.threads = NonZeroU32::new(threads);
+        self
+    }
+
+    /// Layers to put on a GPU. Default: [`GpuLayers::Auto`].
+    #[must_use]
+    pub fn gpu_layers(mut self, layers: GpuLayers) -> Self {
+        self.gpu_layers = layers;
+        self
+    }
+
+    /// Requests computed together, 1 to 256. Default (also for 0): 16. Others
+    /// wait in the queue.
+    #[must_use]
+    pub fn parallel(mut self, sequences: u32) -> Self {
+        self.parallel = NonZeroU32::new(sequences);
+        self
+    }
+
+    /// Requests that may wait; one more is refused with status 429. Default
+    /// (also for 0): 512.
+    #[must_use]
+    pub fn queue(mut self, requests: u32) -> Self {
+        self.queue = NonZeroU32::new(requests);
+        self
+    }
+
+    /// The numeric type of the KV cache. Default: [`KvType::F16`].
+    #[must_use]
+    pub fn kv_type(mut self, kv_type: KvType) -> Self {
+        self.kv_type = kv_type;
+        self
+    }
+
+    /// Whether to map the file into memory instead of reading it. Default: true.
+    #[must_use]
+    pub fn mmap(mut self, mmap: bool) -> Self {
+        self.mmap = mmap;
+        self
+    }
+
+    /// A Jinja chat template in place of the file's own.
+    #[must_use]
+    pub fn chat_template(mut self, source: impl Into<String>) -> Self {
+        self.chat_template = Some(source.into());
+        self
+    }
+
+    /// Another name that requests may use in `model`. May be given repeatedly.
+    #[must_use]
+    pub fn alias(mut self, name: impl Into<String>) -> Self {
+        self.aliases.push(name.into());
+        self
+    }
+
+    /// Called while loading with the loaded fraction, 0 to 1, on the thread that
+    /// builds the engine; returning `false` stops the loading.
+    #[must_use]
+    pub fn progress(mut self, callback: impl FnMut(f32) -> bool + Send + 'static) -> Self {
+        self.progress = Some(Arc::new(Mutex::new(callback)));
+        self
+    }
+}
+
+impl<P: AsRef<Path>> From<P> for ModelOptions {
+    fn from(path: P) -> Self {
+        ModelOptions::new(path)
+    }
+}
+
+impl fmt::Debug for ModelOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModelOptions")
+            .field("path", &self.path)
+            .field("context_length", &self.context_length)
+            .field("threads", &self.threads)
+            .field("gpu_layers", &self.gpu_layers)
+            .field("parallel", &self.parallel)
+            .field("queue", &self.queue)
+            .field("kv_type", &self.kv_type)
+            .field("mmap", &self.mmap)
+            .field("chat_template", &self.chat_template.as_ref().map(String::len))
+            .field("aliases", &self.aliases)
+            .finish_non_exhaustive()
+    }
+}
