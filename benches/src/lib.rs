@@ -54,7 +54,8 @@ impl Bare {
     pub fn start(&self, prompt: &[LlamaToken], max_tokens: usize, threads: i32) -> Result<Run<'_>, Error> {
         let cells = u32::try_from(prompt.len() + max_tokens)?;
         let params = LlamaContextParams::default()
-            .with_n_ctx(NonZeroU32::new(cells)).with_flash_attention_policy(std::env::var("FA").map_or(-1, |v| v.parse().unwrap()))
+            .with_n_ctx(NonZeroU32::new(cells))
+            .with_flash_attention_policy(std::env::var("FA").map_or(-1, |v| v.parse().unwrap()))
             .with_n_threads(threads)
             .with_n_threads_batch(threads);
         let mut context = self.model.new_context(&self.backend, params)?;

@@ -83,11 +83,8 @@ impl EngineBuilder {
     /// name given twice; `Unavailable` when memory is short.
     pub fn build(self) -> Result<Engine> {
         self.check_names()?;
-        let models = self
-            .models
-            .iter()
-            .map(|(name, options)| ServedModel::load(name, options))
-            .collect::<Result<Vec<_>>>()?;
+        let models =
+            self.models.iter().map(|(name, options)| ServedModel::load(name, options)).collect::<Result<Vec<_>>>()?;
         Ok(Engine(Arc::new(Inner { models, closed: AtomicBool::new(false) })))
     }
 
@@ -129,11 +126,8 @@ impl ServedModel {
             },
             queue: options.queue.map_or(DEFAULT_QUEUE, std::num::NonZeroU32::get) as usize,
         };
-        let generator = Generator::start(
-            model.backend.clone(),
-            model.info.context_length as usize,
-            &generator_options,
-        )?;
+        let generator =
+            Generator::start(model.backend.clone(), model.info.context_length as usize, &generator_options)?;
         let fingerprint = fingerprint(&model.info, &generator_options.context);
         Ok(ServedModel { model, generator, fingerprint })
     }
@@ -294,8 +288,9 @@ impl fmt::Debug for Engine {
 }
 
 fn read_reply<R: DeserializeOwned>(body: &[u8]) -> Result<R> {
-    serde_json::from_slice(body)
-        .map_err(|error| Error::internal(format!("the reply does not fit the type asked for: {error}")).with_source(error))
+    serde_json::from_slice(body).map_err(|error| {
+        Error::internal(format!("the reply does not fit the type asked for: {error}")).with_source(error)
+    })
 }
 
 /// Chat completions of an [`Engine`].

@@ -43,6 +43,7 @@ use super::parse::{Object, UNSERVED, Unserved};
 /// assert_eq!(serde_json::to_string(&request).unwrap(), json);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[must_use = "a request does nothing until it is sent"]
 #[non_exhaustive]
 pub struct CreateChatCompletionRequest {
     /// The name of the model.
@@ -113,15 +114,8 @@ pub struct CreateChatCompletionRequest {
 /// Setters, each for the field of its name.
 impl CreateChatCompletionRequest {
     /// A request with every option at its default.
-    pub fn new(
-        model: impl Into<String>,
-        messages: impl IntoIterator<Item = ChatCompletionMessage>,
-    ) -> Self {
-        CreateChatCompletionRequest {
-            model: model.into(),
-            messages: messages.into_iter().collect(),
-            ..Self::default()
-        }
+    pub fn new(model: impl Into<String>, messages: impl IntoIterator<Item = ChatCompletionMessage>) -> Self {
+        CreateChatCompletionRequest { model: model.into(), messages: messages.into_iter().collect(), ..Self::default() }
     }
 
     /// How random the choice of tokens is, from 0 to 2.
@@ -142,15 +136,7 @@ impl CreateChatCompletionRequest {
         self
     }
 
-    /// Texts that end the answer: one, or up to four.
-    ///
-    /// ```
-    /// use zerohop::types::{ChatCompletionMessage, CreateChatCompletionRequest};
-    ///
-    /// let request = CreateChatCompletionRequest::new("chat", [ChatCompletionMessage::user("Hi")]);
-    /// let request = request.stop(["\n\n", "END"]);
-    /// assert_eq!(request.stop.unwrap().as_slice(), ["\n\n", "END"]);
-    /// ```
+    /// Texts that end the answer: one, `"END"`, or up to four, `["\n\n", "END"]`.
     pub fn stop(mut self, stop: impl Into<Stop>) -> Self {
         self.stop = Some(stop.into());
         self
@@ -174,22 +160,13 @@ impl CreateChatCompletionRequest {
         self
     }
 
-    /// Labels of the caller's.
-    ///
-    /// ```
-    /// use zerohop::types::{ChatCompletionMessage, CreateChatCompletionRequest};
-    ///
-    /// let request = CreateChatCompletionRequest::new("chat", [ChatCompletionMessage::user("Hi")])
-    ///     .metadata([("experiment", "7")]);
-    /// ```
+    /// Labels of the caller's, such as `[("experiment", "7")]`.
     pub fn metadata<K, V>(mut self, pairs: impl IntoIterator<Item = (K, V)>) -> Self
     where
         K: Into<String>,
         V: Into<String>,
     {
-        let pairs = pairs
-            .into_iter()
-            .map(|(key, value)| (key.into(), value.into()));
+        let pairs = pairs.into_iter().map(|(key, value)| (key.into(), value.into()));
         self.metadata = Some(pairs.collect());
         self
     }
@@ -229,10 +206,7 @@ impl CreateChatCompletionRequest {
     pub(crate) fn validate(&self) -> Result<()> {
         self.unserved.check("")?;
         if self.messages.is_empty() {
-            return Err(Error::invalid(
-                "messages",
-                "'messages' must have at least one entry",
-            ));
+            return Err(Error::invalid("messages", "'messages' must have at least one entry"));
         }
         for (index, message) in self.messages.iter().enumerate() {
             message.validate(&format!("messages[{index}]"))?;
@@ -242,16 +216,10 @@ impl CreateChatCompletionRequest {
         self.validate_token_limit()?;
         self.stop.as_ref().map_or(Ok(()), Stop::validate)?;
         if self.stream_options.is_some() && self.stream != Some(true) {
-            return Err(Error::invalid(
-                "stream_options",
-                "'stream_options' is only allowed when 'stream' is true",
-            ));
+            return Err(Error::invalid("stream_options", "'stream_options' is only allowed when 'stream' is true"));
         }
         if self.store == Some(true) {
-            return Err(Error::unsupported_value(
-                "store",
-                "this release stores no completions: 'store' must be false",
-            ));
+            return Err(Error::unsupported_value("store", "This release stores no completions: 'store' must be false"));
         }
         self.metadata.as_ref().map_or(Ok(()), check_metadata)?;
         self.ext.validate()
@@ -264,16 +232,11 @@ impl CreateChatCompletionRequest {
                 "'max_tokens' and 'max_completion_tokens' are the same limit: give only one",
             ));
         }
-        let limits = [
-            ("max_tokens", self.max_tokens),
-            ("max_completion_tokens", self.max_completion_tokens),
-        ];
+        let limits = [("max_tokens", self.max_tokens), ("max_completion_tokens", self.max_completion_tokens)];
         for (param, limit) in limits {
             if limit == Some(0) {
-                return Err(Error::invalid(
-                    param,
-                    format!("'{param}' must be at least 1"),
-                ));
+                let message = format!("'{param}' must be at least 1");
+                return Err(Error::invalid(param, message));
             }
         }
         Ok(())
@@ -281,11 +244,7 @@ impl CreateChatCompletionRequest {
 }
 
 /// Refuses a number outside of `range`; NaN is outside of every range (CQ9).
-pub(crate) fn check_range(
-    param: &'static str,
-    value: Option<f32>,
-    range: RangeInclusive<f32>,
-) -> Result<()> {
+pub(crate) fn check_range(param: &'static str, value: Option<f32>, range: RangeInclusive<f32>) -> Result<()> {
     match value {
         Some(value) if !range.contains(&value) => {
             let (low, high) = range.into_inner();
@@ -299,19 +258,17 @@ pub(crate) fn check_range(
 /// CQ17
 fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<()> {
     if metadata.len() > 16 {
-        let message = format!(
-            "'metadata' has {} pairs; at most 16 are allowed",
-            metadata.len()
-        );
+        let count = metadata.len();
+        let message = format!("'metadata' has {count} pairs; at most 16 are allowed");
         return Err(Error::invalid("metadata", message));
     }
     for (key, value) in metadata {
         if key.chars().count() > 64 {
-            let message = "a key of 'metadata' has more than 64 characters";
+            let message = "A key of 'metadata' has more than 64 characters";
             return Err(Error::invalid("metadata", message));
         }
         if value.chars().count() > 512 {
-            let message = format!("the value of 'metadata.{key}' has more than 512 characters");
+            let message = format!("The value of 'metadata.{key}' has more than 512 characters");
             return Err(Error::invalid(format!("metadata.{key}"), message));
         }
     }
@@ -376,9 +333,7 @@ where
     A: MapAccess<'de>,
     T: Deserialize<'de>,
 {
-    Ok(map
-        .next_value::<Option<Object<T>>>()?
-        .map(|Object(value)| value))
+    Ok(map.next_value::<Option<Object<T>>>()?.map(|Object(value)| value))
 }
 
 /// Texts that end the answer (CQ10).
@@ -408,15 +363,10 @@ impl Stop {
             let message = format!("'stop' has {} texts; at most 4 are allowed", texts.len());
             return Err(Error::invalid("stop", message));
         }
-        match texts.iter().position(String::is_empty) {
-            Some(index) if matches!(self, Stop::Many(_)) => {
-                let param = format!("stop[{index}]");
-                let message = format!("'{param}' must not be empty");
-                Err(Error::invalid(param, message))
-            }
-            Some(_) => Err(Error::invalid("stop", "'stop' must not be empty")),
-            None => Ok(()),
+        if texts.iter().any(String::is_empty) {
+            return Err(Error::invalid("stop", "'stop' must not contain an empty text"));
         }
+        Ok(())
     }
 }
 
@@ -482,6 +432,7 @@ impl<'de> Visitor<'de> for StopVisitor {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[must_use = "options do nothing until they are part of a request"]
 #[non_exhaustive]
 pub struct StreamOptions {
     /// Whether one more chunk, the last, reports the tokens used. Default false (CS5, CS6).
@@ -565,4 +516,90 @@ pub enum ServiceTier {
     Priority,
     /// Another name of `priority`.
     Fast,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> CreateChatCompletionRequest {
+        CreateChatCompletionRequest::new("m", [ChatCompletionMessage::user("hi")])
+    }
+
+    #[test]
+    fn every_field_survives_json() {
+        let mut full = request()
+            .temperature(0.5)
+            .top_p(0.9)
+            .max_completion_tokens(64)
+            .stop(["a", "b"])
+            .seed(-1)
+            .stream(true)
+            .stream_options(StreamOptions::default().include_usage(true))
+            .metadata([("k", "v")])
+            .user("u")
+            .service_tier(ServiceTier::Flex)
+            .top_k(40)
+            .min_p(0.05);
+        full.max_tokens = Some(32);
+        full.store = Some(false);
+        full.safety_identifier = Some("s".to_owned());
+        full.prompt_cache_key = Some("p".to_owned());
+        full.prompt_cache_options = Some(PromptCacheOptions {
+            mode: Some(PromptCacheMode::Explicit),
+            ttl: Some(PromptCacheTtl::ThirtyMinutes),
+        });
+        full.prompt_cache_retention = Some(PromptCacheRetention::OneDay);
+        let json = serde_json::to_string(&full).unwrap();
+        assert_eq!(serde_json::from_str::<CreateChatCompletionRequest>(&json).unwrap(), full);
+        // Each of the 20 keys was set above, so that a new field fails here until it is read.
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(value.as_object().unwrap().len(), 20);
+    }
+
+    #[test]
+    fn unset_fields_are_not_written() {
+        let json = serde_json::to_string(&request()).unwrap();
+        assert_eq!(json, r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#);
+    }
+
+    #[test]
+    fn typed_requests_are_checked_too() {
+        // CQ9: values that JSON cannot even write
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for (request, param) in [
+                (request().temperature(bad), "temperature"),
+                (request().top_p(bad), "top_p"),
+                (request().min_p(bad), "min_p"),
+            ] {
+                assert_eq!(request.validate().unwrap_err().param(), Some(param));
+            }
+        }
+        let at_the_ends = request().temperature(2.0).top_p(0.0).stop(["a", "b", "c", "d"]);
+        assert!(at_the_ends.validate().is_ok());
+    }
+
+    #[test]
+    fn metadata_is_counted_in_characters() {
+        // CQ17
+        let pairs = |count: usize| (0..count).map(|i| (i.to_string(), ""));
+        assert!(request().metadata(pairs(16)).validate().is_ok());
+        assert!(request().metadata([("ü".repeat(64), "ü".repeat(512))]).validate().is_ok());
+        for (request, param) in [
+            (request().metadata(pairs(17)), "metadata"),
+            (request().metadata([("ü".repeat(65), "")]), "metadata"),
+            (request().metadata([("k", "ü".repeat(513))]), "metadata.k"),
+        ] {
+            assert_eq!(request.validate().unwrap_err().param(), Some(param));
+        }
+    }
+
+    #[test]
+    fn either_name_sets_the_token_limit() {
+        // CQ8
+        assert_eq!(request().token_limit(), None);
+        assert_eq!(request().max_completion_tokens(5).token_limit(), Some(5));
+        let deprecated = CreateChatCompletionRequest { max_tokens: Some(7), ..request() };
+        assert_eq!(deprecated.token_limit(), Some(7));
+    }
 }

@@ -265,11 +265,7 @@ pub struct ChatCompletionChunk {
     pub system_fingerprint: Option<String>,
     /// The tokens used: absent (`None`) unless the request set `include_usage`, else null
     /// (`Some(None)`) in all chunks but the last (CS5, CS6). [`usage`](Self::usage) is easier to read.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "present"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub usage: Option<Option<CompletionUsage>>,
 }
 
@@ -330,4 +326,151 @@ pub struct ChunkDelta {
     /// Words of refusal to append.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn chunk(choices: Vec<ChunkChoice>) -> ChatCompletionChunk {
+        ChatCompletionChunk {
+            id: "chatcmpl-1".to_owned(),
+            object: ChatCompletionChunkObject::default(),
+            created: 1,
+            model: "m".to_owned(),
+            choices,
+            service_tier: None,
+            system_fingerprint: Some("fp".to_owned()),
+            usage: None,
+        }
+    }
+
+    fn news(delta: ChunkDelta, finish_reason: Option<FinishReason>) -> ChunkChoice {
+        ChunkChoice { index: 0, delta, logprobs: None, finish_reason }
+    }
+
+    fn round_trip(chunk: &ChatCompletionChunk) -> Value {
+        let value = serde_json::to_value(chunk).unwrap();
+        assert_eq!(&serde_json::from_value::<ChatCompletionChunk>(value.clone()).unwrap(), chunk);
+        value
+    }
+
+    #[test]
+    fn a_whole_answer_has_every_key() {
+        // CR1, CR3, CR5, CR6, CR8, CR12, CR13, CR14
+        let reply = ChatCompletion {
+            id: "chatcmpl-1".to_owned(),
+            object: ChatCompletionObject::default(),
+            created: 1,
+            model: "m".to_owned(),
+            choices: vec![Choice {
+                index: 0,
+                message: ChatCompletionResponseMessage { role: Role::Assistant, content: None, refusal: None },
+                logprobs: None,
+                finish_reason: FinishReason::ContentFilter,
+            }],
+            usage: CompletionUsage::new(3, 4),
+            service_tier: None,
+            system_fingerprint: None,
+        };
+        let expected = json!({
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": "m",
+            "choices": [{
+                "index": 0,
+                "message": {"role": "assistant", "content": null, "refusal": null},
+                "logprobs": null,
+                "finish_reason": "content_filter",
+            }],
+            "usage": {
+                "prompt_tokens": 3,
+                "completion_tokens": 4,
+                "total_tokens": 7,
+                "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+                "completion_tokens_details": {
+                    "reasoning_tokens": 0,
+                    "audio_tokens": 0,
+                    "accepted_prediction_tokens": 0,
+                    "rejected_prediction_tokens": 0,
+                },
+            },
+            "system_fingerprint": null,
+        });
+        assert_eq!(serde_json::to_value(&reply).unwrap(), expected);
+        assert_eq!(serde_json::from_value::<ChatCompletion>(expected).unwrap(), reply);
+        assert_eq!(reply.text(), None);
+    }
+
+    #[test]
+    fn first_and_last_deltas() {
+        // CS2, CS3, CS4, CS6
+        let first = ChunkDelta { role: Some(Role::Assistant), content: Some(String::new()), ..ChunkDelta::default() };
+        let value = round_trip(&chunk(vec![news(first, None)]));
+        assert_eq!(value["object"], "chat.completion.chunk");
+        assert!(!value.as_object().unwrap().contains_key("usage"));
+        let choice = json!({
+            "index": 0,
+            "delta": {"role": "assistant", "content": ""},
+            "logprobs": null,
+            "finish_reason": null,
+        });
+        assert_eq!(value["choices"][0], choice);
+
+        let last = news(ChunkDelta::default(), Some(FinishReason::Length));
+        let value = round_trip(&chunk(vec![last]));
+        assert_eq!(value["choices"][0]["delta"], json!({}));
+        assert_eq!(value["choices"][0]["finish_reason"], "length");
+    }
+
+    #[test]
+    fn usage_is_absent_null_or_there() {
+        // CS5
+        let delta = ChunkDelta { content: Some("a".to_owned()), ..ChunkDelta::default() };
+        let waiting = ChatCompletionChunk { usage: Some(None), ..chunk(vec![news(delta, None)]) };
+        let value = round_trip(&waiting);
+        assert!(value.as_object().unwrap()["usage"].is_null());
+        assert_eq!((waiting.text(), waiting.usage()), (Some("a"), None));
+
+        let usage = Some(Some(CompletionUsage::new(1, 2)));
+        let last = ChatCompletionChunk { usage, ..chunk(vec![]) };
+        let value = round_trip(&last);
+        assert_eq!((&value["choices"], &value["usage"]["total_tokens"]), (&json!([]), &json!(3)));
+        assert_eq!((last.text(), last.usage()), (None, Some(&CompletionUsage::new(1, 2))));
+    }
+
+    #[test]
+    fn another_object_is_no_answer() {
+        let mut value = serde_json::to_value(chunk(vec![])).unwrap();
+        value["object"] = json!("chat.completion");
+        assert!(serde_json::from_value::<ChatCompletionChunk>(value).is_err());
+    }
+
+    #[test]
+    fn finish_reasons_are_the_apis() {
+        // CR3
+        for (reason, word) in [
+            (FinishReason::Stop, "stop"),
+            (FinishReason::Length, "length"),
+            (FinishReason::ToolCalls, "tool_calls"),
+            (FinishReason::ContentFilter, "content_filter"),
+            (FinishReason::FunctionCall, "function_call"),
+        ] {
+            assert_eq!(serde_json::to_value(reason).unwrap(), word);
+        }
+    }
+
+    #[test]
+    fn an_answer_becomes_history() {
+        // CR16
+        let message =
+            ChatCompletionResponseMessage { role: Role::Assistant, content: Some("hi".to_owned()), refusal: None };
+        let json = serde_json::to_value(&message).unwrap();
+        let history = ChatCompletionMessage::from(message);
+        assert_eq!(history, ChatCompletionMessage::assistant("hi"));
+        assert_eq!(serde_json::from_value::<ChatCompletionMessage>(json).unwrap(), history);
+    }
 }

@@ -44,6 +44,7 @@ pub enum Role {
 /// assert_eq!(json, r#"{"role":"user","content":"What is the capital of France?","name":"ada"}"#);
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[must_use = "a message does nothing until it is part of a request"]
 #[non_exhaustive]
 pub struct ChatCompletionMessage {
     /// Who the message is from.
@@ -68,10 +69,7 @@ pub struct ChatCompletionMessage {
 impl ChatCompletionMessage {
     /// A message of the given role.
     pub fn new(role: Role, content: impl Into<MessageContent>) -> Self {
-        ChatCompletionMessage {
-            content: Some(content.into()),
-            ..Self::empty(role)
-        }
+        ChatCompletionMessage { content: Some(content.into()), ..Self::empty(role) }
     }
 
     /// Instructions from the program's author.
@@ -101,13 +99,7 @@ impl ChatCompletionMessage {
     }
 
     pub(crate) fn empty(role: Role) -> Self {
-        ChatCompletionMessage {
-            role,
-            content: None,
-            name: None,
-            refusal: None,
-            unserved: Unserved::default(),
-        }
+        ChatCompletionMessage { role, content: None, name: None, refusal: None, unserved: Unserved::default() }
     }
 
     /// Checks what the role allows; `path` is where the message stands in the request.
@@ -115,7 +107,7 @@ impl ChatCompletionMessage {
         if matches!(self.role, Role::Tool | Role::Function) {
             return Err(Error::unsupported_value(
                 format!("{path}.role"),
-                "this release serves no tool results: \
+                "This release serves no tool results: \
                  the role must be developer, system, user or assistant",
             ));
         }
@@ -123,16 +115,15 @@ impl ChatCompletionMessage {
         if self.refusal.is_some() && self.role != Role::Assistant {
             return Err(Error::unsupported_parameter(
                 format!("{path}.refusal"),
-                "only an assistant message may have a refusal",
+                "Only an assistant message may have a refusal",
             ));
         }
         match &self.content {
             Some(content) => content.validate(self.role, path),
             None if self.refusal.is_some() => Ok(()),
-            None => Err(Error::invalid(
-                format!("{path}.content"),
-                format!("missing required parameter: '{path}.content'"),
-            )),
+            None => {
+                Err(Error::invalid(format!("{path}.content"), format!("Missing required parameter: '{path}.content'")))
+            }
         }
     }
 }
@@ -229,7 +220,7 @@ impl MessageContent {
         if parts.is_empty() {
             return Err(Error::invalid(
                 format!("{path}.content"),
-                "a list of content parts must have at least one entry",
+                "A list of content parts must have at least one entry",
             ));
         }
         for (index, part) in parts.iter().enumerate() {
@@ -376,10 +367,7 @@ impl ContentPart {
             ContentPart::Text { .. } => return Ok(()),
             ContentPart::Refusal { .. } if role == Role::Assistant => return Ok(()),
             ContentPart::Refusal { .. } => {
-                return Err(Error::invalid(
-                    path(),
-                    "only an assistant message may have a part of type refusal",
-                ));
+                return Err(Error::invalid(path(), "Only an assistant message may have a part of type refusal"));
             }
             ContentPart::ImageUrl { .. } => "image_url",
             ContentPart::InputAudio { .. } => "input_audio",
@@ -387,7 +375,7 @@ impl ContentPart {
         };
         Err(Error::unsupported_value(
             path(),
-            format!("this model reads text only: it cannot take a part of type {kind}"),
+            format!("This model reads text only: it cannot take a part of type {kind}"),
         ))
     }
 }
@@ -403,7 +391,7 @@ struct RawPart {
     image_url: Option<Object<ImageUrl>>,
     input_audio: Option<Object<InputAudio>>,
     file: Option<Object<InputFile>>,
-    // A hint for billing: every prefix is cached here, so that it changes nothing.
+    // Where to cut a cached prefix; here every prefix is cached, so that it changes nothing.
     #[serde(rename = "prompt_cache_breakpoint")]
     _cache_breakpoint: Option<Object<CacheBreakpoint>>,
 }
@@ -438,36 +426,20 @@ impl RawPart {
             (PartKind::Text, "text", self.text.is_some()),
             (PartKind::Refusal, "refusal", self.refusal.is_some()),
             (PartKind::ImageUrl, "image_url", self.image_url.is_some()),
-            (
-                PartKind::InputAudio,
-                "input_audio",
-                self.input_audio.is_some(),
-            ),
+            (PartKind::InputAudio, "input_audio", self.input_audio.is_some()),
             (PartKind::File, "file", self.file.is_some()),
         ];
-        keys.iter()
-            .find(|(kind, _, given)| *given && *kind != self.kind)
-            .map(|(_, key, _)| *key)
+        keys.iter().find(|(kind, _, given)| *given && *kind != self.kind).map(|(_, key, _)| *key)
     }
 
     /// The part, or the key that it lacks.
     fn into_part(self) -> Result<ContentPart, &'static str> {
         Ok(match self.kind {
-            PartKind::Text => ContentPart::Text {
-                text: self.text.ok_or("text")?,
-            },
-            PartKind::Refusal => ContentPart::Refusal {
-                refusal: self.refusal.ok_or("refusal")?,
-            },
-            PartKind::ImageUrl => ContentPart::ImageUrl {
-                image_url: self.image_url.ok_or("image_url")?.0,
-            },
-            PartKind::InputAudio => ContentPart::InputAudio {
-                input_audio: self.input_audio.ok_or("input_audio")?.0,
-            },
-            PartKind::File => ContentPart::File {
-                file: self.file.ok_or("file")?.0,
-            },
+            PartKind::Text => ContentPart::Text { text: self.text.ok_or("text")? },
+            PartKind::Refusal => ContentPart::Refusal { refusal: self.refusal.ok_or("refusal")? },
+            PartKind::ImageUrl => ContentPart::ImageUrl { image_url: self.image_url.ok_or("image_url")?.0 },
+            PartKind::InputAudio => ContentPart::InputAudio { input_audio: self.input_audio.ok_or("input_audio")?.0 },
+            PartKind::File => ContentPart::File { file: self.file.ok_or("file")?.0 },
         })
     }
 }
@@ -479,5 +451,66 @@ impl<'de> Deserialize<'de> for ContentPart {
             return Err(D::Error::unknown_field(key, &[]));
         }
         raw.into_part().map_err(D::Error::missing_field)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round_trip(message: &ChatCompletionMessage, json: &str) {
+        assert_eq!(serde_json::to_string(message).unwrap(), json);
+        assert_eq!(&serde_json::from_str::<ChatCompletionMessage>(json).unwrap(), message);
+    }
+
+    #[test]
+    fn messages_have_the_apis_shape() {
+        // CQ2, CQ3
+        round_trip(&ChatCompletionMessage::developer("a"), r#"{"role":"developer","content":"a"}"#);
+        round_trip(&ChatCompletionMessage::system("a"), r#"{"role":"system","content":"a"}"#);
+        round_trip(
+            &ChatCompletionMessage::user(vec![ContentPart::text("a"), ContentPart::text("b")]),
+            r#"{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}"#,
+        );
+        let refusal = ContentPart::Refusal { refusal: "no".to_owned() };
+        round_trip(
+            &ChatCompletionMessage::assistant(vec![refusal]).name("bot"),
+            r#"{"role":"assistant","content":[{"type":"refusal","refusal":"no"}],"name":"bot"}"#,
+        );
+    }
+
+    #[test]
+    fn media_parts_are_read_before_they_are_refused() {
+        // CQ5, CQ6
+        for part in [
+            r#"{"type":"image_url","image_url":{"url":"https://a/b.png","detail":"low"}}"#,
+            r#"{"type":"input_audio","input_audio":{"data":"AAAA","format":"mp3"}}"#,
+            r#"{"type":"file","file":{"filename":"a.txt","file_data":"AAAA"}}"#,
+        ] {
+            let read: ContentPart = serde_json::from_str(part).unwrap();
+            assert_eq!(serde_json::to_string(&read).unwrap(), part);
+            let message = ChatCompletionMessage::user(vec![read]);
+            let error = message.validate("messages[2]").unwrap_err();
+            assert_eq!(error.param(), Some("messages[2].content[0]"));
+            assert_eq!(error.code(), Some("unsupported_value"));
+        }
+    }
+
+    #[test]
+    fn text_parts_may_mark_a_cached_prefix() {
+        let marked = r#"{"type":"text","text":"a","prompt_cache_breakpoint":{"mode":"explicit"}}"#;
+        let read: ContentPart = serde_json::from_str(marked).unwrap();
+        assert_eq!(read, ContentPart::text("a"));
+    }
+
+    #[test]
+    fn only_an_assistant_may_refuse() {
+        // CQ3, CQ4
+        let mut message = ChatCompletionMessage::empty(Role::Assistant);
+        message.refusal = Some("no".to_owned());
+        assert!(message.validate("messages[0]").is_ok());
+        message.role = Role::User;
+        let error = message.validate("messages[0]").unwrap_err();
+        assert_eq!(error.param(), Some("messages[0].refusal"));
     }
 }

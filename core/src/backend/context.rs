@@ -104,8 +104,9 @@ impl Context {
         // SAFETY: the context is live and used by this thread alone; the batch's
         // arrays are as long as it says and outlive the call; its tokens and
         // sequences were checked when they were added.
-        let (status, error) =
-            unsafe { native::with_error(|error| native::zerohop_native_decode(self.raw.as_ptr(), native_batch, error)) };
+        let (status, error) = unsafe {
+            native::with_error(|error| native::zerohop_native_decode(self.raw.as_ptr(), native_batch, error))
+        };
         match status {
             0 => Ok(Decoded::Done),
             1 => Ok(Decoded::CacheFull),
@@ -241,7 +242,10 @@ impl Batch {
     /// its tables. Tokens come from our tokeniser and sampler, so this is a
     /// fault of ours and is caught at the scheduler's edge.
     pub(crate) fn push(&mut self, token: Token, position: usize, sequence: i32, wants_logits: bool) -> usize {
-        assert!(usize::try_from(token).is_ok_and(|token| token < self.vocab_size), "token {token} is not in the vocabulary");
+        assert!(
+            usize::try_from(token).is_ok_and(|token| token < self.vocab_size),
+            "token {token} is not in the vocabulary"
+        );
         self.tokens.push(token);
         self.positions.push(i32::try_from(position).expect("positions are bounded by the context"));
         self.sequences.push(sequence);

@@ -88,7 +88,10 @@ fn check_cpu() -> Result<()> {
     }
     Err(Error::new(
         ErrorKind::InvalidArgument,
-        format!("this processor lacks {}; zerohop needs an x86-64-v3 processor (Intel Haswell, AMD Zen, or later)", missing.join(", ")),
+        format!(
+            "this processor lacks {}; zerohop needs an x86-64-v3 processor (Intel Haswell, AMD Zen, or later)",
+            missing.join(", ")
+        ),
     ))
 }
 

@@ -47,9 +47,8 @@ impl Templates {
         let source_ptr = source.as_ref().map_or(ptr::null(), |source| source.as_ptr());
         // SAFETY: the model is live for this call, and `source` is NULL or a
         // NUL-terminated string.
-        let (templates, error) = unsafe {
-            native::with_error(|error| native::zerohop_native_templates_new(model.raw(), source_ptr, error))
-        };
+        let (templates, error) =
+            unsafe { native::with_error(|error| native::zerohop_native_templates_new(model.raw(), source_ptr, error)) };
         NonNull::new(templates).map(Templates).ok_or_else(|| {
             Error::new(
                 ErrorKind::InvalidModel,
@@ -65,12 +64,7 @@ impl Templates {
         // SAFETY: the templates are live; the request is given with its length.
         let (reply, error) = unsafe {
             native::with_error(|error| {
-                native::zerohop_native_templates_apply(
-                    self.0.as_ptr(),
-                    request.as_ptr().cast(),
-                    request.len(),
-                    error,
-                )
+                native::zerohop_native_templates_apply(self.0.as_ptr(), request.as_ptr().cast(), request.len(), error)
             })
         };
         // SAFETY: the seam hands over an owned string or NULL.

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::api::chat::{CreateChatCompletionRequest, ServiceTier};
 use crate::api::chat_reply::{
-    ChatCompletion, ChatCompletionChunk, ChatCompletionChunkObject, ChatCompletionObject, ChatCompletionResponseMessage,
-    Choice, ChunkChoice, ChunkDelta, CompletionUsage, FinishReason,
+    ChatCompletion, ChatCompletionChunk, ChatCompletionChunkObject, ChatCompletionObject,
+    ChatCompletionResponseMessage, Choice, ChunkChoice, ChunkDelta, CompletionUsage, FinishReason,
 };
 use crate::api::content::Role;
 use crate::api::error::Result;

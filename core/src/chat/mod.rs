@@ -12,7 +12,7 @@ use crate::generate::{EventReceiver, GenerationRequest, Generator, Sampling};
 use crate::model::LoadedModel;
 
 pub(crate) use assemble::{PendingChatCompletion, ReplyHead};
-pub use stream::{ChatCompletionStream, ChatCompletionAsyncStream};
+pub use stream::{ChatCompletionAsyncStream, ChatCompletionStream};
 
 /// The default of `min_p`: cuts the tail of improbable tokens that makes small
 /// models stumble at OpenAI's default temperature of 1.

@@ -33,7 +33,14 @@ pub struct ChatCompletionStream {
 impl ChatCompletionStream {
     pub(crate) fn new(head: ReplyHead, events: EventReceiver, include_usage: bool) -> Self {
         let cancel = events.cancel_handle();
-        ChatCompletionStream { head, events: Some(events), cancel, include_usage, started: false, ready: VecDeque::new() }
+        ChatCompletionStream {
+            head,
+            events: Some(events),
+            cancel,
+            include_usage,
+            started: false,
+            ready: VecDeque::new(),
+        }
     }
 
     /// The next chunk, waiting for it until `deadline`: [`Poll::Pending`] when

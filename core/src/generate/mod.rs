@@ -92,10 +92,10 @@ impl Generator {
         let waiting = Arc::new(AtomicUsize::new(0));
         let (sender, receiver) = crossbeam_channel::unbounded();
         let scheduler = Scheduler::new(context, receiver, waiting.clone(), &options.context)?;
-        let thread = thread::Builder::new()
-            .name("zerohop-scheduler".to_owned())
-            .spawn(move || scheduler.run())
-            .map_err(|error| Error::new(ErrorKind::Unavailable, "the scheduler thread cannot start").with_source(error))?;
+        let thread =
+            thread::Builder::new().name("zerohop-scheduler".to_owned()).spawn(move || scheduler.run()).map_err(
+                |error| Error::new(ErrorKind::Unavailable, "the scheduler thread cannot start").with_source(error),
+            )?;
         Ok(Generator {
             submissions: Mutex::new(Some(sender)),
             waiting,
@@ -135,7 +135,9 @@ impl Generator {
             .with_retry_after(RETRY_AFTER));
         }
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        sender.send(sequence).map_err(|_| Error::internal("the scheduler has stopped after a fault; make a new engine"))?;
+        sender
+            .send(sequence)
+            .map_err(|_| Error::internal("the scheduler has stopped after a fault; make a new engine"))?;
         Ok(receiver)
     }
 

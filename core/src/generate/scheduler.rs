@@ -70,7 +70,9 @@ impl Scheduler {
             .num_threads(options.threads as usize)
             .thread_name(|_| "zerohop-sampling".to_owned())
             .build()
-            .map_err(|error| Error::new(ErrorKind::Unavailable, "the sampling threads cannot start").with_source(error))?;
+            .map_err(|error| {
+                Error::new(ErrorKind::Unavailable, "the sampling threads cannot start").with_source(error)
+            })?;
         let batch = Batch::new(options.batch as usize, context.model().vocab().len());
         let sequences = i32::try_from(options.sequences).unwrap_or(i32::MAX);
         Ok(Scheduler {

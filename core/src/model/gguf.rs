@@ -126,8 +126,7 @@ impl GgufError {
     /// For a file of `have` bytes that by what was read of it has `need`.
     fn truncated(have: u64, need: impl fmt::Display) -> Self {
         let kind = GgufErrorKind::Truncated;
-        let message =
-            format!("the file ends after {have} of {need} bytes: the download may be incomplete");
+        let message = format!("the file ends after {have} of {need} bytes: the download may be incomplete");
         Self { kind, message }
     }
 }
@@ -171,14 +170,7 @@ impl Gguf {
         let data_offset = reader.position().next_multiple_of(u64::from(alignment));
         let data_len = check_layout(&tensors, u64::from(alignment))?;
         check_extent(bytes.len() as u64, data_offset, data_len)?;
-        Ok(Self {
-            version,
-            metadata,
-            tensors,
-            alignment,
-            data_offset,
-            data_len,
-        })
+        Ok(Self { version, metadata, tensors, alignment, data_offset, data_len })
     }
 
     /// Whether the metadata has `key`, of whatever type.
@@ -372,8 +364,7 @@ fn other_format(bytes: &[u8]) -> Option<&'static str> {
     const HTML: &str = "a web page; the download went to a page and not to the file";
     const PICKLE: &str = "a PyTorch file; convert it with llama.cpp's convert_hf_to_gguf.py";
     const LFS: &str = "a Git LFS pointer; fetch the file itself with `git lfs pull`";
-    const SAFETENSORS: &str =
-        "a safetensors file; convert it with llama.cpp's convert_hf_to_gguf.py";
+    const SAFETENSORS: &str = "a safetensors file; convert it with llama.cpp's convert_hf_to_gguf.py";
     // The GGML family's magics are numbers ("ggml", "ggmf", "ggjt", "ggla"), stored little-endian.
     const PREFIXES: [(&[u8], &str); 10] = [
         (b"lmgg", GGML),
@@ -391,9 +382,7 @@ fn other_format(bytes: &[u8]) -> Option<&'static str> {
     if bytes.get(4..9) == Some(b"\0\0\0\0{") {
         return Some(SAFETENSORS);
     }
-    let mut matches = PREFIXES
-        .iter()
-        .filter(|(prefix, _)| bytes.starts_with(prefix));
+    let mut matches = PREFIXES.iter().filter(|(prefix, _)| bytes.starts_with(prefix));
     matches.next().map(|(_, name)| *name)
 }
 
@@ -415,10 +404,7 @@ fn read_version(reader: &mut Reader<'_>) -> Result<u32, GgufError> {
 }
 
 /// `count` of the specification's `gguf_metadata_kv_t`.
-fn read_metadata(
-    reader: &mut Reader<'_>,
-    count: u64,
-) -> Result<BTreeMap<String, Value>, GgufError> {
+fn read_metadata(reader: &mut Reader<'_>, count: u64) -> Result<BTreeMap<String, Value>, GgufError> {
     let mut metadata = BTreeMap::new();
     for index in 0..count {
         let key = reader.name(MAX_KEY_LEN, &format!("metadata key {index}"))?;
@@ -445,9 +431,7 @@ fn read_value(reader: &mut Reader<'_>, what: &str) -> Result<Value, GgufError> {
         ValueType::I32 => Value::I32(i32::from_le_bytes(reader.chunk(what)?)),
         ValueType::F32 => Value::F32(f32::from_le_bytes(reader.chunk(what)?)),
         ValueType::Bool => Value::Bool(read_bools(reader, 1, what)? == [1]),
-        ValueType::String => {
-            Value::String(String::from_utf8_lossy(reader.string(what)?).into_owned())
-        }
+        ValueType::String => Value::String(String::from_utf8_lossy(reader.string(what)?).into_owned()),
         ValueType::Array => read_array(reader, what)?,
         ValueType::U64 => Value::U64(reader.u64(what)?),
         ValueType::I64 => Value::I64(i64::from_le_bytes(reader.chunk(what)?)),
@@ -498,9 +482,9 @@ fn read_alignment(metadata: &BTreeMap<String, Value>) -> Result<u32, GgufError> 
     match metadata.get(ALIGNMENT_KEY) {
         None => Ok(DEFAULT_ALIGNMENT),
         Some(Value::U32(n)) if n.is_power_of_two() && *n >= 8 => Ok(*n),
-        Some(Value::U32(n)) => invalid(format!(
-            "{ALIGNMENT_KEY} is {n}, which is not a power of two and a multiple of 8"
-        )),
+        Some(Value::U32(n)) => {
+            invalid(format!("{ALIGNMENT_KEY} is {n}, which is not a power of two and a multiple of 8"))
+        }
         Some(_) => invalid(format!("{ALIGNMENT_KEY} is not a 32-bit unsigned integer")),
     }
 }
@@ -530,13 +514,7 @@ fn read_tensor(reader: &mut Reader<'_>, name: &str) -> Result<TensorInfo, GgufEr
     let dims = dims?;
     let type_id = reader.u32(&what)?;
     let size = byte_size(&dims, type_id, &what)?;
-    Ok(TensorInfo {
-        name: name.to_owned(),
-        dims,
-        type_id,
-        offset: reader.u64(&what)?,
-        size,
-    })
+    Ok(TensorInfo { name: name.to_owned(), dims, type_id, offset: reader.u64(&what)?, size })
 }
 
 /// The product of the dimensions, if none is zero and ggml can represent it, as an `int64_t`.
@@ -552,14 +530,9 @@ fn byte_size(dims: &[u64], type_id: u32, what: &str) -> Result<u64, GgufError> {
         return invalid(format!("{what}: dimensions {dims:?} are zero or too large"));
     };
     let Some((block_len, block_size)) = block_layout(type_id) else {
-        return unsupported(format!(
-            "{what}: ggml type {type_id} is unknown or withdrawn"
-        ));
+        return unsupported(format!("{what}: ggml type {type_id} is unknown or withdrawn"));
     };
-    if !dims
-        .first()
-        .is_some_and(|row| row.is_multiple_of(block_len))
-    {
+    if !dims.first().is_some_and(|row| row.is_multiple_of(block_len)) {
         return invalid(format!(
             "{what}: rows of {dims:?} are no multiple of {block_len}, as ggml type {type_id} needs"
         ));
@@ -610,11 +583,7 @@ fn block_layout(type_id: u32) -> Option<(u64, u64)> {
 fn check_layout(tensors: &[TensorInfo], alignment: u64) -> Result<u64, GgufError> {
     let mut end = 0_u64;
     for tensor in tensors {
-        let what = format!(
-            "tensor {} at offset {}",
-            quoted(&tensor.name),
-            tensor.offset
-        );
+        let what = format!("tensor {} at offset {}", quoted(&tensor.name), tensor.offset);
         if !tensor.offset.is_multiple_of(alignment) {
             return invalid(format!("{what} is not aligned to {alignment} bytes"));
         }
@@ -622,9 +591,7 @@ fn check_layout(tensors: &[TensorInfo], alignment: u64) -> Result<u64, GgufError
             return invalid(format!("{what} overlaps others, which end at {end}"));
         }
         if tensor.offset - end >= alignment {
-            return unsupported(format!(
-                "{what} leaves a gap after the one before it, which ends at {end}"
-            ));
+            return unsupported(format!("{what} leaves a gap after the one before it, which ends at {end}"));
         }
         let Some(next) = tensor.offset.checked_add(tensor.size) else {
             return invalid(format!("{what} is too large"));
@@ -705,21 +672,14 @@ mod tests {
             pair("i32", 5, &7_i32.to_le_bytes()),
             pair("f32", 6, &1.5_f32.to_le_bytes()),
             pair("bool", 7, &[1]),
-            pair(
-                "strings",
-                9,
-                &array(8, 2, &[string("a"), string(b"\xff")].concat()),
-            ),
+            pair("strings", 9, &array(8, 2, &[string("a"), string(b"\xff")].concat())),
             pair("u64", 10, &u64::MAX.to_le_bytes()),
             pair("i64", 11, &(-1_i64).to_le_bytes()),
             pair("f64", 12, &2.5_f64.to_le_bytes()),
             pair("bools", 9, &array(7, 3, &[0, 1, 0])),
             pair("i32s", 9, &array(5, 2, &[0; 8])),
         ];
-        let tensors = [
-            tensor("token_embd.weight", &[32, 3], 2, 0),
-            tensor("output_norm.weight", &[5], 0, 64),
-        ];
+        let tensors = [tensor("token_embd.weight", &[32, 3], 2, 0), tensor("output_norm.weight", &[5], 0, 64)];
         file(&pairs, &tensors, 64 + 20)
     }
 
@@ -757,20 +717,10 @@ mod tests {
         assert_eq!(gguf.get_str("u8"), None);
         let integers = ["u8", "i8", "u16", "i16", "i32", "u64", "i64", "f32", "bool"];
         let values = integers.map(|key| gguf.get_u64(key));
-        let expected = [
-            Some(200),
-            None,
-            Some(513),
-            Some(513),
-            Some(7),
-            Some(u64::MAX),
-        ];
+        let expected = [Some(200), None, Some(513), Some(513), Some(7), Some(u64::MAX)];
         assert_eq!(values[..6], expected);
         assert_eq!(values[6..], [None; 3]);
-        assert_eq!(
-            ["strings", "bools", "u8"].map(|key| gguf.array_len(key)),
-            [Some(2), Some(3), None]
-        );
+        assert_eq!(["strings", "bools", "u8"].map(|key| gguf.array_len(key)), [Some(2), Some(3), None]);
         let (element, len) = (ValueType::I32, 2);
         assert_eq!(gguf.metadata["i32s"], Value::Array { element, len });
         assert_eq!(gguf.metadata["f32"], Value::F32(1.5));
@@ -801,10 +751,7 @@ mod tests {
             refused(&bytes[..len], Truncated, &format!("ends after {len} of "));
         }
         let len = bytes.len();
-        let part = format!(
-            "the file ends after {} of {len} bytes: the download may",
-            len - 1
-        );
+        let part = format!("the file ends after {} of {len} bytes: the download may", len - 1);
         refused(&bytes[..len - 1], Truncated, &part);
     }
 
@@ -814,18 +761,10 @@ mod tests {
             (b"FUGG\0\0\0\x03", Unsupported, "big-endian"),
             (b"GGUF\0\0\0\x03", Unsupported, "big-endian"),
             (b"PK\x03\x04", NotGguf, "PyTorch"),
-            (
-                b"\x40\x9f\0\0\0\0\0\0{\"__metadata__\"",
-                NotGguf,
-                "safetensors",
-            ),
+            (b"\x40\x9f\0\0\0\0\0\0{\"__metadata__\"", NotGguf, "safetensors"),
             (b"tjgg\x03\0\0\0", NotGguf, "old GGML"),
             (b"<!DOCTYPE html>", NotGguf, "web page"),
-            (
-                b"version https://git-lfs.github.com/spec/v1",
-                NotGguf,
-                "LFS",
-            ),
+            (b"version https://git-lfs.github.com/spec/v1", NotGguf, "LFS"),
             (b"GGUX", NotGguf, "not a GGUF file"),
         ];
         for (bytes, kind, part) in cases {
@@ -854,30 +793,14 @@ mod tests {
         let value = |type_id, bytes: &[u8]| [pair("key", type_id, bytes)];
         refused_pairs(&[pair("", 0, &[1])], Invalid, "key 0 is empty");
         refused_pairs(&[pair("a\0b", 0, &[1])], Invalid, "NUL");
-        refused_pairs(
-            &[pair(&"k".repeat(65_536), 0, &[1])],
-            Invalid,
-            "65536 bytes",
-        );
+        refused_pairs(&[pair(&"k".repeat(65_536), 0, &[1])], Invalid, "65536 bytes");
         refused_pairs(&[[string(b"\xff"), vec![0; 8]].concat()], Invalid, "UTF-8");
-        refused_pairs(
-            &[pair("a", 0, &[1]), pair("a", 1, &[1])],
-            Invalid,
-            "\"a\" occurs twice",
-        );
+        refused_pairs(&[pair("a", 0, &[1]), pair("a", 1, &[1])], Invalid, "\"a\" occurs twice");
         refused_pairs(&value(13, &[0; 8]), Invalid, "no value type 13");
         refused_pairs(&value(7, &[2]), Invalid, "a boolean is 2");
         refused_pairs(&value(8, &[0xff; 8]), Invalid, "a count of");
-        refused_pairs(
-            &value(8, &[0xff, 0, 0, 0, 0, 0, 0, 0]),
-            Truncated,
-            "in metadata key \"key\"",
-        );
-        refused_pairs(
-            &value(9, &array(9, 1, &[0; 16])),
-            Unsupported,
-            "arrays of arrays",
-        );
+        refused_pairs(&value(8, &[0xff, 0, 0, 0, 0, 0, 0, 0]), Truncated, "in metadata key \"key\"");
+        refused_pairs(&value(9, &array(9, 1, &[0; 16])), Unsupported, "arrays of arrays");
         refused_pairs(&value(9, &array(7, 2, &[1, 9])), Invalid, "a boolean is 9");
         refused_pairs(&value(9, &array(8, 1, &[0xff; 8])), Invalid, "a count of");
         refused_pairs(&value(9, &array(10, 99, &[])), Truncated, "in metadata");
@@ -899,11 +822,7 @@ mod tests {
     fn refuses_bad_tensors() {
         let shape = |dims: &[u64], type_id| [tensor("t", dims, type_id, 0)];
         let pair = |name, offset| [tensor("a", &[9], 0, 0), tensor(name, &[1], 0, offset)];
-        refused_tensors(
-            &[tensor(&"n".repeat(64), &[1], 0, 0)],
-            Invalid,
-            "64 bytes, over 63",
-        );
+        refused_tensors(&[tensor(&"n".repeat(64), &[1], 0, 0)], Invalid, "64 bytes, over 63");
         refused_tensors(&shape(&[], 0), Invalid, "0 dimensions");
         refused_tensors(&shape(&[1; 5], 0), Invalid, "5 dimensions");
         refused_tensors(&shape(&[4, 0], 0), Invalid, "zero or too large");
@@ -917,16 +836,8 @@ mod tests {
         refused_tensors(&pair("b", 32), Invalid, "overlaps others, which end at 36");
         refused_tensors(&pair("b", 96), Unsupported, "leaves a gap");
         refused_tensors(&pair("b", u64::MAX - 31), Unsupported, "leaves a gap");
-        refused_tensors(
-            &shape(&[257], 0),
-            Truncated,
-            "ends after 1088 of 1092 bytes",
-        );
-        refused_tensors(
-            &shape(&[(1 << 63) - 1], 24),
-            Truncated,
-            "ends after 1088 of",
-        );
+        refused_tensors(&shape(&[257], 0), Truncated, "ends after 1088 of 1092 bytes");
+        refused_tensors(&shape(&[(1 << 63) - 1], 24), Truncated, "ends after 1088 of");
     }
 
     #[test]
@@ -948,9 +859,7 @@ mod tests {
         // The linear congruential generator of Knuth's MMIX, whose high bits are the random ones.
         let mut state = 1_u64;
         let mut random = |below: usize| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             usize::try_from(state >> 33).unwrap() % below
         };
         let mut accepted = 0;

@@ -74,9 +74,8 @@ impl LoadedModel {
             ));
         }
         let template_source = options.chat_template.clone().or_else(|| backend.chat_template());
-        let templates = template_source
-            .map(|_| Templates::new(&backend, options.chat_template.as_deref()))
-            .transpose()?;
+        let templates =
+            template_source.map(|_| Templates::new(&backend, options.chat_template.as_deref())).transpose()?;
         let control_spellings = ControlSpellings::new(backend.vocab().control_texts())?;
         let info = describe(id, options, file, &backend, templates.is_some());
         Ok(LoadedModel { info, templates, control_spellings, backend: Arc::new(backend) })
@@ -154,9 +153,8 @@ fn describe(
     has_chat_template: bool,
 ) -> ModelInfo {
     let trained = model.trained_context().max(MIN_CONTEXT);
-    let context_length = options
-        .context_length
-        .map_or(trained.min(DEFAULT_CONTEXT), |tokens| tokens.get().max(MIN_CONTEXT));
+    let context_length =
+        options.context_length.map_or(trained.min(DEFAULT_CONTEXT), |tokens| tokens.get().max(MIN_CONTEXT));
     ModelInfo {
         id: id.to_owned(),
         aliases: options.aliases.clone(),

@@ -1,0 +1,41 @@
+//! libzerohop: the engine behind a C interface. Only translates; all behaviour is
+//! the crate `zerohop`'s.
+//!
+//! # Call order
+//!
+//! 1. `zerohop_model_options_init`, `zerohop_engine_options_init`: fill the option
+//!    structs, then set what should differ.
+//! 2. `zerohop_engine_new`: loads the models.
+//! 3. `zerohop_request_init`, then `zerohop_send`, from any number of threads:
+//!    gives a response.
+//! 4. `zerohop_response_body`, or for a stream `zerohop_response_next` until
+//!    `ZEROHOP_END`.
+//! 5. `zerohop_response_free`.
+//! 6. `zerohop_engine_close` if requests may still be running, then
+//!    `zerohop_engine_free`.
+//!
+//! At any time, from any thread: `zerohop_cancel_token_cancel` and
+//! `zerohop_response_cancel`. Whatever fails hands out a `zerohop_error`, which
+//! `zerohop_error_free` takes back.
+//!
+//! # Where the danger lives
+//!
+//! C pointers become Rust references in three modules only: `handle` (opaque
+//! types), `options` (structs of the caller's) and `text` (strings and output
+//! arguments). Every entry point turns its arguments with one `unsafe` block,
+//! whose promise is the C caller's and is written in the header, and runs the rest
+//! in `guard`, which lets no panic out.
+
+#![expect(non_camel_case_types, reason = "these are the names of the C types")]
+#![expect(clippy::missing_safety_doc, reason = "the header states once, for all functions, what callers promise")]
+
+pub mod cancel;
+pub mod engine;
+pub mod error;
+mod guard;
+mod handle;
+pub mod options;
+pub mod request;
+pub mod response;
+pub mod text;
+pub mod version;

@@ -1,0 +1,423 @@
+//! Structs of the caller's that may grow, and the options among them.
+
+use std::ffi::c_void;
+use std::mem::MaybeUninit;
+use std::ptr;
+
+use zerohop::{GpuLayers, KvType, ModelOptions};
+
+use crate::error::Failure;
+use crate::guard::guard_or;
+use crate::text::{array, zerohop_str};
+
+/// The numeric type of a model's KV cache. A quantised one takes less memory and
+/// answers a little differently.
+pub type zerohop_kv_type = i32;
+
+/// 16-bit floats (the default).
+pub const ZEROHOP_KV_TYPE_F16: zerohop_kv_type = 0;
+/// 32-bit floats.
+pub const ZEROHOP_KV_TYPE_F32: zerohop_kv_type = 1;
+/// 8-bit blocks, about half of F16.
+pub const ZEROHOP_KV_TYPE_Q8_0: zerohop_kv_type = 2;
+/// 4-bit blocks, about a quarter of F16.
+pub const ZEROHOP_KV_TYPE_Q4_0: zerohop_kv_type = 3;
+
+/// In `gpu_layers`: as many layers as this build can put on a GPU.
+pub const ZEROHOP_GPU_LAYERS_AUTO: i32 = -1;
+
+/// Told how far loading is, `fraction` going from 0 to 1; returns false to stop
+/// it.
+///
+/// Called on the thread that called `zerohop_engine_new`, before that returns. May
+/// call the library. Must not throw, `longjmp` or end its thread.
+pub type zerohop_progress_callback = Option<unsafe extern "C" fn(user_data: *mut c_void, fraction: f32) -> bool>;
+
+/// What to load and how. Fill it with `zerohop_model_options_init`, then set `name`
+/// and `path`, and what should differ from the defaults.
+///
+/// Only read, and only during `zerohop_engine_new`: it, its texts and arrays may
+/// go afterwards.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct zerohop_model_options {
+    /// The size of this struct as the caller knows it; set by the init function.
+    pub struct_size: usize,
+    /// The name that requests use in `"model"`. Required.
+    pub name: zerohop_str,
+    /// The GGUF file, as UTF-8. Required.
+    pub path: zerohop_str,
+    /// Tokens that all running requests share, and at most one request's prompt
+    /// and answer together. 0: the model's own context, at most 8192.
+    pub context_length: u32,
+    /// Threads to compute with. 0: the processors available to this process.
+    pub threads: u32,
+    /// Layers to put on a GPU, counted from the end of the model.
+    /// `ZEROHOP_GPU_LAYERS_AUTO` (the default): all that the build can; 0: none.
+    pub gpu_layers: i32,
+    /// Requests computed together, 1 to 256. 0: 16. Others wait in the queue.
+    pub parallel: u32,
+    /// Requests that may wait; one more gets a reply with status 429. 0: 512.
+    pub queue: u32,
+    /// The numeric type of the KV cache.
+    pub kv_type: zerohop_kv_type,
+    /// Whether to map the file into memory instead of reading it. Default: true.
+    // A C caller may leave any byte here, which a Rust `bool` must not hold.
+    pub use_mmap: MaybeUninit<bool>,
+    /// A Jinja chat template in place of the file's own. Not set: the file's.
+    pub chat_template: zerohop_str,
+    /// More names that requests may use.
+    pub aliases: *const zerohop_str,
+    /// The number of `aliases`.
+    pub alias_count: usize,
+    /// Passed to `progress`.
+    pub progress_user_data: *mut c_void,
+    /// Called while loading; NULL for nothing.
+    pub progress: zerohop_progress_callback,
+}
+
+/// What an engine should serve. Fill it with `zerohop_engine_options_init`, then
+/// set `models` and `model_count`.
+///
+/// Only read, and only during `zerohop_engine_new`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct zerohop_engine_options {
+    /// The size of this struct as the caller knows it; set by the init function.
+    pub struct_size: usize,
+    /// The models, at least one, with different names. All must have been filled
+    /// by `zerohop_model_options_init` with the same size.
+    pub models: *const zerohop_model_options,
+    /// The number of `models`.
+    pub model_count: usize,
+}
+
+/// A struct of the caller's that may have been compiled against an older or a
+/// newer header.
+///
+/// # Safety
+///
+/// `repr(C)`, the first field is `struct_size: usize`, and any bytes are a valid
+/// value.
+pub(crate) unsafe trait Growing: Copy {
+    /// Every field at its default.
+    const DEFAULT: Self;
+    /// The size in the first release that had the struct. It stays as it is when
+    /// fields are added.
+    const FIRST_SIZE: usize;
+}
+
+/// No struct of ours will ever be so large; a greater `struct_size` was never set.
+const MAX_STRUCT_SIZE: usize = 4096;
+
+// SAFETY: `repr(C)`, size first; integers, pointers, a nullable function pointer
+// and a `MaybeUninit`.
+unsafe impl Growing for zerohop_model_options {
+    const DEFAULT: Self = zerohop_model_options {
+        struct_size: size_of::<Self>(),
+        name: zerohop_str::NONE,
+        path: zerohop_str::NONE,
+        context_length: 0,
+        threads: 0,
+        gpu_layers: ZEROHOP_GPU_LAYERS_AUTO,
+        parallel: 0,
+        queue: 0,
+        kv_type: ZEROHOP_KV_TYPE_F16,
+        use_mmap: MaybeUninit::new(true),
+        chat_template: zerohop_str::NONE,
+        aliases: ptr::null(),
+        alias_count: 0,
+        progress_user_data: ptr::null_mut(),
+        progress: None,
+    };
+    const FIRST_SIZE: usize = size_of::<Self>();
+}
+
+// SAFETY: `repr(C)`, size first; integers and a pointer.
+unsafe impl Growing for zerohop_engine_options {
+    const DEFAULT: Self =
+        zerohop_engine_options { struct_size: size_of::<Self>(), models: ptr::null(), model_count: 0 };
+    const FIRST_SIZE: usize = size_of::<Self>();
+}
+
+/// Fills model options with their defaults. `struct_size` is
+/// `sizeof(zerohop_model_options)`, so that the library fills what the caller has,
+/// whichever of them is newer. Does nothing for NULL.
+///
+/// Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zerohop_model_options_init(options: *mut zerohop_model_options, struct_size: usize) {
+    // SAFETY: the C caller passes NULL or `struct_size` writable bytes.
+    unsafe { init(options, struct_size) };
+}
+
+/// Fills engine options with their defaults. `struct_size` is
+/// `sizeof(zerohop_engine_options)`. Does nothing for NULL.
+///
+/// Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zerohop_engine_options_init(options: *mut zerohop_engine_options, struct_size: usize) {
+    // SAFETY: the C caller passes NULL or `struct_size` writable bytes.
+    unsafe { init(options, struct_size) };
+}
+
+/// Writes the defaults, as many bytes as the caller has; zeroes for what a newer
+/// caller has beyond.
+///
+/// # Safety
+///
+/// `place` is NULL or may be written for `size` bytes.
+pub(crate) unsafe fn init<T: Growing>(place: *mut T, size: usize) {
+    if place.is_null() || size < size_of::<usize>() {
+        return;
+    }
+    // SAFETY: the caller's promise; at least the first field fits.
+    guard_or((), || unsafe {
+        place.cast::<u8>().write_bytes(0, size);
+        (&raw const T::DEFAULT).cast::<u8>().copy_to_nonoverlapping(place.cast(), size.min(size_of::<T>()));
+        place.cast::<usize>().write_unaligned(size);
+    });
+}
+
+/// Copies a struct of the caller's over the defaults, so that what an older caller
+/// does not have keeps its default.
+///
+/// # Safety
+///
+/// `place` is NULL or points to a struct whose `struct_size` bytes are readable.
+pub(crate) unsafe fn read<T: Growing>(place: *const T, name: &str) -> Result<T, Failure> {
+    if place.is_null() {
+        return Err(Failure::argument(name, "must not be NULL"));
+    }
+    let place = place.cast::<u8>();
+    let known = size_of::<T>();
+    // SAFETY: the caller's promise; the size is the first field.
+    let size = unsafe { place.cast::<usize>().read_unaligned() };
+    if !(T::FIRST_SIZE..=MAX_STRUCT_SIZE).contains(&size) {
+        let problem = format!("its struct_size is {size}, not {known}; fill the struct with its _init function");
+        return Err(Failure::argument(name, &problem));
+    }
+    // SAFETY: the caller's promise.
+    if (known..size).any(|offset| unsafe { place.add(offset).read() } != 0) {
+        let problem = format!("sets options of a newer version than {} of this library", env!("CARGO_PKG_VERSION"));
+        return Err(Failure::argument(name, &problem));
+    }
+    let mut value = T::DEFAULT;
+    // SAFETY: the caller's promise; no more is copied than either has, and any
+    // bytes are a valid `T`.
+    unsafe { place.copy_to_nonoverlapping((&raw mut value).cast(), size.min(known)) };
+    Ok(value)
+}
+
+/// Copies an array of structs. The elements lie as far apart as the caller's
+/// struct is large, which the first one says.
+///
+/// # Safety
+///
+/// `first` is NULL or points to `count` structs as for [`read`].
+unsafe fn read_array<T: Growing>(first: *const T, count: usize, name: &str) -> Result<Vec<T>, Failure> {
+    let mut values = Vec::new();
+    let mut stride = 0;
+    for index in 0..count {
+        let name = format!("{name}[{index}]");
+        let place = first.wrapping_byte_add(index * stride);
+        // SAFETY: the caller's promise; `stride` is the size that the first
+        // element has, and the others must have the same.
+        let value = unsafe { read(place, &name) }?;
+        // SAFETY: as above.
+        let size = unsafe { place.cast::<usize>().read_unaligned() };
+        if index > 0 && size != stride {
+            return Err(Failure::argument(
+                &name,
+                &format!("its struct_size is {size}, unlike that of {stride} before it"),
+            ));
+        }
+        stride = size;
+        values.push(value);
+    }
+    Ok(values)
+}
+
+/// A progress callback of the C caller's.
+struct Progress {
+    callback: unsafe extern "C" fn(*mut c_void, f32) -> bool,
+    user_data: *mut c_void,
+}
+
+// SAFETY: the core calls it on the thread that builds the engine and on no other,
+// and drops it before the engine is built; so the C caller's data never leaves
+// its thread.
+unsafe impl Send for Progress {}
+
+impl Progress {
+    fn call(&self, fraction: f32) -> bool {
+        // SAFETY: the C caller set a function of this type and the data it wants.
+        unsafe { (self.callback)(self.user_data, fraction) }
+    }
+}
+
+impl zerohop_engine_options {
+    /// The models' options, each with the model's name.
+    ///
+    /// # Safety
+    ///
+    /// What the struct points to is as the header says.
+    pub(crate) unsafe fn models(&self) -> Result<Vec<(String, ModelOptions)>, Failure> {
+        // SAFETY: the caller's promise.
+        let models = unsafe { read_array(self.models, self.model_count, "models") }?;
+        let named = models.iter().enumerate().map(|(index, model)| {
+            // SAFETY: the caller's promise.
+            unsafe { model.to_core(&format!("models[{index}]")) }
+        });
+        named.collect()
+    }
+}
+
+impl zerohop_model_options {
+    /// # Safety
+    ///
+    /// What the struct points to is as the header says.
+    unsafe fn to_core(self, at: &str) -> Result<(String, ModelOptions), Failure> {
+        let field = |name: &str| format!("{at}.{name}");
+        // SAFETY: the caller's promise, here and in the other reads.
+        let (name, path, template) = unsafe {
+            (
+                self.name.text(&field("name"))?,
+                self.path.text(&field("path"))?,
+                self.chat_template.text(&field("chat_template"))?,
+            )
+        };
+        let mut options = ModelOptions::new(path)
+            .context_length(self.context_length)
+            .threads(self.threads)
+            .gpu_layers(gpu_layers(self.gpu_layers, &field("gpu_layers"))?)
+            .parallel(self.parallel)
+            .queue(self.queue)
+            .kv_type(kv_type(self.kv_type, &field("kv_type"))?)
+            .mmap(self.maps());
+        if !template.is_empty() {
+            options = options.chat_template(template);
+        }
+        // SAFETY: the caller's promise.
+        let aliases = unsafe { array(self.aliases, self.alias_count, &field("aliases")) }?;
+        for (index, alias) in aliases.iter().enumerate() {
+            // SAFETY: the caller's promise.
+            options = options.alias(unsafe { alias.text(&field(&format!("aliases[{index}]"))) }?);
+        }
+        if let Some(callback) = self.progress {
+            let progress = Progress { callback, user_data: self.progress_user_data };
+            options = options.progress(move |fraction| progress.call(fraction));
+        }
+        Ok((name.to_owned(), options))
+    }
+
+    fn maps(&self) -> bool {
+        // SAFETY: the bytes came from C memory or from the defaults, so they are
+        // initialised; as a `u8` any of them is valid.
+        unsafe { self.use_mmap.as_ptr().cast::<u8>().read() != 0 }
+    }
+}
+
+fn gpu_layers(layers: i32, name: &str) -> Result<GpuLayers, Failure> {
+    if layers == ZEROHOP_GPU_LAYERS_AUTO {
+        return Ok(GpuLayers::Auto);
+    }
+    let count = u32::try_from(layers);
+    count.map(GpuLayers::Count).map_err(|_| {
+        Failure::argument(name, &format!("is {layers}; a number of layers or ZEROHOP_GPU_LAYERS_AUTO (-1) is wanted"))
+    })
+}
+
+fn kv_type(value: zerohop_kv_type, name: &str) -> Result<KvType, Failure> {
+    match value {
+        ZEROHOP_KV_TYPE_F16 => Ok(KvType::F16),
+        ZEROHOP_KV_TYPE_F32 => Ok(KvType::F32),
+        ZEROHOP_KV_TYPE_Q8_0 => Ok(KvType::Q8_0),
+        ZEROHOP_KV_TYPE_Q4_0 => Ok(KvType::Q4_0),
+        _ => Err(Failure::argument(name, &format!("is {value}, which is no zerohop_kv_type"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A struct that has grown: its first release ended after `old`.
+    #[repr(C)]
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    struct Grown {
+        struct_size: usize,
+        old: u64,
+        new: u64,
+    }
+
+    const OLD_SIZE: usize = 16;
+
+    // SAFETY: `repr(C)`, size first, integers only.
+    unsafe impl Growing for Grown {
+        const DEFAULT: Self = Grown { struct_size: size_of::<Self>(), old: 1, new: 2 };
+        const FIRST_SIZE: usize = OLD_SIZE;
+    }
+
+    fn read_words(words: &[usize]) -> Result<Grown, Failure> {
+        // SAFETY: the tests' sizes are those of their words, or refused unread.
+        unsafe { read(words.as_ptr().cast::<Grown>(), "it") }
+    }
+
+    #[test]
+    fn an_older_caller_gets_the_new_defaults() {
+        let mut words = [7; 3];
+        // SAFETY: the old struct has two of the three words.
+        unsafe { init(words.as_mut_ptr().cast::<Grown>(), OLD_SIZE) };
+        assert_eq!(words, [OLD_SIZE, 1, 7]);
+        assert_eq!(read_words(&words).unwrap(), Grown { struct_size: OLD_SIZE, old: 1, new: 2 });
+    }
+
+    #[test]
+    fn a_newer_caller_may_not_use_what_is_unknown() {
+        let mut words = [7; 5];
+        // SAFETY: the words are writable.
+        unsafe { init(words.as_mut_ptr().cast::<Grown>(), size_of_val(&words)) };
+        assert_eq!(words, [40, 1, 2, 0, 0]);
+        assert!(read_words(&words).is_ok());
+        words[4] = 1;
+        assert!(read_words(&words).unwrap_err().message.to_str().unwrap().contains("newer version"));
+    }
+
+    #[test]
+    fn a_size_that_nobody_set_is_refused() {
+        for size in [0, 8, 15, MAX_STRUCT_SIZE + 1, usize::MAX] {
+            let failure = read_words(&[size, 0, 0]).unwrap_err();
+            assert_eq!(failure.param.as_deref(), Some(c"it"), "{size}");
+        }
+    }
+
+    #[test]
+    fn the_elements_of_an_array_are_as_large_as_the_caller_says() {
+        let words = [OLD_SIZE, 5, OLD_SIZE, 6];
+        // SAFETY: two structs of the old size.
+        let values = unsafe { read_array(words.as_ptr().cast::<Grown>(), 2, "them") }.unwrap();
+        assert_eq!(values.iter().map(|value| (value.old, value.new)).collect::<Vec<_>>(), [(5, 2), (6, 2)]);
+
+        let words = [OLD_SIZE, 5, 24, 6, 0];
+        // SAFETY: the sizes are those of the words.
+        let failure = unsafe { read_array(words.as_ptr().cast::<Grown>(), 2, "them") }.unwrap_err();
+        assert_eq!(failure.param.as_deref(), Some(c"them[1]"));
+    }
+
+    #[test]
+    fn any_byte_is_a_truth_value() {
+        let mut options = zerohop_model_options::DEFAULT;
+        assert!(options.maps());
+        // SAFETY: a `MaybeUninit` may hold any byte.
+        unsafe { (&raw mut options.use_mmap).cast::<u8>().write(0xA5) };
+        assert!(options.maps());
+    }
+
+    #[test]
+    fn numbers_that_are_no_choice_are_refused() {
+        assert!(gpu_layers(-2, "x").is_err());
+        assert_eq!(gpu_layers(3, "x").unwrap(), GpuLayers::Count(3));
+        assert!(kv_type(4, "x").is_err() && kv_type(-1, "x").is_err());
+    }
+}

@@ -1,0 +1,95 @@
+//! What this library is.
+
+use std::ffi::{CString, c_char};
+use std::sync::OnceLock;
+
+use crate::guard::guard_or;
+use crate::text::{c_string, zerohop_str};
+
+/// What `zerohop_has_feature` says yes to. GPU backends join it with the builds
+/// that have them.
+const FEATURES: [&str; 2] = ["chat", "openmp"];
+
+/// The version of the library and of the llama.cpp inside it, such as
+/// `"0.1.0 (llama.cpp b9000)"`. The macro `ZEROHOP_VERSION_TEXT` is the version of
+/// the header.
+///
+/// Any thread; the text lives as long as the process.
+#[unsafe(no_mangle)]
+pub extern "C" fn zerohop_version() -> *const c_char {
+    static VERSION: OnceLock<CString> = OnceLock::new();
+    guard_or(c"".as_ptr(), || VERSION.get_or_init(|| c_string(&zerohop::version())).as_ptr())
+}
+
+/// The version of the library as one number, made like the macro
+/// `ZEROHOP_VERSION`: 1.2.3 is 1002003.
+///
+/// Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn zerohop_version_number() -> u32 {
+    const { number(env!("CARGO_PKG_VERSION")) }
+}
+
+/// Whether this build of the library has a feature. So far: `chat` (the path
+/// `/v1/chat/completions`) and `openmp` (computes on several threads). An unknown
+/// name, also one of a later version, is false.
+///
+/// Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zerohop_has_feature(name: *const c_char, name_len: usize) -> bool {
+    let name = zerohop_str { data: name, len: name_len };
+    guard_or(false, || {
+        // SAFETY: the C caller passes NULL or `name_len` bytes.
+        let name = unsafe { name.text("name") };
+        name.is_ok_and(|name| FEATURES.contains(&name))
+    })
+}
+
+/// Packs `major.minor.patch`.
+const fn number(version: &str) -> u32 {
+    let (mut packed, mut part, mut index) = (0, 0, 0);
+    let text = version.as_bytes();
+    while index < text.len() && text[index] != b'-' {
+        if text[index] == b'.' {
+            packed = (packed + part) * 1000;
+            part = 0;
+        } else {
+            part = part * 10 + (text[index] - b'0') as u32;
+        }
+        index += 1;
+    }
+    packed + part
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CStr;
+
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_version_are_packed() {
+        assert_eq!(number("1.2.3"), 1_002_003);
+        assert_eq!(number("0.10.0-beta.2"), 10_000);
+        assert_eq!(zerohop_version_number(), number(env!("CARGO_PKG_VERSION")));
+    }
+
+    #[test]
+    fn the_text_is_that_of_the_core() {
+        // SAFETY: the library returns a NUL-terminated text.
+        let text = unsafe { CStr::from_ptr(zerohop_version()) }.to_str().unwrap();
+        assert_eq!(text, zerohop::version());
+        assert!(text.starts_with(env!("CARGO_PKG_VERSION")));
+    }
+
+    #[test]
+    fn the_header_has_the_same_version() {
+        let header = include_str!("../../include/zerohop.h");
+        let value = |name: &str| {
+            let line = header.lines().find_map(|line| line.strip_prefix(&format!("#define ZEROHOP_VERSION_{name} ")));
+            line.unwrap_or_else(|| panic!("the header has no ZEROHOP_VERSION_{name}")).trim_matches('"')
+        };
+        let parts = [value("MAJOR"), value("MINOR"), value("PATCH")].join(".");
+        assert_eq!((parts.as_str(), value("TEXT")), (env!("CARGO_PKG_VERSION"), env!("CARGO_PKG_VERSION")));
+    }
+}

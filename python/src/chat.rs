@@ -1,0 +1,153 @@
+//! Chat completions.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyMapping, PyString};
+
+use crate::handle::Handle;
+use crate::json::Json;
+use crate::request::{self, Call};
+use crate::{convert, errors, types};
+
+/// The API's parameters, as openai's SDK names them; extensions go into `extra_body`.
+const PARAMETERS: &[&str] = &[
+    "messages",
+    "model",
+    "audio",
+    "frequency_penalty",
+    "function_call",
+    "functions",
+    "logit_bias",
+    "logprobs",
+    "max_completion_tokens",
+    "max_tokens",
+    "metadata",
+    "modalities",
+    "moderation",
+    "n",
+    "parallel_tool_calls",
+    "prediction",
+    "presence_penalty",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "reasoning_effort",
+    "response_format",
+    "safety_identifier",
+    "seed",
+    "service_tier",
+    "stop",
+    "store",
+    "stream",
+    "stream_options",
+    "temperature",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
+    "top_p",
+    "user",
+    "verbosity",
+    "web_search_options",
+];
+
+/// Parameters that may be any iterable, a generator say, as in openai's SDK.
+const ITERABLES: &[&str] = &["functions", "messages", "tools"];
+
+/// The chat endpoints of an engine.
+#[pyclass(frozen, module = "zerohop._native")]
+pub(crate) struct Chat(pub(crate) Arc<Handle>);
+
+#[pymethods]
+impl Chat {
+    /// Chat completions: `create(...)`.
+    #[getter]
+    fn completions(&self) -> Completions {
+        Completions(self.0.clone())
+    }
+
+    fn __repr__(&self) -> &'static str {
+        "<zerohop.Engine.chat>"
+    }
+}
+
+/// The chat completions of an engine.
+#[pyclass(frozen, module = "zerohop._native")]
+pub(crate) struct Completions(Arc<Handle>);
+
+#[pymethods]
+impl Completions {
+    /// Answers a conversation: with a `ChatCompletion`, or with a `Stream` of `ChatCompletionChunk`s
+    /// if `stream` is true.
+    ///
+    /// The parameters are the API's. `model` may be left out if the engine has one model. Parameters
+    /// that the API does not have, such as `top_k`, go into `extra_body`. `timeout` is the number of
+    /// seconds that the answer, or each chunk of a stream, may take; none by default.
+    #[pyo3(signature = (**arguments), text_signature = "($self, *, messages, model=..., audio=..., \
+        frequency_penalty=..., function_call=..., functions=..., logit_bias=..., logprobs=..., \
+        max_completion_tokens=..., max_tokens=..., metadata=..., modalities=..., moderation=..., n=..., \
+        parallel_tool_calls=..., prediction=..., presence_penalty=..., prompt_cache_key=..., \
+        prompt_cache_options=..., prompt_cache_retention=..., reasoning_effort=..., response_format=..., \
+        safety_identifier=..., seed=..., service_tier=..., stop=..., store=..., stream=..., stream_options=..., \
+        temperature=..., tool_choice=..., tools=..., top_logprobs=..., top_p=..., user=..., verbosity=..., \
+        web_search_options=..., extra_headers=None, extra_query=None, extra_body=None, timeout=None)")]
+    fn create<'py>(&self, py: Python<'py>, arguments: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
+        let none = PyDict::new(py);
+        let arguments = arguments.unwrap_or(&none);
+        request::check_names("Completions.create", arguments, PARAMETERS, &["messages"])?;
+        let mut call = Call::post("/v1/chat/completions");
+        call.read_options(arguments)?;
+        call.set("model", self.model(arguments)?);
+        for &name in PARAMETERS {
+            if let Some(value) = arguments.get_item(name)? {
+                call.set(name, read_parameter(name, &value)?);
+            }
+        }
+        call.merge_extra_body(arguments)?;
+        call.send(py, &self.0)?.object_or_stream(
+            py,
+            &types::CHAT_COMPLETION,
+            &types::CHAT_COMPLETION_CHUNK,
+        )
+    }
+
+    fn __repr__(&self) -> &'static str {
+        "<zerohop.Engine.chat.completions>"
+    }
+}
+
+impl Completions {
+    /// The model's name: the engine's only one if none is given.
+    fn model(&self, arguments: &Bound<'_, PyDict>) -> PyResult<Json> {
+        match (arguments.contains("model")?, &self.0.models[..]) {
+            // Read with the other parameters.
+            (true, _) => Ok(Json::Null),
+            (false, [only]) => Ok(Json::Text(only.clone())),
+            (false, several) => Err(request::missing_argument(
+                "Completions.create",
+                "model",
+                &format!("; this engine has {}", several.join(", ")),
+            )),
+        }
+    }
+}
+
+fn read_parameter(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Json> {
+    let py = value.py();
+    let whole = value.is_none() || value.is_instance_of::<PyString>() || value.is_instance_of::<PyMapping>();
+    let list = if ITERABLES.contains(&name) && !whole && !value.is_instance_of::<PyList>() {
+        // What is no iterable is refused like any other wrong type.
+        value.try_iter().ok().map(|items| items.collect::<PyResult<Vec<_>>>()).transpose()?
+    } else {
+        None
+    };
+    let json = match list {
+        Some(items) => convert::to_json(PyList::new(py, items)?.as_any()),
+        None => convert::to_json(value),
+    };
+    json.map_err(|refusal| {
+        refusal
+            .within_key(name)
+            .into_error(|path, message| errors::bad_request(py, path, message))
+    })
+}

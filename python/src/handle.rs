@@ -1,0 +1,91 @@
+//! The engine as Python objects share it: its life, in this process and in forks of it.
+
+use std::process;
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+use zerohop::Engine;
+
+use crate::errors;
+
+/// All engines that may be alive. Python forks only in a thread that is attached to the interpreter,
+/// as every user of this lock is, so that a fork never leaves it locked.
+static ENGINES: Mutex<Vec<Weak<Handle>>> = Mutex::new(Vec::new());
+
+/// A running engine. The last object that refers to it closes it.
+pub(crate) struct Handle {
+    /// `None` only while dropping.
+    engine: Option<Engine>,
+    /// The models' names, without aliases.
+    pub(crate) models: Vec<String>,
+    /// The process whose threads compute.
+    process: u32,
+}
+
+impl Handle {
+    pub(crate) fn new(engine: Engine) -> Arc<Self> {
+        let models = engine.model_info().into_iter().map(|info| info.id).collect();
+        let handle = Arc::new(Handle { engine: Some(engine), models, process: process::id() });
+        let mut engines = ENGINES.lock();
+        engines.retain(|engine| engine.strong_count() > 0);
+        engines.push(Arc::downgrade(&handle));
+        handle
+    }
+
+    /// The engine, if it can be used.
+    ///
+    /// # Errors
+    ///
+    /// `ForkError` in a process forked from the one that made it.
+    pub(crate) fn engine(&self, py: Python<'_>) -> PyResult<&Engine> {
+        self.own_engine().ok_or_else(|| errors::forked(py))
+    }
+
+    /// The engine; `None` in a forked process.
+    pub(crate) fn own_engine(&self) -> Option<&Engine> {
+        self.engine.as_ref().filter(|_| !self.is_forked())
+    }
+
+    /// Whether the engine's threads are another process's.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.process != process::id()
+    }
+
+    /// Stops the engine. Does nothing in a forked process: there, nothing of it runs.
+    pub(crate) fn close(&self, py: Python<'_>) {
+        if let Some(engine) = self.own_engine() {
+            py.detach(|| engine.close());
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let Some(engine) = self.engine.take() else { return };
+        if self.is_forked() {
+            // Dropping would wait for threads that do not exist here.
+            std::mem::forget(engine);
+            return;
+        }
+        let mut engine = Some(engine);
+        // Waiting for the engine's threads takes a moment. The interpreter may be gone already.
+        Python::try_attach(|py| py.detach(|| drop(engine.take())));
+    }
+}
+
+/// Has the engines closed before the interpreter and then the process goes: threads that computed on
+/// would meet the destructors of the libraries they use.
+pub(crate) fn close_all_at_exit(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let close_all = wrap_pyfunction!(_close_all, module)?;
+    module.py().import("atexit")?.call_method1("register", (close_all,))?;
+    Ok(())
+}
+
+#[pyfunction]
+fn _close_all(py: Python<'_>) {
+    let engines: Vec<Arc<Handle>> = ENGINES.lock().iter().filter_map(Weak::upgrade).collect();
+    for engine in engines {
+        engine.close(py);
+    }
+}

@@ -1,0 +1,37 @@
+//! The native module of the Python package `zerohop`.
+//!
+//! It translates and decides nothing: a call's arguments become a request for the engine's door
+//! ([`zerohop::Engine::submit`]), its reply becomes Python objects ([`types`]) or an exception
+//! ([`errors`]). Whatever takes longer than a moment runs detached from the interpreter ([`wait`]).
+
+mod chat;
+mod convert;
+mod engine;
+mod errors;
+mod handle;
+mod json;
+mod models;
+mod options;
+mod progress;
+mod request;
+mod stream;
+mod types;
+mod wait;
+
+use pyo3::prelude::*;
+
+/// The native part of zerohop; import `zerohop` instead.
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<engine::Engine>()?;
+    module.add_class::<options::ModelOptions>()?;
+    module.add_class::<chat::Chat>()?;
+    module.add_class::<chat::Completions>()?;
+    module.add_class::<models::Models>()?;
+    module.add_class::<stream::Stream>()?;
+    types::add_classes(module)?;
+    module.add_function(wrap_pyfunction!(engine::devices, module)?)?;
+    module.add_function(wrap_pyfunction!(errors::_error_kinds, module)?)?;
+    handle::close_all_at_exit(module)
+}

@@ -1,0 +1,39 @@
+//! The list of models.
+
+use std::sync::Arc;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use pyo3::prelude::*;
+
+use crate::handle::Handle;
+use crate::request::{Call, Reply};
+use crate::types;
+
+/// The models as the API lists them.
+#[pyclass(frozen, module = "zerohop._native")]
+pub(crate) struct Models(pub(crate) Arc<Handle>);
+
+#[pymethods]
+impl Models {
+    /// Every name that requests may use in `model`.
+    fn list<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.get(py, "/v1/models", &types::SYNC_PAGE)
+    }
+
+    /// The model of this name. Raises `NotFoundError` if there is none.
+    fn retrieve<'py>(&self, py: Python<'py>, model: &str) -> PyResult<Bound<'py, PyAny>> {
+        let name = utf8_percent_encode(model, NON_ALPHANUMERIC);
+        self.get(py, &format!("/v1/models/{name}"), &types::MODEL)
+    }
+
+    fn __repr__(&self) -> &'static str {
+        "<zerohop.Engine.models>"
+    }
+}
+
+impl Models {
+    fn get<'py>(&self, py: Python<'py>, path: &str, schema: &'static types::Schema) -> PyResult<Bound<'py, PyAny>> {
+        let reply = Call::get(path).send(py, &self.0)?;
+        Reply::object(reply, py, schema)
+    }
+}

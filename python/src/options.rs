@@ -1,0 +1,254 @@
+//! What to load and how.
+
+use std::path::PathBuf;
+
+use pyo3::exceptions::{PyOverflowError, PyTypeError};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyString};
+use zerohop::{GpuLayers, KvType};
+
+use crate::errors;
+use crate::progress::{Progress, Stopped};
+
+/// A model file and how to load it.
+///
+/// `path` is the GGUF file. Options:
+///
+/// - `context_length`: tokens that all running requests share, and at most one request's prompt and
+///   answer together. By default the model's own context, at most 8192.
+/// - `threads`: threads to compute with; by default the processors available to this process.
+/// - `gpu_layers`: layers to put on a GPU, or "auto" for all that this build can offload.
+/// - `parallel`: requests computed together, 1 to 256; by default 16. Others wait in the queue.
+/// - `queue`: requests that may wait, by default 512; one more raises `RateLimitError`.
+/// - `kv_type`: the numeric type of the KV cache: "f32", "f16", "q8_0" or "q4_0".
+/// - `mmap`: whether to map the file into memory instead of reading it.
+/// - `chat_template`: a Jinja chat template in place of the file's own.
+/// - `alias`: a name, or several, that requests may use in `model`.
+/// - `progress`: called with the loaded fraction, 0 to 1, while loading; `False` stops it.
+#[pyclass(frozen, module = "zerohop")]
+pub(crate) struct ModelOptions {
+    #[pyo3(get)]
+    path: PathBuf,
+    #[pyo3(get)]
+    context_length: Option<u32>,
+    #[pyo3(get)]
+    threads: Option<u32>,
+    gpu_layers: GpuLayers,
+    #[pyo3(get)]
+    parallel: Option<u32>,
+    #[pyo3(get)]
+    queue: Option<u32>,
+    #[pyo3(get)]
+    kv_type: String,
+    #[pyo3(get)]
+    mmap: bool,
+    #[pyo3(get)]
+    chat_template: Option<String>,
+    aliases: Vec<String>,
+    #[pyo3(get)]
+    progress: Option<Py<PyAny>>,
+}
+
+#[pymethods]
+impl ModelOptions {
+    #[new]
+    #[pyo3(signature = (
+        path, *, context_length = None, threads = None, gpu_layers = None, parallel = None, queue = None,
+        kv_type = "f16", mmap = true, chat_template = None, alias = None, progress = None
+    ), text_signature = "(path, *, context_length=None, threads=None, gpu_layers='auto', parallel=None, queue=None, \
+        kv_type='f16', mmap=True, chat_template=None, alias=(), progress=None)")]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+    fn new(
+        py: Python<'_>,
+        path: PathBuf,
+        context_length: Option<&Bound<'_, PyAny>>,
+        threads: Option<&Bound<'_, PyAny>>,
+        gpu_layers: Option<&Bound<'_, PyAny>>,
+        parallel: Option<&Bound<'_, PyAny>>,
+        queue: Option<&Bound<'_, PyAny>>,
+        kv_type: &str,
+        mmap: bool,
+        chat_template: Option<String>,
+        alias: Option<&Bound<'_, PyAny>>,
+        progress: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        read_kv_type(py, kv_type)?;
+        if progress.as_ref().is_some_and(|progress| !progress.is_callable()) {
+            return Err(PyTypeError::new_err("progress must be callable"));
+        }
+        Ok(ModelOptions {
+            path,
+            context_length: positive("context_length", context_length)?,
+            threads: positive("threads", threads)?,
+            gpu_layers: gpu_layers.map_or(Ok(GpuLayers::Auto), read_gpu_layers)?,
+            parallel: positive("parallel", parallel)?,
+            queue: positive("queue", queue)?,
+            kv_type: kv_type.to_owned(),
+            mmap,
+            chat_template,
+            aliases: alias.map_or_else(|| Ok(Vec::new()), read_aliases)?,
+            progress: progress.map(Bound::unbind),
+        })
+    }
+
+    #[getter]
+    fn gpu_layers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(match self.gpu_layers {
+            GpuLayers::Auto => PyString::new(py, "auto").into_any(),
+            GpuLayers::Count(layers) => layers.into_pyobject(py)?.into_any(),
+        })
+    }
+
+    #[getter]
+    fn alias(&self) -> Vec<String> {
+        self.aliases.clone()
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let options = slf.get().keywords(slf.py())?;
+        let mut text = format!("ModelOptions({}", slf.getattr("path")?.str()?.repr()?);
+        for (name, value) in &options {
+            text.push_str(&format!(", {name}={}", value.repr()?));
+        }
+        text.push(')');
+        Ok(text)
+    }
+
+    fn __eq__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = slf.py();
+        let Ok(other) = other.cast::<ModelOptions>() else { return Ok(false) };
+        let (a, b) = (slf.get(), other.get());
+        Ok(a.path == b.path && a.keywords(py)?.eq(b.keywords(py)?)?)
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyAny>,))> {
+        // functools.partial is how pickle is told about keywords.
+        let py = slf.py();
+        let options = slf.get().keywords(py)?;
+        let class = slf.get_type();
+        let make = py.import("functools")?.getattr("partial")?.call((class,), Some(&options))?;
+        Ok((make, (slf.getattr("path")?,)))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.progress.as_ref().map_or(Ok(()), |progress| visit.call(progress))
+    }
+}
+
+impl ModelOptions {
+    /// The options that are not at their defaults.
+    fn keywords<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let options = PyDict::new(py);
+        let counts = [
+            ("context_length", self.context_length),
+            ("threads", self.threads),
+            ("parallel", self.parallel),
+            ("queue", self.queue),
+        ];
+        for (name, count) in counts {
+            if let Some(count) = count {
+                options.set_item(name, count)?;
+            }
+        }
+        if self.gpu_layers != GpuLayers::Auto {
+            options.set_item("gpu_layers", self.gpu_layers(py)?)?;
+        }
+        if self.kv_type != "f16" {
+            options.set_item("kv_type", &self.kv_type)?;
+        }
+        if !self.mmap {
+            options.set_item("mmap", false)?;
+        }
+        if let Some(template) = &self.chat_template {
+            options.set_item("chat_template", template)?;
+        }
+        if !self.aliases.is_empty() {
+            options.set_item("alias", &self.aliases)?;
+        }
+        if let Some(progress) = &self.progress {
+            options.set_item("progress", progress)?;
+        }
+        Ok(options)
+    }
+
+    /// The model's name in an engine of its own: the first alias, or else the file's name.
+    pub(crate) fn name(&self) -> String {
+        self.aliases.first().cloned().unwrap_or_else(|| {
+            self.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+        })
+    }
+
+    /// The options in the engine's terms, for a model called `name`.
+    pub(crate) fn to_engine(&self, py: Python<'_>, name: &str, stopped: Stopped) -> PyResult<zerohop::ModelOptions> {
+        // The engine takes 0 for "not given".
+        let mut options = zerohop::ModelOptions::new(&self.path)
+            .context_length(self.context_length.unwrap_or(0))
+            .threads(self.threads.unwrap_or(0))
+            .gpu_layers(self.gpu_layers)
+            .parallel(self.parallel.unwrap_or(0))
+            .queue(self.queue.unwrap_or(0))
+            .kv_type(read_kv_type(py, &self.kv_type)?)
+            .mmap(self.mmap);
+        if let Some(template) = &self.chat_template {
+            options = options.chat_template(template);
+        }
+        for alias in self.aliases.iter().filter(|alias| *alias != name) {
+            options = options.alias(alias);
+        }
+        let mut progress = Progress::new(self.progress.as_ref().map(|progress| progress.clone_ref(py)), stopped);
+        Ok(options.progress(move |fraction| progress.report(fraction)))
+    }
+}
+
+/// An option that is a count. 0 is refused: elsewhere it means "all", "none" or "as you like".
+fn positive(name: &str, value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<u32>> {
+    let Some(value) = value else { return Ok(None) };
+    match value.extract::<u32>() {
+        Ok(0) => Err(out_of_range(name, "at least 1", value)),
+        Ok(count) => Ok(Some(count)),
+        Err(error) => Err(explain(name, "from 1 to 4294967295", value, error)),
+    }
+}
+
+fn read_gpu_layers(value: &Bound<'_, PyAny>) -> PyResult<GpuLayers> {
+    if let Ok(text) = value.extract::<&str>() {
+        if text == "auto" {
+            return Ok(GpuLayers::Auto);
+        }
+        return Err(out_of_range("gpu_layers", "'auto' or a number", value));
+    }
+    match value.extract::<u32>() {
+        Ok(layers) => Ok(GpuLayers::Count(layers)),
+        Err(error) => Err(explain("gpu_layers", "'auto' or from 0 to 4294967295", value, error)),
+    }
+}
+
+fn read_aliases(value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    if let Ok(name) = value.extract::<String>() {
+        return Ok(vec![name]);
+    }
+    let names = value.try_iter()?.collect::<PyResult<Vec<_>>>()?;
+    PyList::new(value.py(), names)?.extract()
+}
+
+fn read_kv_type(py: Python<'_>, name: &str) -> PyResult<KvType> {
+    serde_json::from_value(name.into()).map_err(|error| errors::invalid_argument(py, &format!("kv_type: {error}")))
+}
+
+/// Says which option it was that could not be read.
+fn explain(name: &str, wanted: &str, value: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
+    let py = value.py();
+    if error.is_instance_of::<PyOverflowError>(py) {
+        return out_of_range(name, wanted, value);
+    }
+    if error.is_instance_of::<PyTypeError>(py) {
+        return PyTypeError::new_err(format!("{name}: {}", error.value(py)));
+    }
+    error
+}
+
+fn out_of_range(name: &str, wanted: &str, value: &Bound<'_, PyAny>) -> PyErr {
+    let given = value.repr().map_or_else(|_| "something else".to_owned(), |given| given.to_string());
+    errors::invalid_argument(value.py(), &format!("{name} must be {wanted}, but is {given}"))
+}

@@ -1,0 +1,223 @@
+//! A call's way through the engine's door and back.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyMapping};
+use zerohop::Body;
+
+use crate::handle::Handle;
+use crate::json::{Fields, Json};
+use crate::stream::{Head, Stream};
+use crate::{convert, errors, types, wait};
+
+/// What every call takes beside the API's parameters.
+const OPTIONS: &[&str] = &["extra_headers", "extra_query", "extra_body", "timeout"];
+
+/// A call on its way to the engine.
+pub(crate) struct Call {
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    body: Option<Fields>,
+    timeout: Option<Duration>,
+}
+
+impl Call {
+    pub(crate) fn get(path: &str) -> Self {
+        let headers = HeaderMap::new();
+        Call { method: Method::GET, path: path.to_owned(), headers, body: None, timeout: None }
+    }
+
+    pub(crate) fn post(path: &str) -> Self {
+        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+        Call { method: Method::POST, path: path.to_owned(), headers, body: Some(Fields::default()), timeout: None }
+    }
+
+    /// Sets a parameter of the body.
+    pub(crate) fn set(&mut self, name: &str, value: Json) {
+        self.body.get_or_insert_default().set(name, value);
+    }
+
+    /// Reads `timeout`, `extra_headers` and `extra_query`.
+    pub(crate) fn read_options(&mut self, arguments: &Bound<'_, PyDict>) -> PyResult<()> {
+        if let Some(seconds) = given(arguments, "timeout")? {
+            self.timeout = read_timeout(&seconds)?;
+        }
+        if let Some(headers) = given(arguments, "extra_headers")? {
+            for (name, value) in text_pairs("extra_headers", &headers)? {
+                let (name, value) = read_header(arguments.py(), &name, &value)?;
+                self.headers.insert(name, value);
+            }
+        }
+        if let Some(query) = given(arguments, "extra_query")? {
+            for (index, (name, value)) in text_pairs("extra_query", &query)?.iter().enumerate() {
+                let separator = if index == 0 { '?' } else { '&' };
+                let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
+                self.path += &format!("{separator}{}={}", encode(name), encode(value));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lays `extra_body` over the body's top level (T7).
+    pub(crate) fn merge_extra_body(&mut self, arguments: &Bound<'_, PyDict>) -> PyResult<()> {
+        let py = arguments.py();
+        let Some(extra) = given(arguments, "extra_body")? else { return Ok(()) };
+        let extra = convert::to_json(&extra).map_err(|refusal| {
+            refusal.within_key("extra_body").into_error(|path, message| errors::bad_request(py, path, message))
+        })?;
+        let Json::Object(extra) = extra else {
+            return Err(PyTypeError::new_err("extra_body must be a mapping"));
+        };
+        for (name, value) in extra.iter() {
+            self.set(name, value.clone());
+        }
+        Ok(())
+    }
+
+    /// Sends the call and waits for the reply, or for the beginning of its events.
+    ///
+    /// # Errors
+    ///
+    /// The exception for a reply with status 400 or more, and for everything that prevents a reply.
+    /// Whatever is still being computed then is cancelled.
+    pub(crate) fn send(self, py: Python<'_>, handle: &Arc<Handle>) -> PyResult<Reply> {
+        let engine = handle.engine(py)?;
+        let deadline = deadline(self.timeout);
+        let timeout = self.timeout;
+        let request = self.into_http(py)?;
+        let submitted = py.detach(|| engine.submit(&request));
+        let mut pending = submitted.map_err(|error| errors::from_engine(py, &error))?;
+        let Some(response) = wait::until(py, deadline, |slice| pending.wait_until(slice))? else {
+            return Err(errors::timeout(py));
+        };
+        let (parts, body) = response.map_err(|error| errors::from_engine(py, &error))?.into_parts();
+        let status = parts.status.as_u16();
+        match body {
+            Body::Full(body) if status >= 400 => Err(errors::from_reply(py, status, &parts.headers, &body)),
+            body => Ok(Reply { head: Head { status, headers: parts.headers }, body, handle: handle.clone(), timeout }),
+        }
+    }
+
+    fn into_http(self, py: Python<'_>) -> PyResult<http::Request<Vec<u8>>> {
+        let Call { method, path, headers, body, .. } = self;
+        let invalid = |error: &dyn ToString| errors::invalid_argument(py, &error.to_string());
+        let body = match body {
+            Some(body) => py.detach(|| serde_json::to_vec(&Json::Object(Arc::new(body)))).map_err(|e| invalid(&e))?,
+            None => Vec::new(),
+        };
+        let mut request = http::Request::builder().method(method).uri(path).body(body).map_err(|e| invalid(&e))?;
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+}
+
+/// A reply of the engine with a status below 400.
+pub(crate) struct Reply {
+    head: Head,
+    body: Body,
+    handle: Arc<Handle>,
+    timeout: Option<Duration>,
+}
+
+impl Reply {
+    /// The reply as an object.
+    pub(crate) fn object<'py>(self, py: Python<'py>, schema: &'static types::Schema) -> PyResult<Bound<'py, PyAny>> {
+        match self.body {
+            Body::Full(body) => read_object(py, &self.head, &body, schema),
+            Body::Events(_) => Err(errors::invalid_argument(py, "the engine answered with events")),
+        }
+    }
+
+    /// The reply as an object, or as a stream of them if it comes in events.
+    pub(crate) fn object_or_stream<'py>(
+        self,
+        py: Python<'py>,
+        schema: &'static types::Schema,
+        event_schema: &'static types::Schema,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        match self.body {
+            Body::Full(body) => read_object(py, &self.head, &body, schema),
+            Body::Events(events) => {
+                let stream = Stream::new(self.head, events, event_schema, self.handle, self.timeout);
+                Ok(Bound::new(py, stream)?.into_any())
+            }
+        }
+    }
+}
+
+fn read_object<'py>(
+    py: Python<'py>,
+    head: &Head,
+    body: &[u8],
+    schema: &'static types::Schema,
+) -> PyResult<Bound<'py, PyAny>> {
+    let json: Json = py
+        .detach(|| serde_json::from_slice(body))
+        .map_err(|error| errors::invalid_argument(py, &format!("the reply cannot be read: {error}")))?;
+    types::reply(py, schema, &json, head.request_id())
+}
+
+/// When a wait that begins now has to end.
+pub(crate) fn deadline(timeout: Option<Duration>) -> Option<Instant> {
+    timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+}
+
+/// Refuses arguments that a method does not have, and insists on those it needs.
+pub(crate) fn check_names(
+    method: &str,
+    arguments: &Bound<'_, PyDict>,
+    parameters: &[&str],
+    required: &[&str],
+) -> PyResult<()> {
+    for name in arguments.keys() {
+        let name: String = name.extract()?;
+        if !parameters.contains(&name.as_str()) && !OPTIONS.contains(&name.as_str()) {
+            return Err(PyTypeError::new_err(format!("{method}() got an unexpected keyword argument '{name}'")));
+        }
+    }
+    for name in required {
+        if !arguments.contains(name)? {
+            return Err(missing_argument(method, name, ""));
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn missing_argument(method: &str, name: &str, hint: &str) -> PyErr {
+    PyTypeError::new_err(format!("{method}() missing a required keyword-only argument: '{name}'{hint}"))
+}
+
+/// An argument that is there and not None.
+fn given<'py>(arguments: &Bound<'py, PyDict>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+    Ok(arguments.get_item(name)?.filter(|value| !value.is_none()))
+}
+
+/// Seconds; so many that no clock reaches them are no limit.
+fn read_timeout(seconds: &Bound<'_, PyAny>) -> PyResult<Option<Duration>> {
+    let value: f64 = seconds
+        .extract()
+        .map_err(|_| PyTypeError::new_err("timeout must be a number of seconds or None"))?;
+    if value.is_nan() || value < 0.0 {
+        return Err(errors::invalid_argument(seconds.py(), &format!("timeout must not be negative, but is {value}")));
+    }
+    Ok(Duration::try_from_secs_f64(value).ok())
+}
+
+fn text_pairs(name: &str, mapping: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
+    let wrong = |_| PyTypeError::new_err(format!("{name} must be a mapping of str to str"));
+    let mapping = mapping.cast::<PyMapping>().map_err(|error| wrong(error.into()))?;
+    mapping.items()?.extract().map_err(wrong)
+}
+
+fn read_header(py: Python<'_>, name: &str, value: &str) -> PyResult<(HeaderName, HeaderValue)> {
+    match (name.parse(), value.parse()) {
+        (Ok(name), Ok(value)) => Ok((name, value)),
+        _ => Err(errors::invalid_argument(py, &format!("extra_headers: '{name}' is no valid header"))),
+    }
+}

@@ -1,0 +1,162 @@
+//! Replies that come in events.
+
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use http::HeaderMap;
+use parking_lot::Mutex;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use zerohop::{CancelHandle, EventStream};
+
+use crate::handle::Handle;
+use crate::json::Json;
+use crate::{errors, request, types, wait};
+
+/// The status and headers of a reply.
+pub(crate) struct Head {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+}
+
+impl Head {
+    pub(crate) fn request_id(&self) -> Option<&str> {
+        self.headers.get("x-request-id").and_then(|id| id.to_str().ok())
+    }
+}
+
+/// The pieces of an answer, as they are generated.
+///
+/// Iterate over it. Closing it, leaving its `with` block or dropping it before its end stops the
+/// generation.
+#[pyclass(frozen, generic, module = "zerohop", weakref)]
+pub(crate) struct Stream {
+    head: Head,
+    schema: &'static types::Schema,
+    /// `None` once it has ended.
+    events: Mutex<Option<EventStream>>,
+    /// Cancels without the lock, which a waiting thread may hold.
+    cancel: Option<CancelHandle>,
+    timeout: Option<Duration>,
+    /// The engine lives as long as its streams.
+    handle: Arc<Handle>,
+}
+
+/// What an event says.
+enum Event {
+    Data(Json),
+    Error(Json),
+    Done,
+}
+
+#[pymethods]
+impl Stream {
+    /// The status and headers of the reply.
+    #[getter]
+    fn response<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        errors::response(py, self.head.status, &self.head.headers)
+    }
+
+    fn __iter__<'py>(slf: &Bound<'py, Self>) -> Bound<'py, Self> {
+        slf.clone()
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if self.handle.is_forked() {
+            return Err(errors::forked(py));
+        }
+        let next = self.next(py);
+        if !matches!(next, Ok(Some(_))) {
+            self.close(py);
+        }
+        next
+    }
+
+    /// Stops the generation if it still runs. Closing twice is fine.
+    fn close(&self, py: Python<'_>) {
+        if self.handle.is_forked() {
+            return;
+        }
+        if let Some(cancel) = &self.cancel {
+            cancel.cancel();
+        }
+        py.detach(|| drop(self.events.lock().take()));
+    }
+
+    fn __enter__<'py>(slf: &Bound<'py, Self>) -> Bound<'py, Self> {
+        slf.clone()
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyAny>) {
+        self.close(py);
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<zerohop.Stream of {}>", self.schema.name)
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err("a Stream cannot be pickled or copied: it is an answer that is being generated"))
+    }
+}
+
+impl Stream {
+    pub(crate) fn new(
+        head: Head,
+        events: EventStream,
+        schema: &'static types::Schema,
+        handle: Arc<Handle>,
+        timeout: Option<Duration>,
+    ) -> Self {
+        let cancel = events.cancel_handle();
+        Stream { head, schema, events: Mutex::new(Some(events)), cancel, timeout, handle }
+    }
+
+    fn next<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let deadline = request::deadline(self.timeout);
+        match wait::until(py, deadline, |slice| self.poll(slice))? {
+            None => Err(errors::timeout(py)),
+            Some(None | Some(Ok(Event::Done))) => Ok(None),
+            Some(Some(Ok(Event::Data(json)))) => types::object(py, self.schema, &json).map(Some),
+            Some(Some(Ok(Event::Error(error)))) => Err(errors::from_event(py, &error)),
+            Some(Some(Err(error))) => Err(errors::from_engine(py, &error)),
+        }
+    }
+
+    /// The next event, or `None` after the last.
+    fn poll(&self, slice: Instant) -> Poll<Option<zerohop::Result<Event>>> {
+        // Another thread may be waiting for the next event.
+        let Some(mut events) = self.events.try_lock_until(slice) else { return Poll::Pending };
+        let Some(events) = events.as_mut() else { return Poll::Ready(None) };
+        loop {
+            match events.next_until(slice) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Some(event) = read_event(&frame) {
+                        return Poll::Ready(Some(Ok(event)));
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+/// Reads one server-sent event (CS1); a comment is none.
+fn read_event(frame: &[u8]) -> Option<Event> {
+    let data = frame.strip_prefix(b"data:")?.trim_ascii();
+    if data == b"[DONE]" {
+        return Some(Event::Done);
+    }
+    let json = serde_json::from_slice(data).unwrap_or_else(|_| Json::Text(String::from_utf8_lossy(data).into_owned()));
+    match &json {
+        Json::Object(fields) => match fields.get("error") {
+            Some(error) => Some(Event::Error(error.clone())),
+            None => Some(Event::Data(json)),
+        },
+        _ => Some(Event::Error(json)),
+    }
+}

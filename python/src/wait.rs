@@ -1,0 +1,33 @@
+//! Waiting without holding up the interpreter (house rule 20).
+
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+
+/// How long a wait goes on before it looks for signals: the delay of Ctrl-C.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// Calls `poll` with deadlines a slice apart, detached from the interpreter, until it is ready or
+/// `deadline` has passed (`None`).
+///
+/// # Errors
+///
+/// What a signal handler raised, `KeyboardInterrupt` for one; `poll` may be called again.
+pub(crate) fn until<T: Send>(
+    py: Python<'_>,
+    deadline: Option<Instant>,
+    mut poll: impl FnMut(Instant) -> Poll<T> + Send,
+) -> PyResult<Option<T>> {
+    loop {
+        let slice = Instant::now() + SLICE;
+        let slice = deadline.map_or(slice, |deadline| deadline.min(slice));
+        if let Poll::Ready(value) = py.detach(|| poll(slice)) {
+            return Ok(Some(value));
+        }
+        py.check_signals()?;
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return Ok(None);
+        }
+    }
+}
