@@ -26,18 +26,17 @@ fn main() {
 
 /// The llama.cpp tree in the package directory of llama-cpp-sys-2.
 ///
-/// The sys crate tells its dependents only where its CMake package files lie, so
-/// the source comes from the CMake cache beside them.
+/// The sys crate tells its dependents only where its `CMake` package files lie, so
+/// the source comes from the `CMake` cache beside them.
 fn llama_cpp_source() -> PathBuf {
     let cmake_dir =
         env::var("DEP_LLAMA_GGML_CMAKE_DIR").expect("llama-cpp-sys-2 sets DEP_LLAMA_GGML_CMAKE_DIR for its dependents");
-    let out_dir = Path::new(&cmake_dir).ancestors().nth(2).expect("the CMake package files lie in OUT_DIR/lib/cmake");
+    let out_dir = Path::new(&cmake_dir).ancestors().nth(2).expect("the `CMake` package files lie in OUT_DIR/lib/cmake");
     let cache_file = out_dir.join("build/CMakeCache.txt");
     let cache =
         fs::read_to_string(&cache_file).unwrap_or_else(|error| panic!("cannot read {}: {error}", cache_file.display()));
     cache
         .lines()
         .find_map(|line| line.strip_prefix("CMAKE_HOME_DIRECTORY:INTERNAL="))
-        .map(PathBuf::from)
-        .unwrap_or_else(|| panic!("{} does not name its source directory", cache_file.display()))
+        .map_or_else(|| panic!("{} does not name its source directory", cache_file.display()), PathBuf::from)
 }

@@ -300,18 +300,20 @@ pub struct Chat<'a> {
 }
 
 impl Chat<'_> {
-    /// Answers a conversation. Blocks until the answer is complete. The request's
-    /// `stream` is not looked at.
+    /// Answers a conversation. Blocks until the answer is complete, whatever the
+    /// request's `stream` says.
     ///
     /// # Errors
     ///
     /// The API's errors: `InvalidRequest`, `NotFound` for an unknown model,
     /// `RateLimit` when the queue is full.
     pub fn create(&self, request: &CreateChatCompletionRequest) -> Result<ChatCompletion> {
+        request.validate()?;
         self.submit(request)?.wait()
     }
 
-    /// Answers a conversation piece by piece, as it is generated.
+    /// Answers a conversation piece by piece, as it is generated, whatever the
+    /// request's `stream` says.
     ///
     /// # Errors
     ///
@@ -327,14 +329,20 @@ impl Chat<'_> {
     /// # Ok::<(), zerohop::Error>(())
     /// ```
     pub fn create_stream(&self, request: &CreateChatCompletionRequest) -> Result<ChatCompletionStream> {
+        request.validate()?;
+        self.submit_stream(request)
+    }
+
+    /// Starts a validated request that is answered piece by piece.
+    pub(crate) fn submit_stream(self, request: &CreateChatCompletionRequest) -> Result<ChatCompletionStream> {
         let served = self.engine.served(&request.model)?;
         let events = chat::submit(&served.model, &served.generator, request)?;
         let include_usage = request.stream_options.as_ref().and_then(|options| options.include_usage).unwrap_or(false);
         Ok(ChatCompletionStream::new(ReplyHead::new(request, &served.fingerprint), events, include_usage))
     }
 
-    /// Queues a request whose answer is fetched later.
-    pub(crate) fn submit(&self, request: &CreateChatCompletionRequest) -> Result<PendingChatCompletion> {
+    /// Starts a validated request that is answered as a whole.
+    pub(crate) fn submit(self, request: &CreateChatCompletionRequest) -> Result<PendingChatCompletion> {
         let served = self.engine.served(&request.model)?;
         let events = chat::submit(&served.model, &served.generator, request)?;
         Ok(PendingChatCompletion::new(ReplyHead::new(request, &served.fingerprint), events))

@@ -63,7 +63,7 @@ fn chat_completion(engine: &Engine, body: &[u8]) -> Result<Pending> {
         Err(error) => return answer(Err(error)),
     };
     if request.stream == Some(true) {
-        let stream = engine.chat().create_stream(&request);
+        let stream = engine.chat().submit_stream(&request);
         return answer(stream.map(|chunks| events(EventStream { chunks: Some(chunks) })));
     }
     match engine.chat().submit(&request) {
@@ -202,7 +202,7 @@ impl EventStream {
     ///
     /// `Closed` and `Cancelled`; every other failure is an event.
     pub fn next_until(&mut self, deadline: Instant) -> Poll<Option<Result<Vec<u8>>>> {
-        self.advance(&mut Wait::Until(deadline)).map(|data| data.map(|data| data.map(frame)))
+        self.advance(&mut Wait::Until(deadline)).map(|data| data.map(|data| data.map(|data| frame(&data))))
     }
 
     /// Like [`next_until`](Self::next_until), for async tasks.
@@ -211,7 +211,7 @@ impl EventStream {
     ///
     /// As [`next_until`](Self::next_until).
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Vec<u8>>>> {
-        self.advance(&mut Wait::Task(context)).map(|data| data.map(|data| data.map(frame)))
+        self.advance(&mut Wait::Task(context)).map(|data| data.map(|data| data.map(|data| frame(&data))))
     }
 
     /// A handle that cancels the stream from another thread.
@@ -248,17 +248,17 @@ impl Iterator for EventStream {
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.advance(&mut Wait::Forever) {
-            Poll::Ready(data) => data.map(|data| data.map(frame)),
+            Poll::Ready(data) => data.map(|data| data.map(|data| frame(&data))),
             Poll::Pending => unreachable!("a wait without deadline ended without an event"),
         }
     }
 }
 
 /// One server-sent event.
-fn frame(data: Vec<u8>) -> Vec<u8> {
+fn frame(data: &[u8]) -> Vec<u8> {
     let mut event = Vec::with_capacity(data.len() + 8);
     event.extend_from_slice(b"data: ");
-    event.extend_from_slice(&data);
+    event.extend_from_slice(data);
     event.extend_from_slice(b"\n\n");
     event
 }

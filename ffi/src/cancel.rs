@@ -15,6 +15,7 @@ use crate::handle;
 /// One token may be given to any number of requests; it works once, for all of
 /// them, and later ones too. May be used by several threads at once. Nothing that
 /// it was given to needs it to stay: it may be freed at any time.
+#[derive(Debug)]
 pub struct zerohop_cancel_token {
     _private: [u8; 0],
 }

@@ -13,6 +13,7 @@ use crate::text::{Out, required};
 /// May be used by any number of threads at once, which is what it is made for:
 /// their requests are computed together. Responses may outlive it; what is still
 /// running in them ends with `ZEROHOP_CLOSED`.
+#[derive(Debug)]
 pub struct zerohop_engine {
     _private: [u8; 0],
 }

@@ -103,6 +103,7 @@ pub extern "C" fn zerohop_status_name(status: zerohop_status) -> *const c_char {
 ///
 /// May be read by several threads at once. It outlives everything else: it holds
 /// copies only.
+#[derive(Debug)]
 pub struct zerohop_error {
     _private: [u8; 0],
 }
@@ -243,9 +244,9 @@ pub(crate) mod tests {
     use super::*;
 
     /// What a call has written to its `out_err`.
-    pub(crate) fn take_error(error: *mut zerohop_error) -> Box<Failure> {
+    pub(crate) fn take_error(error: *mut zerohop_error) -> Failure {
         // SAFETY: the tests pass errors that a guarded call just handed out.
-        unsafe { handle::take(error) }.expect("the call gives an error")
+        *unsafe { handle::take(error) }.expect("the call gives an error")
     }
 
     pub(crate) fn failure_with(status: zerohop_status) -> Failure {
@@ -265,8 +266,8 @@ pub(crate) mod tests {
         let named: HashSet<_> = STATUSES.iter().map(|(status, _)| *status).collect();
         assert_eq!(named, from_core.union(&of_our_own).copied().collect());
         assert_eq!(named.len(), STATUSES.len());
-        let names: HashSet<_> = STATUSES.iter().map(|(_, name)| *name).collect();
-        assert_eq!(names.len(), STATUSES.len());
+        let distinct: HashSet<_> = STATUSES.iter().map(|(_, name)| *name).collect();
+        assert_eq!(distinct.len(), STATUSES.len());
     }
 
     #[test]

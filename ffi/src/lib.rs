@@ -29,13 +29,22 @@
 #![expect(non_camel_case_types, reason = "these are the names of the C types")]
 #![expect(clippy::missing_safety_doc, reason = "the header states once, for all functions, what callers promise")]
 
-pub mod cancel;
-pub mod engine;
-pub mod error;
 mod guard;
 mod handle;
-pub mod options;
-pub mod request;
-pub mod response;
-pub mod text;
+
+// In the header's order; blank lines keep rustfmt from sorting them.
 pub mod version;
+
+pub mod text;
+
+pub mod error;
+
+pub mod options;
+
+pub mod engine;
+
+pub mod request;
+
+pub mod response;
+
+pub mod cancel;

@@ -7,7 +7,6 @@ use std::ptr;
 use zerohop::{GpuLayers, KvType, ModelOptions};
 
 use crate::error::Failure;
-use crate::guard::guard_or;
 use crate::text::{array, zerohop_str};
 
 /// The numeric type of a model's KV cache. A quantised one takes less memory and
@@ -171,12 +170,13 @@ pub(crate) unsafe fn init<T: Growing>(place: *mut T, size: usize) {
     if place.is_null() || size < size_of::<usize>() {
         return;
     }
+    let defaults = T::DEFAULT;
     // SAFETY: the caller's promise; at least the first field fits.
-    guard_or((), || unsafe {
+    unsafe {
         place.cast::<u8>().write_bytes(0, size);
-        (&raw const T::DEFAULT).cast::<u8>().copy_to_nonoverlapping(place.cast(), size.min(size_of::<T>()));
+        (&raw const defaults).cast::<u8>().copy_to_nonoverlapping(place.cast(), size.min(size_of::<T>()));
         place.cast::<usize>().write_unaligned(size);
-    });
+    }
 }
 
 /// Copies a struct of the caller's over the defaults, so that what an older caller

@@ -66,8 +66,8 @@ impl Chat {
         Completions(self.0.clone())
     }
 
-    fn __repr__(&self) -> &'static str {
-        "<zerohop.Engine.chat>"
+    fn __repr__(&self) -> String {
+        format!("<chat of {}>", self.0)
     }
 }
 
@@ -104,15 +104,11 @@ impl Completions {
             }
         }
         call.merge_extra_body(arguments)?;
-        call.send(py, &self.0)?.object_or_stream(
-            py,
-            &types::CHAT_COMPLETION,
-            &types::CHAT_COMPLETION_CHUNK,
-        )
+        call.send(py, &self.0)?.object_or_stream(py, &types::CHAT_COMPLETION, &types::CHAT_COMPLETION_CHUNK)
     }
 
-    fn __repr__(&self) -> &'static str {
-        "<zerohop.Engine.chat.completions>"
+    fn __repr__(&self) -> String {
+        format!("<chat.completions of {}>", self.0)
     }
 }
 
@@ -137,7 +133,7 @@ fn read_parameter(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Json> {
     let whole = value.is_none() || value.is_instance_of::<PyString>() || value.is_instance_of::<PyMapping>();
     let list = if ITERABLES.contains(&name) && !whole && !value.is_instance_of::<PyList>() {
         // What is no iterable is refused like any other wrong type.
-        value.try_iter().ok().map(|items| items.collect::<PyResult<Vec<_>>>()).transpose()?
+        value.try_iter().ok().map(Iterator::collect::<PyResult<Vec<_>>>).transpose()?
     } else {
         None
     };
@@ -145,9 +141,5 @@ fn read_parameter(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Json> {
         Some(items) => convert::to_json(PyList::new(py, items)?.as_any()),
         None => convert::to_json(value),
     };
-    json.map_err(|refusal| {
-        refusal
-            .within_key(name)
-            .into_error(|path, message| errors::bad_request(py, path, message))
-    })
+    json.map_err(|refusal| refusal.within_key(name).into_error(|path, message| errors::bad_request(py, path, message)))
 }

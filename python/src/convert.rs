@@ -130,11 +130,7 @@ impl Walk {
         self.other(object, depth)
     }
 
-    fn items<'py>(
-        &mut self,
-        items: impl Iterator<Item = Bound<'py, PyAny>>,
-        depth: usize,
-    ) -> Result<Json, Refusal> {
+    fn items<'py>(&mut self, items: impl Iterator<Item = Bound<'py, PyAny>>, depth: usize) -> Result<Json, Refusal> {
         items
             .enumerate()
             .map(|(index, item)| self.value(&item, depth + 1).map_err(|refusal| refusal.within_index(index)))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyMapping, PyString};
+use pyo3::types::{PyDict, PyMapping, PyString};
 use serde::Serialize;
 use zerohop::EngineBuilder;
 
@@ -72,7 +72,7 @@ impl Engine {
     /// Whether the engine has been closed.
     #[getter]
     fn closed(&self) -> bool {
-        self.0.own_engine().is_none_or(zerohop::Engine::is_closed)
+        self.0.is_closed()
     }
 
     fn __enter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
@@ -88,13 +88,11 @@ impl Engine {
         self.0.close(py);
     }
 
-    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let names = PyList::new(py, &self.0.models)?;
-        let closed = if self.closed() { ", closed" } else { "" };
-        Ok(format!("<zerohop.Engine {}{closed}>", names.repr()?))
+    fn __repr__(&self) -> String {
+        self.0.to_string()
     }
 
-    fn __reduce__(&self) -> PyResult<()> {
+    fn __reduce__(_slf: &Bound<'_, Self>) -> PyResult<()> {
         Err(PyTypeError::new_err(
             "an Engine cannot be pickled or copied: it holds a loaded model and running threads; pass its ModelOptions \
              on and make another engine from them",

@@ -9,7 +9,6 @@ use std::io;
 use http::HeaderMap;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyString, PyTuple};
 use zerohop::{Error, ErrorKind};
 
 use crate::convert;
@@ -26,7 +25,10 @@ pub(crate) fn from_engine(py: Python<'_>, error: &Error) -> PyErr {
         return made(status_error(py, status, headers.into_iter().collect(), &body));
     }
     let errno = error.source().and_then(|source| source.downcast_ref::<io::Error>()).and_then(io::Error::raw_os_error);
-    made(MAKE.import(py, MODULE, "engine_error").and_then(|make| make.call1((kind_name(error.kind()), error.message(), errno))))
+    made(
+        MAKE.import(py, MODULE, "engine_error")
+            .and_then(|make| make.call1((kind_name(error.kind()), error.message(), error.code(), errno))),
+    )
 }
 
 /// A reply with a status of 400 or more.
@@ -54,21 +56,30 @@ pub(crate) fn response<'py>(py: Python<'py>, status: u16, headers: &HeaderMap) -
 }
 
 pub(crate) fn timeout(py: Python<'_>) -> PyErr {
-    made(instance(py, "APITimeoutError", ()))
+    made(py.import(MODULE).and_then(|module| module.getattr("APITimeoutError")?.call0()))
 }
 
 pub(crate) fn invalid_argument(py: Python<'_>, message: &str) -> PyErr {
-    made(instance(py, "InvalidArgumentError", (message,)))
+    named(py, "InvalidArgumentError", message)
+}
+
+pub(crate) fn closed(py: Python<'_>) -> PyErr {
+    named(py, "EngineClosedError", "the engine has been closed")
+}
+
+/// A reply that is not what its request asks for.
+pub(crate) fn unexpected_reply(py: Python<'_>, message: &str) -> PyErr {
+    named(py, "APIError", message)
 }
 
 pub(crate) fn cancelled(py: Python<'_>, message: &str) -> PyErr {
-    made(instance(py, "RequestCancelledError", (message,)))
+    named(py, "RequestCancelledError", message)
 }
 
 pub(crate) fn forked(py: Python<'_>) -> PyErr {
     let message = "the engine belongs to the process that made it, and its threads do not exist in this one, which was \
                    forked from it: make the engine after the fork, or start processes with the 'spawn' method";
-    made(instance(py, "ForkError", (message,)))
+    named(py, "ForkError", message)
 }
 
 /// Every kind of the engine's errors with its HTTP status, for the test that no exception is missing.
@@ -91,12 +102,8 @@ fn status_error<'py>(
     MAKE.import(py, MODULE, "status_error")?.call1((status, headers, convert::to_python(py, body)?))
 }
 
-fn instance<'py>(
-    py: Python<'py>,
-    class: &str,
-    arguments: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
-) -> PyResult<Bound<'py, PyAny>> {
-    py.import(MODULE)?.getattr(PyString::new(py, class))?.call1(arguments.into_pyobject(py)?)
+fn named(py: Python<'_>, class: &str, message: &str) -> PyErr {
+    made(py.import(MODULE).and_then(|module| module.getattr(class)?.call1((message,))))
 }
 
 /// The exception, or why it could not be made.

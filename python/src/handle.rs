@@ -1,5 +1,6 @@
 //! The engine as Python objects share it: its life, in this process and in forks of it.
 
+use std::fmt;
 use std::process;
 use std::sync::{Arc, Weak};
 
@@ -52,11 +53,23 @@ impl Handle {
         self.process != process::id()
     }
 
+    /// Whether the engine was closed, or is another process's.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.own_engine().is_none_or(Engine::is_closed)
+    }
+
     /// Stops the engine. Does nothing in a forked process: there, nothing of it runs.
     pub(crate) fn close(&self, py: Python<'_>) {
         if let Some(engine) = self.own_engine() {
             py.detach(|| engine.close());
         }
+    }
+}
+
+impl fmt::Display for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let closed = if self.is_closed() { ", closed" } else { "" };
+        write!(f, "<zerohop.Engine {:?}{closed}>", self.models)
     }
 }
 

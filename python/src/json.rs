@@ -79,8 +79,7 @@ impl PartialEq for Json {
             (Json::Text(a), Json::Text(b)) => a == b,
             (Json::List(a), Json::List(b)) => a == b,
             (Json::Object(a), Json::Object(b)) => {
-                Arc::ptr_eq(a, b)
-                    || (a.0.len() == b.0.len() && a.iter().all(|(key, value)| b.get(key) == Some(value)))
+                Arc::ptr_eq(a, b) || (a.0.len() == b.0.len() && a.iter().all(|(key, value)| b.get(key) == Some(value)))
             }
             _ => false,
         }

@@ -26,8 +26,8 @@ impl Models {
         self.get(py, &format!("/v1/models/{name}"), &types::MODEL)
     }
 
-    fn __repr__(&self) -> &'static str {
-        "<zerohop.Engine.models>"
+    fn __repr__(&self) -> String {
+        format!("<models of {}>", self.0)
     }
 }
 

@@ -1,11 +1,12 @@
 //! What to load and how.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use zerohop::{GpuLayers, KvType};
 
 use crate::errors;
@@ -18,10 +19,10 @@ use crate::progress::{Progress, Stopped};
 /// - `context_length`: tokens that all running requests share, and at most one request's prompt and
 ///   answer together. By default the model's own context, at most 8192.
 /// - `threads`: threads to compute with; by default the processors available to this process.
-/// - `gpu_layers`: layers to put on a GPU, or "auto" for all that this build can offload.
+/// - `gpu_layers`: layers to put on a GPU, or `"auto"` for all that this build can offload.
 /// - `parallel`: requests computed together, 1 to 256; by default 16. Others wait in the queue.
 /// - `queue`: requests that may wait, by default 512; one more raises `RateLimitError`.
-/// - `kv_type`: the numeric type of the KV cache: "f32", "f16", "q8_0" or "q4_0".
+/// - `kv_type`: the numeric type of the KV cache: `"f32"`, `"f16"`, `"q8_0"` or `"q4_0"`.
 /// - `mmap`: whether to map the file into memory instead of reading it.
 /// - `chat_template`: a Jinja chat template in place of the file's own.
 /// - `alias`: a name, or several, that requests may use in `model`.
@@ -101,15 +102,16 @@ impl ModelOptions {
     }
 
     #[getter]
-    fn alias(&self) -> Vec<String> {
-        self.aliases.clone()
+    fn alias<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, &self.aliases)
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let options = slf.get().keywords(slf.py())?;
         let mut text = format!("ModelOptions({}", slf.getattr("path")?.str()?.repr()?);
         for (name, value) in &options {
-            text.push_str(&format!(", {name}={}", value.repr()?));
+            // Writing to a string cannot fail.
+            let _ = write!(text, ", {name}={}", value.repr()?);
         }
         text.push(')');
         Ok(text)

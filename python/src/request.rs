@@ -1,5 +1,6 @@
 //! A call's way through the engine's door and back.
 
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -58,7 +59,8 @@ impl Call {
             for (index, (name, value)) in text_pairs("extra_query", &query)?.iter().enumerate() {
                 let separator = if index == 0 { '?' } else { '&' };
                 let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
-                self.path += &format!("{separator}{}={}", encode(name), encode(value));
+                // Writing to a string cannot fail.
+                let _ = write!(self.path, "{separator}{}={}", encode(name), encode(value));
             }
         }
         Ok(())
@@ -130,7 +132,7 @@ impl Reply {
     pub(crate) fn object<'py>(self, py: Python<'py>, schema: &'static types::Schema) -> PyResult<Bound<'py, PyAny>> {
         match self.body {
             Body::Full(body) => read_object(py, &self.head, &body, schema),
-            Body::Events(_) => Err(errors::invalid_argument(py, "the engine answered with events")),
+            Body::Events(_) => Err(errors::unexpected_reply(py, "the engine answered with events")),
         }
     }
 
@@ -159,7 +161,7 @@ fn read_object<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let json: Json = py
         .detach(|| serde_json::from_slice(body))
-        .map_err(|error| errors::invalid_argument(py, &format!("the reply cannot be read: {error}")))?;
+        .map_err(|error| errors::unexpected_reply(py, &format!("the reply cannot be read: {error}")))?;
     types::reply(py, schema, &json, head.request_id())
 }
 
@@ -200,9 +202,8 @@ fn given<'py>(arguments: &Bound<'py, PyDict>, name: &str) -> PyResult<Option<Bou
 
 /// Seconds; so many that no clock reaches them are no limit.
 fn read_timeout(seconds: &Bound<'_, PyAny>) -> PyResult<Option<Duration>> {
-    let value: f64 = seconds
-        .extract()
-        .map_err(|_| PyTypeError::new_err("timeout must be a number of seconds or None"))?;
+    let value: f64 =
+        seconds.extract().map_err(|_| PyTypeError::new_err("timeout must be a number of seconds or None"))?;
     if value.is_nan() || value < 0.0 {
         return Err(errors::invalid_argument(seconds.py(), &format!("timeout must not be negative, but is {value}")));
     }

@@ -97,7 +97,7 @@ impl Stream {
         format!("<zerohop.Stream of {}>", self.schema.name)
     }
 
-    fn __reduce__(&self) -> PyResult<()> {
+    fn __reduce__(_slf: &Bound<'_, Self>) -> PyResult<()> {
         Err(PyTypeError::new_err("a Stream cannot be pickled or copied: it is an answer that is being generated"))
     }
 }
@@ -154,8 +154,8 @@ fn read_event(frame: &[u8]) -> Option<Event> {
     let json = serde_json::from_slice(data).unwrap_or_else(|_| Json::Text(String::from_utf8_lossy(data).into_owned()));
     match &json {
         Json::Object(fields) => match fields.get("error") {
-            Some(error) => Some(Event::Error(error.clone())),
-            None => Some(Event::Data(json)),
+            Some(error) if !error.is_null() => Some(Event::Error(error.clone())),
+            _ => Some(Event::Data(json)),
         },
         _ => Some(Event::Error(json)),
     }

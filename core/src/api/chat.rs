@@ -215,9 +215,6 @@ impl CreateChatCompletionRequest {
         check_range("top_p", self.top_p, 0.0..=1.0)?;
         self.validate_token_limit()?;
         self.stop.as_ref().map_or(Ok(()), Stop::validate)?;
-        if self.stream_options.is_some() && self.stream != Some(true) {
-            return Err(Error::invalid("stream_options", "'stream_options' is only allowed when 'stream' is true"));
-        }
         if self.store == Some(true) {
             return Err(Error::unsupported_value("store", "This release stores no completions: 'store' must be false"));
         }

@@ -21,6 +21,10 @@ use super::error::{Error, ErrorKind, Result};
 /// Reads and validates the body of a chat completion request.
 pub(crate) fn parse_chat_request(body: &[u8]) -> Result<CreateChatCompletionRequest> {
     let request: CreateChatCompletionRequest = from_json(body)?;
+    // CQ14. The typed Rust calls say by their name whether they stream.
+    if request.stream_options.is_some() && request.stream != Some(true) {
+        return Err(Error::invalid("stream_options", "'stream_options' is only allowed when 'stream' is true"));
+    }
     request.validate()?;
     Ok(request)
 }

@@ -12,6 +12,8 @@ mod native;
 mod templates;
 mod vocab;
 
+use std::mem::ManuallyDrop;
+
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_sys_2 as sys;
 use parking_lot::Mutex;
@@ -51,12 +53,14 @@ impl Backend {
         Ok(Backend(()))
     }
 
-    /// Runs `body` with llama-cpp-2's proof of initialisation.
-    fn with<T>(&self, body: impl FnOnce(&LlamaBackend) -> T) -> T {
-        // Lent out of the lock on purpose: loading a model takes long, and other
-        // threads must be able to join meanwhile. `LlamaBackend` has no fields.
-        let proof = std::mem::ManuallyDrop::new(LlamaBackend {});
-        body(&proof)
+    /// llama-cpp-2's proof of initialisation, which holds while `self` lives.
+    ///
+    /// Made anew instead of borrowed from [`PROCESS`], because loading a model
+    /// takes long and other threads must be able to join meanwhile. Never
+    /// dropped: dropping it would end the initialisation.
+    #[expect(clippy::unused_self, reason = "a `Backend` is what makes the proof true")]
+    fn proof(&self) -> ManuallyDrop<LlamaBackend> {
+        ManuallyDrop::new(LlamaBackend {})
     }
 }
 

@@ -40,8 +40,7 @@ impl Model {
     pub(crate) fn load(path: &Path, options: LoadOptions) -> Result<Self> {
         let backend = Backend::acquire()?;
         let params = model_params(options);
-        let (loaded, errors) =
-            logs::collect_errors(|| backend.with(|proof| LlamaModel::load_from_file(proof, path, &params)));
+        let (loaded, errors) = logs::collect_errors(|| LlamaModel::load_from_file(&backend.proof(), path, &params));
         let inner = loaded.map_err(|error| {
             let reason = errors.first().map_or_else(|| error.to_string(), Clone::clone);
             Error::new(

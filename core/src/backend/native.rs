@@ -96,7 +96,7 @@ impl Drop for NativeString {
 /// leave it alone.
 pub(super) unsafe fn with_error<T>(call: impl FnOnce(*mut *mut c_char) -> T) -> (T, Option<String>) {
     let mut error = ptr::null_mut();
-    let value = call(&mut error);
+    let value = call(&raw mut error);
     // SAFETY: the seam either left `error` NULL or stored an owned string.
     let message = unsafe { NativeString::new(error) };
     (value, message.map(|text| String::from_utf8_lossy(text.as_bytes()).into_owned()))

@@ -197,10 +197,10 @@ impl Pieces {
 ///
 /// `raw` is a live vocabulary and `token` is below its size.
 unsafe fn append_piece(raw: *const sys::llama_vocab, token: Token, special: bool, bytes: &mut Vec<u8>) {
-    let mut capacity = 64;
+    let mut capacity = 64i32;
     loop {
         let start = bytes.len();
-        bytes.resize(start + capacity as usize, 0);
+        bytes.resize(start + capacity.unsigned_abs() as usize, 0);
         // SAFETY: the caller vouches for `raw` and `token`; the buffer has
         // `capacity` bytes after `start`.
         let written = unsafe {

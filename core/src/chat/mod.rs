@@ -18,13 +18,12 @@ pub use stream::{ChatCompletionAsyncStream, ChatCompletionStream};
 /// models stumble at OpenAI's default temperature of 1.
 const DEFAULT_MIN_P: f32 = 0.05;
 
-/// Validates a request and hands it to the scheduler.
+/// Hands a validated request to the scheduler.
 pub(crate) fn submit(
     model: &LoadedModel,
     generator: &Generator,
     request: &CreateChatCompletionRequest,
 ) -> Result<EventReceiver> {
-    request.validate()?;
     let context_length = generator.context_length();
     let prompt = prompt::prompt_tokens(model, &request.messages, context_length)?;
     let max_tokens = request.token_limit().map(|limit| limit as usize);

@@ -122,7 +122,7 @@ impl Sampler {
                 (0..).zip(logits).filter(|&(_, &logit)| logit >= cut).map(|(token, &logit)| Candidate { token, logit }),
             );
             let gathered: f64 = self.candidates.iter().map(|candidate| weight.of(candidate.logit)).sum();
-            if gathered >= wanted || cut == floor {
+            if gathered >= wanted || cut <= floor {
                 return;
             }
         }
@@ -187,6 +187,7 @@ impl Weight {
 
 /// Likelier first; among equals, the lower token first, so that the order does
 /// not depend on the sorting algorithm.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that sorting wants")]
 fn by_likelihood(a: &Candidate, b: &Candidate) -> std::cmp::Ordering {
     b.logit.total_cmp(&a.logit).then(a.token.cmp(&b.token))
 }

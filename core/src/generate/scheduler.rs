@@ -191,13 +191,16 @@ impl Scheduler {
         Ok(Flow::Continue)
     }
 
-    /// Pushes out the newest sequences until every other has a cell for its next
-    /// token.
+    /// Pushes out the newest sequences until the others have the cells that this
+    /// step needs: one for each that is generating, and the oldest unfinished
+    /// prompt's slice. Alone, a sequence always fits.
     fn make_room(&mut self) {
         while self.running.len() > 1 {
-            let decoding = self.running.iter().filter(|running| running.sequence.is_decoding()).count();
             let cached: usize = self.running.iter().map(|running| running.sequence.cached()).sum();
-            if cached + decoding <= self.cells() {
+            let decoding = self.running.iter().filter(|running| running.sequence.is_decoding()).count();
+            let prompt = self.running.iter().find(|running| !running.sequence.is_decoding());
+            let slice = prompt.map_or(0, |running| running.sequence.next_slice().tokens.len());
+            if cached + decoding + slice <= self.cells() {
                 return;
             }
             self.push_out_last();
@@ -217,15 +220,15 @@ impl Scheduler {
 
     /// Puts the step's tokens together.
     ///
-    /// The prompts share one slice's worth of tokens. The first takes its whole
+    /// The prompts share one slice's worth of tokens. The oldest takes its whole
     /// slice; others join only with a whole slice of theirs, because how a prompt
     /// is cut must not depend on who else is there.
     fn fill_batch(&mut self) {
         self.batch.clear();
-        let mut cells = self.context.cells() as usize;
+        let mut cells = self.cells();
         for running in &mut self.running {
             running.part = None;
-            cells -= running.sequence.cached().min(cells);
+            cells = cells.saturating_sub(running.sequence.cached());
         }
         for running in self.running.iter_mut().filter(|running| running.sequence.is_decoding()) {
             running.push_slice(&mut self.batch);
@@ -239,9 +242,7 @@ impl Scheduler {
                 budget -= size;
             }
         }
-        // A slice that does not fit beside the others' cells waits for them to
-        // finish or be pushed out; alone, a sequence always fits.
-        debug_assert!(!self.batch.is_empty() || self.running.len() > 1);
+        debug_assert!(!self.batch.is_empty(), "make_room leaves room for the oldest sequence");
     }
 
     /// Chooses the next token of each sequence whose part asked for logits;

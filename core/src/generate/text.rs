@@ -57,16 +57,12 @@ impl TextStream {
                 Err(error) => {
                     let (whole, rest) = bytes.split_at(error.valid_up_to());
                     self.held.push_str(&String::from_utf8_lossy(whole));
-                    match error.error_len() {
-                        Some(length) => {
-                            self.held.push(char::REPLACEMENT_CHARACTER);
-                            bytes = &rest[length..];
-                        }
-                        None => {
-                            self.partial = rest.to_vec();
-                            return;
-                        }
-                    }
+                    let Some(length) = error.error_len() else {
+                        self.partial = rest.to_vec();
+                        return;
+                    };
+                    self.held.push(char::REPLACEMENT_CHARACTER);
+                    bytes = &rest[length..];
                 }
             }
         }

@@ -77,7 +77,7 @@ impl LoadedModel {
         let templates =
             template_source.map(|_| Templates::new(&backend, options.chat_template.as_deref())).transpose()?;
         let control_spellings = ControlSpellings::new(backend.vocab().control_texts())?;
-        let info = describe(id, options, file, &backend, templates.is_some());
+        let info = describe(id, options, &file, &backend, templates.is_some());
         Ok(LoadedModel { info, templates, control_spellings, backend: Arc::new(backend) })
     }
 }
@@ -107,7 +107,9 @@ impl ModelFile {
             Some(unsafe { Mmap::map(&file) }.map_err(open_failed)?)
         };
         let gguf = Gguf::read(mapped.as_deref().unwrap_or_default()).map_err(|error| {
-            Error::new(ErrorKind::InvalidModel, format!("{}: {error}", path.display())).with_source(error)
+            Error::new(ErrorKind::InvalidModel, format!("{}: {error}", path.display()))
+                .with_code(error.code())
+                .with_source(error)
         })?;
         let created = metadata
             .modified()
@@ -148,7 +150,7 @@ fn call_progress(callback: ProgressCallback) -> Box<dyn FnMut(f32) -> bool> {
 fn describe(
     id: &str,
     options: &ModelOptions,
-    file: ModelFile,
+    file: &ModelFile,
     model: &backend::Model,
     has_chat_template: bool,
 ) -> ModelInfo {
@@ -163,7 +165,7 @@ fn describe(
         architecture: file.gguf.architecture().unwrap_or_default().to_owned(),
         name: file.gguf.get_str("general.name").map(str::to_owned),
         parameters: file.gguf.parameter_count(),
-        quantization: file.gguf.get_u64("general.file_type").and_then(file_type_name).map(str::to_owned),
+        quantization: file.gguf.file_type().and_then(file_type_name).map(str::to_owned),
         trained_context_length: trained,
         context_length,
         vocabulary_size: model.vocab().len(),

@@ -1,0 +1,63 @@
+//! What the tests share: where the models are, and engines over them.
+#![expect(dead_code, reason = "each test file uses a part of this")]
+
+use std::path::PathBuf;
+
+use zerohop::types::{ChatCompletionMessage, CreateChatCompletionRequest};
+use zerohop::{Engine, ModelOptions};
+
+/// The folder that `make models` fills.
+pub fn models() -> PathBuf {
+    let cache = || {
+        std::env::var_os("ZEROHOP_CACHE").map(PathBuf::from).or_else(|| {
+            let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+            let base = base.or_else(|| std::env::home_dir().map(|home| home.join(".cache")));
+            base.map(|base| base.join("zerohop"))
+        })
+    };
+    let folder =
+        std::env::var_os("ZEROHOP_TEST_MODELS").map(PathBuf::from).or_else(|| cache().map(|c| c.join("models")));
+    folder.filter(|folder| folder.is_dir()).expect("the test models are missing: run `make models`")
+}
+
+/// A model file in that folder.
+pub fn model(name: &str) -> PathBuf {
+    let path = models().join(name);
+    assert!(path.exists(), "{} is missing: run `make models`", path.display());
+    path
+}
+
+/// A tiny llama with random weights: loads in milliseconds and never ends by itself.
+pub fn tiny() -> ModelOptions {
+    ModelOptions::new(model("tiny/tiny-llama.gguf"))
+}
+
+/// `SmolLM2`, which can hold a simple conversation.
+pub fn smollm2() -> ModelOptions {
+    ModelOptions::new(model("smollm2-135m-instruct-q4_1.gguf"))
+}
+
+/// An engine with one model called `m`.
+pub fn engine(options: ModelOptions) -> Engine {
+    Engine::builder().model("m", options).build().expect("the test model loads")
+}
+
+/// A greedy request to the model `m`.
+pub fn greedy(text: &str, max_tokens: u32) -> CreateChatCompletionRequest {
+    CreateChatCompletionRequest::new("m", [ChatCompletionMessage::user(text)])
+        .temperature(0.0)
+        .max_completion_tokens(max_tokens)
+}
+
+/// A number from the environment that says how thorough to be: `full` under
+/// `make accept`, else `quick`.
+pub fn count(quick: usize, full: usize) -> usize {
+    if std::env::var_os("ZEROHOP_TEST_FULL").is_some() { full } else { quick }
+}
+
+/// The resident memory of this process in KiB.
+pub fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux has /proc");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS is always there");
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("VmRSS is a number")
+}

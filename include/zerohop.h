@@ -1,0 +1,784 @@
+/*
+ * zerohop: runs GGUF models inside your process and answers in the OpenAI API's
+ * own shapes.
+ *
+ * Written by `make header` from the sources in ffi/src; do not edit.
+ *
+ *
+ * Building
+ *
+ * One header, C11 or C++17, and one library. Linux, and on x86-64 a processor with
+ * AVX2, FMA, F16C and BMI2; on an older one making an engine is an error.
+ *
+ *   shared:  cc program.c -lzerohop
+ *   static:  cc program.c libzerohop.a -lstdc++ -lgomp -lpthread -ldl -lm
+ *
+ * Until version 1.0 the shared library's soname carries its full version: a program
+ * runs with the version it was linked with, and no other. The static library cannot
+ * be linked into a program that has llama.cpp or Rust code of its own.
+ *
+ *
+ * A program
+ *
+ *   #include <stdio.h>
+ *   #include <zerohop.h>
+ *
+ *   static int fail(zerohop_error *error) {
+ *     fprintf(stderr, "%s\n", zerohop_error_message(error));
+ *     zerohop_error_free(error);
+ *     return 1;
+ *   }
+ *
+ *   int main(int argc, char **argv) {
+ *     if (argc < 2) return 2;
+ *     zerohop_error *error = NULL;
+ *
+ *     zerohop_model_options model;
+ *     zerohop_model_options_init(&model, sizeof model);
+ *     model.name = zerohop_str_of("chat");
+ *     model.path = zerohop_str_of(argv[1]);
+ *     zerohop_engine_options options;
+ *     zerohop_engine_options_init(&options, sizeof options);
+ *     options.models = &model;
+ *     options.model_count = 1;
+ *     zerohop_engine *engine = NULL;
+ *     if (zerohop_engine_new(&options, &engine, &error) != ZEROHOP_OK) return fail(error);
+ *
+ *     zerohop_request request;
+ *     zerohop_request_init(&request, sizeof request);
+ *     request.path = zerohop_str_of("/v1/chat/completions");
+ *     request.body = zerohop_str_of(
+ *         "{\"model\": \"chat\", \"messages\": [{\"role\": \"user\", \"content\": \"Hello!\"}]}");
+ *     zerohop_response *response = NULL;
+ *     if (zerohop_send(engine, &request, &response, &error) != ZEROHOP_OK) return fail(error);
+ *     printf("%d %s\n", zerohop_response_status(response), zerohop_response_body(response).data);
+ *
+ *     zerohop_response_free(response);
+ *     zerohop_engine_free(engine);
+ *     return 0;
+ *   }
+ *
+ *
+ * Order of calls
+ *
+ *   1. zerohop_model_options_init and zerohop_engine_options_init, then set what
+ *      should differ from the defaults.
+ *   2. zerohop_engine_new loads the models.
+ *   3. zerohop_request_init, then zerohop_send: gives a response.
+ *   4. zerohop_response_body; or for a request with "stream": true,
+ *      zerohop_response_next until it returns ZEROHOP_END.
+ *   5. zerohop_response_free.
+ *   6. zerohop_engine_free; before it zerohop_engine_close, if other threads may
+ *      still be in a call.
+ *
+ *
+ * Results and errors
+ *
+ * A function that can fail returns a zerohop_status and takes out_err last. Below 0
+ * it has failed, and *out_err, unless out_err is NULL, receives an error that the
+ * caller frees. 0 is ZEROHOP_OK. Above 0 are other outcomes (the end of a stream, a
+ * cancelled request), which have no error. Other outputs are written with
+ * ZEROHOP_OK only; nothing that was in them before is freed.
+ *
+ * Whatever a hosted API would answer is a response, also a 400 or a 429: its status
+ * and its JSON body say what is wrong. Errors are what HTTP has no status for.
+ *
+ * A NULL where none is allowed is an error, never a crash; so is a fault of the
+ * library, where it can be caught. No function throws, prints, or ends the process.
+ * Every _free function ignores NULL.
+ *
+ *
+ * Threads
+ *
+ * An object that a function takes as const may be used by any number of threads at
+ * once; without const, by one thread at a time. Any thread may make, use and free
+ * any object. Blocking calls are ended from another thread by a cancel token, by
+ * zerohop_response_cancel, or by zerohop_engine_close. No function may be called
+ * from a signal handler, and a child process of fork may use no engine of its
+ * parent.
+ *
+ *
+ * Lifetimes
+ *
+ * What a function hands out through a pointer to a pointer, or a _new or _clone
+ * function returns, belongs to the caller and has a _free function. No object
+ * needs another to stay: a response may outlive its engine, a request its cancel
+ * token. Texts that come out belong to the object they came from, and each function
+ * says how long they stay. What goes in is only read, during the call.
+ */
+
+
+#ifndef ZEROHOP_H
+#define ZEROHOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * The first number of this header's version.
+ */
+#define ZEROHOP_VERSION_MAJOR 0
+
+/**
+ * The second number of this header's version.
+ */
+#define ZEROHOP_VERSION_MINOR 1
+
+/**
+ * The third number of this header's version.
+ */
+#define ZEROHOP_VERSION_PATCH 0
+
+/**
+ * The three numbers in one, for comparisons: 1.2.3 is 1002003.
+ */
+#define ZEROHOP_VERSION (((ZEROHOP_VERSION_MAJOR * 1000000) + (ZEROHOP_VERSION_MINOR * 1000)) + ZEROHOP_VERSION_PATCH)
+
+/**
+ * In `gpu_layers`: as many layers as this build can put on a GPU.
+ */
+#define ZEROHOP_GPU_LAYERS_AUTO -1
+
+/**
+ * Cancels requests from any thread, while `zerohop_send` or
+ * `zerohop_response_next` blocks in another.
+ *
+ * One token may be given to any number of requests; it works once, for all of
+ * them, and later ones too. May be used by several threads at once. Nothing that
+ * it was given to needs it to stay: it may be freed at any time.
+ */
+typedef struct zerohop_cancel_token zerohop_cancel_token;
+
+/**
+ * Models in memory, ready for requests.
+ *
+ * May be used by any number of threads at once, which is what it is made for:
+ * their requests are computed together. Responses may outlive it; what is still
+ * running in them ends with `ZEROHOP_CLOSED`.
+ */
+typedef struct zerohop_engine zerohop_engine;
+
+/**
+ * Why a call failed. Owned by whoever received it through `out_err`.
+ *
+ * May be read by several threads at once. It outlives everything else: it holds
+ * copies only.
+ */
+typedef struct zerohop_error zerohop_error;
+
+/**
+ * A reply: status, headers, and either a whole body or a stream of events.
+ *
+ * Functions that take it as `const` may be called by several threads at once, the
+ * others by one thread at a time. It may outlive its engine.
+ */
+typedef struct zerohop_response zerohop_response;
+
+/**
+ * A piece of text or bytes: a pointer and a length, without ownership.
+ *
+ * Text is UTF-8. In structs that go in, it must stay valid for the call, and
+ * `{NULL, 0}` means "not set". What the library hands out in this form belongs to
+ * the object it came from, which says how long it stays; a NUL byte follows it,
+ * not counted in `len`, so that text can be used as a C string.
+ */
+typedef struct {
+  /**
+   * The first byte.
+   */
+  const char *data;
+  /**
+   * The number of bytes.
+   */
+  size_t len;
+} zerohop_str;
+
+/**
+ * What a call came to: 0 or above is an outcome, below 0 a failure, which comes
+ * with a `zerohop_error`. The numbers never change and are never used again.
+ */
+typedef int32_t zerohop_status;
+
+/**
+ * The numeric type of a model's KV cache. A quantised one takes less memory and
+ * answers a little differently.
+ */
+typedef int32_t zerohop_kv_type;
+
+/**
+ * Told how far loading is, `fraction` going from 0 to 1; returns false to stop
+ * it.
+ *
+ * Called on the thread that called `zerohop_engine_new`, before that returns. May
+ * call the library. Must not throw, `longjmp` or end its thread.
+ */
+typedef bool (*zerohop_progress_callback)(void *user_data, float fraction);
+
+/**
+ * What to load and how. Fill it with `zerohop_model_options_init`, then set `name`
+ * and `path`, and what should differ from the defaults.
+ *
+ * Only read, and only during `zerohop_engine_new`: it, its texts and arrays may
+ * go afterwards.
+ */
+typedef struct {
+  /**
+   * The size of this struct as the caller knows it; set by the init function.
+   */
+  size_t struct_size;
+  /**
+   * The name that requests use in `"model"`. Required.
+   */
+  zerohop_str name;
+  /**
+   * The GGUF file, as UTF-8. Required.
+   */
+  zerohop_str path;
+  /**
+   * Tokens that all running requests share, and at most one request's prompt
+   * and answer together. 0: the model's own context, at most 8192.
+   */
+  uint32_t context_length;
+  /**
+   * Threads to compute with. 0: the processors available to this process.
+   */
+  uint32_t threads;
+  /**
+   * Layers to put on a GPU, counted from the end of the model.
+   * `ZEROHOP_GPU_LAYERS_AUTO` (the default): all that the build can; 0: none.
+   */
+  int32_t gpu_layers;
+  /**
+   * Requests computed together, 1 to 256. 0: 16. Others wait in the queue.
+   */
+  uint32_t parallel;
+  /**
+   * Requests that may wait; one more gets a reply with status 429. 0: 512.
+   */
+  uint32_t queue;
+  /**
+   * The numeric type of the KV cache.
+   */
+  zerohop_kv_type kv_type;
+  /**
+   * Whether to map the file into memory instead of reading it. Default: true.
+   */
+  bool use_mmap;
+  /**
+   * A Jinja chat template in place of the file's own. Not set: the file's.
+   */
+  zerohop_str chat_template;
+  /**
+   * More names that requests may use.
+   */
+  const zerohop_str *aliases;
+  /**
+   * The number of `aliases`.
+   */
+  size_t alias_count;
+  /**
+   * Passed to `progress`.
+   */
+  void *progress_user_data;
+  /**
+   * Called while loading; NULL for nothing.
+   */
+  zerohop_progress_callback progress;
+} zerohop_model_options;
+
+/**
+ * What an engine should serve. Fill it with `zerohop_engine_options_init`, then
+ * set `models` and `model_count`.
+ *
+ * Only read, and only during `zerohop_engine_new`.
+ */
+typedef struct {
+  /**
+   * The size of this struct as the caller knows it; set by the init function.
+   */
+  size_t struct_size;
+  /**
+   * The models, at least one, with different names. All must have been filled
+   * by `zerohop_model_options_init` with the same size.
+   */
+  const zerohop_model_options *models;
+  /**
+   * The number of `models`.
+   */
+  size_t model_count;
+} zerohop_engine_options;
+
+/**
+ * A header of a request.
+ */
+typedef struct {
+  /**
+   * The name, in any case.
+   */
+  zerohop_str name;
+  /**
+   * The value.
+   */
+  zerohop_str value;
+} zerohop_header;
+
+/**
+ * What a client would send to a hosted API. Fill it with `zerohop_request_init`,
+ * then set `path` and `body`.
+ *
+ * Only read, and only during the call it is passed to: it, its texts and arrays
+ * may go afterwards.
+ */
+typedef struct {
+  /**
+   * The size of this struct as the caller knows it; set by the init function.
+   */
+  size_t struct_size;
+  /**
+   * The HTTP method. Default: `POST`.
+   */
+  zerohop_str method;
+  /**
+   * The path, such as `/v1/chat/completions`, and a query if there is one.
+   * Required.
+   */
+  zerohop_str path;
+  /**
+   * The type of the body. Default: `application/json`.
+   */
+  zerohop_str content_type;
+  /**
+   * More headers.
+   */
+  const zerohop_header *headers;
+  /**
+   * The number of `headers`.
+   */
+  size_t header_count;
+  /**
+   * The body: for JSON paths, the JSON text that a client would post.
+   */
+  zerohop_str body;
+  /**
+   * Cancels this request from another thread; NULL for nothing. May be freed
+   * before the request has ended.
+   */
+  const zerohop_cancel_token *cancel;
+} zerohop_request;
+
+/**
+ * Done; outputs are written.
+ */
+#define ZEROHOP_OK 0
+
+/**
+ * The stream has no more events.
+ */
+#define ZEROHOP_END 1
+
+/**
+ * The time given to `zerohop_response_next_timeout` has passed; ask again.
+ */
+#define ZEROHOP_TIMEOUT 2
+
+/**
+ * The request was cancelled by the caller.
+ */
+#define ZEROHOP_CANCELLED 3
+
+/**
+ * An argument or option is missing or outside its range; `param` names it.
+ */
+#define ZEROHOP_INVALID_ARGUMENT -1
+
+/**
+ * A fault of the library that it caught in this call: please report it.
+ */
+#define ZEROHOP_PANIC -2
+
+/**
+ * The engine has been closed.
+ */
+#define ZEROHOP_CLOSED -3
+
+/**
+ * The model file does not exist or cannot be opened.
+ */
+#define ZEROHOP_MODEL_FILE -4
+
+/**
+ * The file is no usable model: not GGUF, truncated, or refused by llama.cpp.
+ */
+#define ZEROHOP_INVALID_MODEL -5
+
+/**
+ * A request that cannot be served as it is (HTTP 400).
+ */
+#define ZEROHOP_INVALID_REQUEST -6
+
+/**
+ * A missing or wrong API key (HTTP 401).
+ */
+#define ZEROHOP_AUTHENTICATION -7
+
+/**
+ * A request that is understood and refused (HTTP 403).
+ */
+#define ZEROHOP_PERMISSION_DENIED -8
+
+/**
+ * An unknown model, path or stored object (HTTP 404).
+ */
+#define ZEROHOP_NOT_FOUND -9
+
+/**
+ * A request that contradicts the state of an object (HTTP 409).
+ */
+#define ZEROHOP_CONFLICT -10
+
+/**
+ * The queue or a rate limit is full (HTTP 429).
+ */
+#define ZEROHOP_RATE_LIMIT -11
+
+/**
+ * A fault of the engine (HTTP 500).
+ */
+#define ZEROHOP_INTERNAL -12
+
+/**
+ * Loading, draining, or short of memory (HTTP 503).
+ */
+#define ZEROHOP_UNAVAILABLE -13
+
+/**
+ * 16-bit floats (the default).
+ */
+#define ZEROHOP_KV_TYPE_F16 0
+
+/**
+ * 32-bit floats.
+ */
+#define ZEROHOP_KV_TYPE_F32 1
+
+/**
+ * 8-bit blocks, about half of F16.
+ */
+#define ZEROHOP_KV_TYPE_Q8_0 2
+
+/**
+ * 4-bit blocks, about a quarter of F16.
+ */
+#define ZEROHOP_KV_TYPE_Q4_0 3
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * The version of the library and of the llama.cpp inside it, such as
+ * `"0.1.0 (llama.cpp b9000)"`.
+ *
+ * Any thread; the text lives as long as the process.
+ */
+const char *zerohop_version(void);
+
+/**
+ * The version of the library as one number, made as `ZEROHOP_VERSION` is. The
+ * two differ when a program runs with another library than it was compiled for.
+ *
+ * Any thread.
+ */
+uint32_t zerohop_version_number(void);
+
+/**
+ * Whether this build of the library has a feature. So far: `chat` (the path
+ * `/v1/chat/completions`) and `openmp` (computes on several threads). An unknown
+ * name, also one of a later version, is false.
+ *
+ * Any thread.
+ */
+bool zerohop_has_feature(const char *name, size_t name_len);
+
+/**
+ * Describes a NUL-terminated C string, without copying it; `{NULL, 0}` for NULL.
+ *
+ * Any thread. The result is valid as long as `text` is.
+ */
+zerohop_str zerohop_str_of(const char *text);
+
+/**
+ * The name of a status, such as `"ZEROHOP_CLOSED"`, for logs; `"unknown"` for a
+ * number that is none. Any thread; the text lives as long as the process.
+ */
+const char *zerohop_status_name(zerohop_status status);
+
+/**
+ * The status that the failed call returned; `ZEROHOP_OK` for NULL.
+ *
+ * Any thread.
+ */
+zerohop_status zerohop_error_status(const zerohop_error *error);
+
+/**
+ * The HTTP status with which a hosted API would report this; 0 where there is
+ * none (a file that cannot be loaded, a closed engine) and for NULL.
+ *
+ * Any thread.
+ */
+uint16_t zerohop_error_http_status(const zerohop_error *error);
+
+/**
+ * What happened and what to do about it, for people. Never NULL; empty for NULL.
+ *
+ * Any thread. The text is valid until the error is freed.
+ */
+const char *zerohop_error_message(const zerohop_error *error);
+
+/**
+ * The family of the error in the API's words, such as `"invalid_request_error"`;
+ * NULL for NULL.
+ *
+ * Any thread. The text is valid until the error is freed.
+ */
+const char *zerohop_error_type(const zerohop_error *error);
+
+/**
+ * The argument, option or request parameter at fault, such as `"models[0].path"`;
+ * NULL if there is none.
+ *
+ * Any thread. The text is valid until the error is freed.
+ */
+const char *zerohop_error_param(const zerohop_error *error);
+
+/**
+ * The API's stable word for the error, such as `"model_not_found"`; NULL if there
+ * is none.
+ *
+ * Any thread. The text is valid until the error is freed.
+ */
+const char *zerohop_error_code(const zerohop_error *error);
+
+/**
+ * Frees an error and the texts that came from it. NULL is ignored.
+ *
+ * Any thread, once, when no other thread uses the error.
+ */
+void zerohop_error_free(zerohop_error *error);
+
+/**
+ * Fills model options with their defaults. `struct_size` is
+ * `sizeof(zerohop_model_options)`, so that the library fills what the caller has,
+ * whichever of them is newer. Does nothing for NULL.
+ *
+ * Any thread.
+ */
+void zerohop_model_options_init(zerohop_model_options *options, size_t struct_size);
+
+/**
+ * Fills engine options with their defaults. `struct_size` is
+ * `sizeof(zerohop_engine_options)`. Does nothing for NULL.
+ *
+ * Any thread.
+ */
+void zerohop_engine_options_init(zerohop_engine_options *options, size_t struct_size);
+
+/**
+ * Loads models and makes an engine of them. Blocks until they are loaded.
+ *
+ * `options` is only read, during the call. `*out` receives an engine that
+ * `zerohop_engine_free` frees.
+ *
+ * Any thread.
+ *
+ * Fails with `ZEROHOP_INVALID_ARGUMENT` (a NULL, an option out of range, a name
+ * given twice), `ZEROHOP_MODEL_FILE`, `ZEROHOP_INVALID_MODEL` or
+ * `ZEROHOP_UNAVAILABLE` (short of memory). A file that is no model is never more
+ * than an error.
+ */
+zerohop_status zerohop_engine_new(const zerohop_engine_options *options,
+                                  zerohop_engine **out,
+                                  zerohop_error **out_err);
+
+/**
+ * Ends all requests and stops computing: calls that are blocked, and streams that
+ * are not complete, end with `ZEROHOP_CLOSED`. Blocks until the engine's threads
+ * have gone. Later requests fail; closing twice, or NULL, does nothing. The
+ * memory goes with `zerohop_engine_free`.
+ *
+ * Any thread, also while others use the engine.
+ */
+void zerohop_engine_close(const zerohop_engine *engine);
+
+/**
+ * Closes an engine and unloads its models. NULL is ignored.
+ *
+ * Any thread, once, when no call with this engine is running: where others may be
+ * blocked in `zerohop_send`, call `zerohop_engine_close` and wait for them first.
+ */
+void zerohop_engine_free(zerohop_engine *engine);
+
+/**
+ * Fills a request with its defaults. `struct_size` is `sizeof(zerohop_request)`.
+ * Does nothing for NULL.
+ *
+ * Any thread.
+ */
+void zerohop_request_init(zerohop_request *request, size_t struct_size);
+
+/**
+ * Sends a request to an engine. Blocks until the whole reply is there or, for a
+ * request with `"stream": true`, until the stream has begun.
+ *
+ * `*out` receives a response that `zerohop_response_free` frees. Whatever a hosted
+ * API would answer is a response and `ZEROHOP_OK`, also a 400, a 404 or a 429:
+ * look at `zerohop_response_status`.
+ *
+ * Any thread, also while others use the engine.
+ *
+ * Returns `ZEROHOP_CANCELLED` if the request's token was used. Fails with
+ * `ZEROHOP_INVALID_ARGUMENT` (a NULL, a text that is no method, path or header)
+ * or `ZEROHOP_CLOSED`.
+ */
+zerohop_status zerohop_send(const zerohop_engine *engine,
+                            const zerohop_request *request,
+                            zerohop_response **out,
+                            zerohop_error **out_err);
+
+/**
+ * The HTTP status, such as 200 or 404; 0 for NULL.
+ *
+ * Any thread.
+ */
+uint16_t zerohop_response_status(const zerohop_response *response);
+
+/**
+ * The value of a header, such as `x-request-id`, its name in any case; NULL if
+ * there is none, and for NULL.
+ *
+ * Any thread. The text is valid until the response is freed.
+ */
+const char *zerohop_response_header(const zerohop_response *response, const char *name, size_t name_len);
+
+/**
+ * The whole body: JSON. `{NULL, 0}` for a stream and for NULL.
+ *
+ * Any thread. The text is valid until the response is freed, and a NUL follows
+ * it.
+ */
+zerohop_str zerohop_response_body(const zerohop_response *response);
+
+/**
+ * Whether the body comes in events, for `zerohop_response_next`. A request with
+ * `"stream": true` that fails is answered with a whole body all the same. False
+ * for NULL.
+ *
+ * Any thread.
+ */
+bool zerohop_response_is_stream(const zerohop_response *response);
+
+/**
+ * Waits for the next event of a stream. `*out_event` receives its JSON, without
+ * the framing of server-sent events. A fault while the answer is generated is an
+ * event too, `{"error": {...}}`, and the last one.
+ *
+ * One thread at a time. The JSON is valid until the next event is asked for or the
+ * response is freed, and a NUL follows it.
+ *
+ * Returns `ZEROHOP_END` after the last event (where HTTP has `[DONE]`), and again
+ * whenever it is called after that, and `ZEROHOP_CANCELLED` when the request was
+ * cancelled. Fails with `ZEROHOP_INVALID_ARGUMENT` (a NULL, no stream, another
+ * thread is reading) or `ZEROHOP_CLOSED`; then the stream has ended.
+ */
+zerohop_status zerohop_response_next(zerohop_response *response,
+                                     zerohop_str *out_event,
+                                     zerohop_error **out_err);
+
+/**
+ * Like `zerohop_response_next`, but returns `ZEROHOP_TIMEOUT` when there is no
+ * event within `timeout_ms` milliseconds; 0 only looks. The stream goes on, and
+ * the event before stays valid.
+ */
+zerohop_status zerohop_response_next_timeout(zerohop_response *response,
+                                             uint64_t timeout_ms,
+                                             zerohop_str *out_event,
+                                             zerohop_error **out_err);
+
+/**
+ * The text of the answer, without a JSON parser: for a stream, the piece in the
+ * current event; otherwise the whole of it. With several choices, that of the
+ * first. `{NULL, 0}` where there is none: in an event that carries no text, in a
+ * failed reply, before the first event, and for NULL.
+ *
+ * One thread at a time. For a stream, the text is valid until the next event is
+ * asked for, otherwise until the response is freed; a NUL follows it.
+ */
+zerohop_str zerohop_response_text(zerohop_response *response);
+
+/**
+ * Stops a stream: `zerohop_response_next`, also one that is blocked in another
+ * thread, returns `ZEROHOP_CANCELLED`, and the engine stops computing at its next
+ * step. An answer that is complete already is still handed out. Does nothing for
+ * a whole reply, a second time, and for NULL.
+ *
+ * Any thread, also while another reads the stream. Takes a lock for a moment, so
+ * do not call it from a signal handler.
+ */
+void zerohop_response_cancel(const zerohop_response *response);
+
+/**
+ * Frees a response and all texts that came from it; stops a stream that is not
+ * complete. NULL is ignored.
+ *
+ * Any thread, once, when no other thread uses the response: to end a read that is
+ * blocked in another thread, call `zerohop_response_cancel` and wait for it first.
+ */
+void zerohop_response_free(zerohop_response *response);
+
+/**
+ * Makes a token. Free it with `zerohop_cancel_token_free`.
+ *
+ * Any thread. Never NULL.
+ */
+zerohop_cancel_token *zerohop_cancel_token_new(void);
+
+/**
+ * Makes a second handle to the same token, for an owner of its own: cancelling
+ * one cancels both, and each is freed by itself. NULL for NULL.
+ *
+ * Any thread, also while others use the token.
+ */
+zerohop_cancel_token *zerohop_cancel_token_clone(const zerohop_cancel_token *token);
+
+/**
+ * Cancels every request that was or will be given this token. Blocked calls
+ * return `ZEROHOP_CANCELLED`; a reply that is complete already is still handed
+ * out. The engine stops computing at its next step. NULL is ignored, and so is
+ * doing it again.
+ *
+ * Any thread, also while others use the token. Takes a lock for a moment, so do
+ * not call it from a signal handler.
+ */
+void zerohop_cancel_token_cancel(const zerohop_cancel_token *token);
+
+/**
+ * Whether `zerohop_cancel_token_cancel` was called; false for NULL.
+ *
+ * Any thread, also while others use the token.
+ */
+bool zerohop_cancel_token_is_cancelled(const zerohop_cancel_token *token);
+
+/**
+ * Frees one handle of a token. Requests that were given it run on, and can still
+ * be cancelled through its other handles. NULL is ignored.
+ *
+ * Any thread, once per handle, when no other thread uses this handle.
+ */
+void zerohop_cancel_token_free(zerohop_cancel_token *token);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* ZEROHOP_H */

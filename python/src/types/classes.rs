@@ -1,0 +1,234 @@
+//! The API's classes, field by field.
+//!
+//! Names, modules and orders are those of openai's SDK, so that `openai.types` in a program may become
+//! `zerohop.types`, and so that the objects print alike.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyIterator};
+
+use super::base::BaseModel;
+use super::schema::{Field, OPTIONAL, REQUIRED, Schema, Spec};
+
+/// Defines a Python class and its schema for each entry: the class's name in `zerohop._native`, its
+/// schema, its own name and module, and its fields.
+macro_rules! classes {
+    ($(
+        $(#[$attribute:meta])*
+        $class:ident, $schema:ident, $name:literal, $module:literal {
+            $($field:ident: $spec:expr,)*
+        }
+        $(+ { $($method:item)* })?
+    )*) => {
+        $(
+            pub(crate) static $schema: Schema = Schema {
+                name: $name,
+                fields: &[$(Field { name: stringify!($field), spec: $spec }),*],
+                class: |py| py.get_type::<$class>(),
+                instance: |py, base| Ok(Bound::new(py, PyClassInitializer::from(base).add_subclass($class))?.into_any()),
+            };
+
+            $(#[$attribute])*
+            #[pyclass(frozen, extends = BaseModel, name = $name, module = $module)]
+            pub(crate) struct $class;
+
+            #[pymethods]
+            impl $class {
+                #[new]
+                #[pyo3(signature = (**fields))]
+                fn new(py: Python<'_>, fields: Option<&Bound<'_, PyDict>>) -> PyResult<PyClassInitializer<Self>> {
+                    let base = BaseModel::from_keywords(py, &$schema, fields)?;
+                    Ok(PyClassInitializer::from(base).add_subclass($class))
+                }
+
+                $(
+                    #[getter]
+                    fn $field<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+                        const SPEC: Spec = $spec;
+                        const FIELD: Field = Field { name: stringify!($field), spec: SPEC };
+                        slf.as_super().get().field(slf.py(), &FIELD)
+                    }
+                )*
+
+                $($($method)*)?
+            }
+        )*
+
+        /// Every class's schema.
+        pub(super) static SCHEMAS: &[&Schema] = &[$(&$schema),*];
+
+        /// Adds the classes to the native module.
+        pub(crate) fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
+            module.add_class::<BaseModel>()?;
+            $(module.add(stringify!($class), module.py().get_type::<$class>())?;)*
+            Ok(())
+        }
+    };
+}
+
+classes! {
+    /// A whole answer.
+    ChatCompletion, CHAT_COMPLETION, "ChatCompletion", "zerohop.types.chat.chat_completion" {
+        id: REQUIRED,
+        choices: REQUIRED.list(&CHOICE),
+        created: REQUIRED,
+        model: REQUIRED,
+        object: REQUIRED,
+        metadata: OPTIONAL,
+        moderation: OPTIONAL,
+        service_tier: OPTIONAL,
+        system_fingerprint: OPTIONAL,
+        usage: OPTIONAL.object(&COMPLETION_USAGE),
+    }
+
+    /// One of the answers to a request.
+    Choice, CHOICE, "Choice", "zerohop.types.chat.chat_completion" {
+        finish_reason: REQUIRED,
+        index: REQUIRED,
+        logprobs: OPTIONAL.object(&CHOICE_LOGPROBS),
+        message: REQUIRED.object(&CHAT_COMPLETION_MESSAGE),
+    }
+
+    /// How likely an answer's tokens were.
+    ChoiceLogprobs, CHOICE_LOGPROBS, "ChoiceLogprobs", "zerohop.types.chat.chat_completion" {
+        content: OPTIONAL.list(&CHAT_COMPLETION_TOKEN_LOGPROB),
+        refusal: OPTIONAL.list(&CHAT_COMPLETION_TOKEN_LOGPROB),
+    }
+
+    /// How likely a token was.
+    ChatCompletionTokenLogprob, CHAT_COMPLETION_TOKEN_LOGPROB, "ChatCompletionTokenLogprob",
+    "zerohop.types.chat.chat_completion_token_logprob" {
+        token: REQUIRED,
+        bytes: OPTIONAL,
+        logprob: REQUIRED,
+        top_logprobs: REQUIRED.list(&TOP_LOGPROB),
+    }
+
+    /// One of the likeliest tokens in a place.
+    TopLogprob, TOP_LOGPROB, "TopLogprob", "zerohop.types.chat.chat_completion_token_logprob" {
+        token: REQUIRED,
+        bytes: OPTIONAL,
+        logprob: REQUIRED,
+    }
+
+    /// What the model says. It can be sent back as history.
+    ChatCompletionMessage, CHAT_COMPLETION_MESSAGE, "ChatCompletionMessage",
+    "zerohop.types.chat.chat_completion_message" {
+        content: OPTIONAL,
+        refusal: OPTIONAL,
+        role: REQUIRED,
+        annotations: OPTIONAL,
+        audio: OPTIONAL,
+        function_call: OPTIONAL,
+        tool_calls: OPTIONAL,
+    }
+
+    /// A piece of a streamed answer.
+    ChatCompletionChunk, CHAT_COMPLETION_CHUNK, "ChatCompletionChunk", "zerohop.types.chat.chat_completion_chunk" {
+        id: REQUIRED,
+        choices: REQUIRED.list(&CHUNK_CHOICE),
+        created: REQUIRED,
+        model: REQUIRED,
+        object: REQUIRED,
+        moderation: OPTIONAL,
+        obfuscation: OPTIONAL,
+        service_tier: OPTIONAL,
+        system_fingerprint: OPTIONAL,
+        usage: OPTIONAL.object(&COMPLETION_USAGE),
+    }
+
+    /// What has come to one of the answers.
+    ChunkChoice, CHUNK_CHOICE, "Choice", "zerohop.types.chat.chat_completion_chunk" {
+        delta: REQUIRED.object(&CHOICE_DELTA),
+        index: REQUIRED,
+        finish_reason: OPTIONAL,
+        logprobs: OPTIONAL.object(&CHUNK_CHOICE_LOGPROBS),
+    }
+
+    /// How likely a piece's tokens were.
+    ChunkChoiceLogprobs, CHUNK_CHOICE_LOGPROBS, "ChoiceLogprobs", "zerohop.types.chat.chat_completion_chunk" {
+        content: OPTIONAL.list(&CHAT_COMPLETION_TOKEN_LOGPROB),
+        refusal: OPTIONAL.list(&CHAT_COMPLETION_TOKEN_LOGPROB),
+    }
+
+    /// What has come to a message; what has no news is None.
+    ChoiceDelta, CHOICE_DELTA, "ChoiceDelta", "zerohop.types.chat.chat_completion_chunk" {
+        audio: OPTIONAL,
+        content: OPTIONAL,
+        function_call: OPTIONAL,
+        refusal: OPTIONAL,
+        role: OPTIONAL,
+        tool_calls: OPTIONAL,
+    }
+
+    /// The tokens that a request used.
+    CompletionUsage, COMPLETION_USAGE, "CompletionUsage", "zerohop.types.completion_usage" {
+        completion_tokens: REQUIRED,
+        prompt_tokens: REQUIRED,
+        total_tokens: REQUIRED,
+        completion_tokens_details: OPTIONAL.object(&COMPLETION_TOKENS_DETAILS),
+        prompt_tokens_details: OPTIONAL.object(&PROMPT_TOKENS_DETAILS),
+    }
+
+    /// Of the answers' tokens, how many were which.
+    CompletionTokensDetails, COMPLETION_TOKENS_DETAILS, "CompletionTokensDetails", "zerohop.types.completion_usage" {
+        accepted_prediction_tokens: OPTIONAL,
+        audio_tokens: OPTIONAL,
+        reasoning_tokens: OPTIONAL,
+        rejected_prediction_tokens: OPTIONAL,
+        text_tokens: OPTIONAL,
+    }
+
+    /// Of the prompt's tokens, how many were which.
+    PromptTokensDetails, PROMPT_TOKENS_DETAILS, "PromptTokensDetails", "zerohop.types.completion_usage" {
+        audio_tokens: OPTIONAL,
+        cache_write_tokens: OPTIONAL,
+        cached_tokens: OPTIONAL,
+        image_tokens: OPTIONAL,
+        text_tokens: OPTIONAL,
+    }
+
+    /// A model that requests may name.
+    Model, MODEL, "Model", "zerohop.types.model" {
+        id: REQUIRED,
+        created: REQUIRED,
+        object: REQUIRED,
+        owned_by: REQUIRED,
+        shutdown_date: OPTIONAL,
+    }
+
+    /// All models that requests may name. Iterating over it gives them.
+    SyncPage, SYNC_PAGE, "SyncPage", "zerohop.pagination" {
+        data: REQUIRED.list(&MODEL),
+        object: REQUIRED,
+    } + {
+        fn __iter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyIterator>> {
+            slf.getattr("data")?.try_iter()
+        }
+    }
+
+    /// What a loaded model is.
+    ModelInfo, MODEL_INFO, "ModelInfo", "zerohop.types.model_info" {
+        id: REQUIRED,
+        aliases: REQUIRED,
+        path: REQUIRED,
+        file_size: REQUIRED,
+        architecture: REQUIRED,
+        name: OPTIONAL,
+        parameters: REQUIRED,
+        quantization: OPTIONAL,
+        trained_context_length: REQUIRED,
+        context_length: REQUIRED,
+        vocabulary_size: REQUIRED,
+        has_chat_template: REQUIRED,
+        created: REQUIRED,
+    }
+
+    /// A device that this build can compute on.
+    Device, DEVICE, "Device", "zerohop.types.device" {
+        name: REQUIRED,
+        description: REQUIRED,
+        kind: REQUIRED,
+        memory_total: REQUIRED,
+        memory_free: REQUIRED,
+    }
+}

@@ -1,0 +1,79 @@
+//! What the API says an object contains.
+
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+
+use super::base::BaseModel;
+use crate::json::{Fields, Json};
+
+/// A class of the API: its fields in the order in which openai's SDK has them.
+pub(crate) struct Schema {
+    /// The name of the class.
+    pub(crate) name: &'static str,
+    pub(crate) fields: &'static [Field],
+    /// The Python class.
+    pub(crate) class: fn(Python<'_>) -> Bound<'_, PyType>,
+    /// Makes an instance of the class.
+    pub(crate) instance: fn(Python<'_>, BaseModel) -> PyResult<Bound<'_, PyAny>>,
+}
+
+/// A field of a class.
+pub(crate) struct Field {
+    pub(crate) name: &'static str,
+    pub(crate) spec: Spec,
+}
+
+/// What a field may hold. A field that is not required is `None` where the reply leaves it out.
+#[derive(Clone, Copy)]
+pub(crate) struct Spec {
+    pub(crate) required: bool,
+    pub(crate) shape: Shape,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Shape {
+    /// What Python's own `json` would make of it.
+    Plain,
+    Object(&'static Schema),
+    List(&'static Schema),
+}
+
+pub(crate) const REQUIRED: Spec = Spec { required: true, shape: Shape::Plain };
+pub(crate) const OPTIONAL: Spec = Spec { required: false, shape: Shape::Plain };
+
+impl Spec {
+    pub(crate) const fn object(self, schema: &'static Schema) -> Self {
+        Spec { shape: Shape::Object(schema), ..self }
+    }
+
+    pub(crate) const fn list(self, schema: &'static Schema) -> Self {
+        Spec { shape: Shape::List(schema), ..self }
+    }
+}
+
+impl Schema {
+    /// The keys of an object that the class does not name.
+    pub(crate) fn extras<'a>(&self, fields: &'a Fields) -> impl Iterator<Item = (&'a str, &'a Json)> {
+        fields.iter().filter(|(key, _)| !self.fields.iter().any(|field| field.name == *key))
+    }
+
+    /// Says what keeps a value from being of this class, and where; `path` is where the value is.
+    pub(crate) fn check(&self, json: &Json, path: &str) -> Result<(), String> {
+        let Json::Object(object) = json else { return Err(format!("{path} is no object")) };
+        for field in self.fields {
+            let path = format!("{path}.{}", field.name);
+            match (object.get(field.name), field.spec.shape) {
+                (None, _) if field.spec.required => return Err(format!("{path} is missing")),
+                (None | Some(Json::Null), _) | (_, Shape::Plain) => {}
+                (Some(value), Shape::Object(schema)) => schema.check(value, &path)?,
+                (Some(Json::List(items)), Shape::List(schema)) => {
+                    for (index, item) in items.iter().enumerate() {
+                        schema.check(item, &format!("{path}[{index}]"))?;
+                    }
+                }
+                (Some(_), Shape::List(_)) => return Err(format!("{path} is no list")),
+            }
+        }
+        Ok(())
+    }
+}

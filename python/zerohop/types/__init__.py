@@ -1,0 +1,41 @@
+"""The API's objects, under the names and modules that openai's SDK has them in."""
+
+from .._native import (
+    BaseModel,
+    ChatCompletion,
+    ChatCompletionChunk,
+    ChatCompletionMessage,
+    ChatCompletionTokenLogprob,
+    Choice,
+    ChoiceDelta,
+    ChoiceLogprobs,
+    ChunkChoice,
+    ChunkChoiceLogprobs,
+    CompletionTokensDetails,
+    CompletionUsage,
+    Device,
+    Model,
+    ModelInfo,
+    PromptTokensDetails,
+    TopLogprob,
+)
+
+__all__ = [
+    "BaseModel",
+    "ChatCompletion",
+    "ChatCompletionChunk",
+    "ChatCompletionMessage",
+    "ChatCompletionTokenLogprob",
+    "Choice",
+    "ChoiceDelta",
+    "ChoiceLogprobs",
+    "ChunkChoice",
+    "ChunkChoiceLogprobs",
+    "CompletionTokensDetails",
+    "CompletionUsage",
+    "Device",
+    "Model",
+    "ModelInfo",
+    "PromptTokensDetails",
+    "TopLogprob",
+]

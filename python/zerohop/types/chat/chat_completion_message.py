@@ -1,0 +1,5 @@
+"""What the model says."""
+
+from ..._native import ChatCompletionMessage
+
+__all__ = ["ChatCompletionMessage"]

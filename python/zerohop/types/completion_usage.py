@@ -1,0 +1,5 @@
+"""The tokens that a request used."""
+
+from .._native import CompletionTokensDetails, CompletionUsage, PromptTokensDetails
+
+__all__ = ["CompletionTokensDetails", "CompletionUsage", "PromptTokensDetails"]

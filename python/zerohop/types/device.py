@@ -1,0 +1,5 @@
+"""A device that this build can compute on."""
+
+from .._native import Device
+
+__all__ = ["Device"]
