@@ -23,22 +23,27 @@ fn answer(engine: &Engine, index: usize, words: usize, tokens: u32) -> String {
 }
 
 #[test]
-fn callers_share_one_engine() {
-    let engine = engine(smollm2().context_length(4096));
-    let alone: Vec<String> = (0..8).map(|index| answer(&engine, index, 20 + 30 * index, 16)).collect();
-    let together: Vec<String> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..8)
-            .map(|index| {
-                scope.spawn({
-                    let engine = &engine;
-                    move || answer(engine, index, 20 + 30 * index, 16)
-                })
-            })
-            .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+fn callers_share_one_engine_without_mixing_their_answers() {
+    let engine = engine(common::qwen().context_length(4096));
+    let capitals = [
+        ("France", "Paris"),
+        ("Italy", "Rome"),
+        ("Japan", "Tokyo"),
+        ("Germany", "Berlin"),
+        ("Spain", "Madrid"),
+        ("Russia", "Moscow"),
+        ("Egypt", "Cairo"),
+        ("Austria", "Vienna"),
+    ];
+    thread::scope(|scope| {
+        for (country, capital) in capitals {
+            let engine = &engine;
+            scope.spawn(move || {
+                let reply = engine.chat().create(&greedy(&format!("What is the capital of {country}?"), 16)).unwrap();
+                assert!(reply.text().unwrap().contains(capital), "{country}: {:?}", reply.text());
+            });
+        }
     });
-    // Q4_1 computes the same alone and together on the default build's kernels.
-    assert_eq!(alone, together);
 }
 
 #[test]
@@ -70,7 +75,7 @@ fn a_mixture_of_callers_all_end_as_they_should() {
 }
 
 fn one_of_a_mixture(engine: &Engine, caller: usize, round: usize) {
-    let request = greedy(&prompt(caller * 100 + round, 10 + 90 * (caller % 6)), 24).temperature(0.8);
+    let request = greedy(&prompt(caller * 100 + round, 3 + 20 * (caller % 6)), 24).temperature(0.8);
     match (caller + round) % 4 {
         0 => assert_eq!(engine.chat().create(&request).unwrap().usage.completion_tokens, 24),
         1 => assert!(engine.chat().create_stream(&request).unwrap().all(|chunk| chunk.is_ok())),
@@ -80,7 +85,7 @@ fn one_of_a_mixture(engine: &Engine, caller: usize, round: usize) {
             assert_eq!(taken, 3);
         }
         _ => {
-            let mut stream = engine.chat().create_stream(&request.max_completion_tokens(1500)).unwrap();
+            let mut stream = engine.chat().create_stream(&request.max_completion_tokens(1000)).unwrap();
             assert!(stream.next().unwrap().is_ok());
             stream.cancel_handle().cancel();
             let error = stream.find_map(Result::err).expect("a cancelled stream ends with an error");

@@ -1,5 +1,5 @@
 //! What the tests share: where the models are, and engines over them.
-#![expect(dead_code, reason = "each test file uses a part of this")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of this")]
 
 use std::path::PathBuf;
 
@@ -27,14 +27,21 @@ pub fn model(name: &str) -> PathBuf {
     path
 }
 
-/// A tiny llama with random weights: loads in milliseconds and never ends by itself.
+/// A tiny llama with random weights: loads in milliseconds and never ends by
+/// itself. On one thread, because it computes less than two would spend waiting
+/// for each other on a busy machine.
 pub fn tiny() -> ModelOptions {
-    ModelOptions::new(model("tiny/tiny-llama.gguf"))
+    ModelOptions::new(model("tiny/tiny-llama.gguf")).threads(1)
 }
 
 /// `SmolLM2`, which can hold a simple conversation.
 pub fn smollm2() -> ModelOptions {
     ModelOptions::new(model("smollm2-135m-instruct-q4_1.gguf"))
+}
+
+/// Qwen2.5-Coder-0.5B, which knows things.
+pub fn qwen() -> ModelOptions {
+    ModelOptions::new(model("qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"))
 }
 
 /// An engine with one model called `m`.
