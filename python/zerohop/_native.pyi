@@ -1,0 +1,649 @@
+"""The native part of zerohop; import `zerohop` instead."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import GenericAlias, TracebackType
+from typing import (
+    Any,
+    Generic,
+    Literal,
+    Protocol,
+    Required,
+    Self,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    final,
+    overload,
+)
+
+from typing_extensions import disjoint_base
+
+from ._response import Response
+
+__all__ = [
+    "BaseModel",
+    "Chat",
+    "ChatCompletion",
+    "ChatCompletionChunk",
+    "ChatCompletionMessage",
+    "ChatCompletionTokenLogprob",
+    "Choice",
+    "ChoiceDelta",
+    "ChoiceLogprobs",
+    "ChunkChoice",
+    "ChunkChoiceLogprobs",
+    "Completions",
+    "CompletionTokensDetails",
+    "CompletionUsage",
+    "Device",
+    "Engine",
+    "Model",
+    "ModelInfo",
+    "ModelOptions",
+    "Models",
+    "PromptTokensDetails",
+    "Stream",
+    "SyncPage",
+    "TopLogprob",
+    "__version__",
+    "_error_kinds",
+    "devices",
+]
+
+__version__: str
+
+_T_co = TypeVar("_T_co", covariant=True)
+
+_FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
+_ServiceTier = Literal["auto", "default", "flex", "scale", "priority", "fast"]
+_KvType = Literal["f32", "f16", "q8_0", "q4_0"]
+_Progress = Callable[[float], object]
+_Path = str | os.PathLike[str]
+
+class _Dumpable(Protocol):
+    def model_dump(self, *, mode: str, exclude_unset: bool) -> Any: ...
+
+_Object = Mapping[str, object] | _Dumpable
+
+class _Options(TypedDict, total=False):
+    context_length: int | None
+    threads: int | None
+    gpu_layers: int | Literal["auto"] | None
+    parallel: int | None
+    queue: int | None
+    kv_type: _KvType
+    mmap: bool
+    chat_template: str | None
+    alias: str | Iterable[str] | None
+    progress: _Progress | None
+
+@final
+class ModelOptions:
+    """A model file and how to load it.
+
+    `path` is the GGUF file. Options:
+
+    - `context_length`: tokens that all running requests share, and at most one request's prompt
+      and answer together. By default the model's own context, at most 8192.
+    - `threads`: threads to compute with; by default the processors available to this process.
+    - `gpu_layers`: layers to put on a GPU, or `"auto"` for all that this build can offload.
+    - `parallel`: requests computed together, 1 to 256; by default 16. Others wait in the queue.
+    - `queue`: requests that may wait, by default 512; one more raises `RateLimitError`.
+    - `kv_type`: the numeric type of the KV cache: `"f32"`, `"f16"`, `"q8_0"` or `"q4_0"`.
+    - `mmap`: whether to map the file into memory instead of reading it.
+    - `chat_template`: a Jinja chat template in place of the file's own.
+    - `alias`: a name, or several, that requests may use in `model`.
+    - `progress`: called with the loaded fraction, 0 to 1, while loading; `False` stops it.
+    """
+
+    def __new__(
+        cls,
+        path: _Path,
+        *,
+        context_length: int | None = None,
+        threads: int | None = None,
+        gpu_layers: int | Literal["auto"] | None = "auto",
+        parallel: int | None = None,
+        queue: int | None = None,
+        kv_type: _KvType = "f16",
+        mmap: bool = True,
+        chat_template: str | None = None,
+        alias: str | Iterable[str] | None = (),
+        progress: _Progress | None = None,
+    ) -> Self: ...
+    @property
+    def path(self) -> os.PathLike[str]: ...
+    @property
+    def context_length(self) -> int | None: ...
+    @property
+    def threads(self) -> int | None: ...
+    @property
+    def gpu_layers(self) -> int | Literal["auto"]: ...
+    @property
+    def parallel(self) -> int | None: ...
+    @property
+    def queue(self) -> int | None: ...
+    @property
+    def kv_type(self) -> _KvType: ...
+    @property
+    def mmap(self) -> bool: ...
+    @property
+    def chat_template(self) -> str | None: ...
+    @property
+    def alias(self) -> tuple[str, ...]: ...
+    @property
+    def progress(self) -> _Progress | None: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    __hash__: None  # type: ignore[assignment]
+
+@final
+class Engine:
+    """Runs models in this process and answers in the OpenAI API's shapes.
+
+    `model` is the path of a GGUF file, `ModelOptions`, or a mapping of names to these. The options
+    are those of `ModelOptions`; given here, they apply to every model that is given as a path.
+
+    The only model's name is its first alias, or else its file's name without the suffix. Any
+    number of threads may use one engine at once: their requests are computed together.
+    """
+
+    def __new__(
+        cls,
+        model: _Path | ModelOptions | Mapping[str, _Path | ModelOptions],
+        *,
+        context_length: int | None = None,
+        threads: int | None = None,
+        gpu_layers: int | Literal["auto"] | None = "auto",
+        parallel: int | None = None,
+        queue: int | None = None,
+        kv_type: _KvType = "f16",
+        mmap: bool = True,
+        chat_template: str | None = None,
+        alias: str | Iterable[str] | None = (),
+        progress: _Progress | None = None,
+    ) -> Self: ...
+    @property
+    def chat(self) -> Chat:
+        """Chat completions: `engine.chat.completions.create(...)`."""
+    @property
+    def models(self) -> Models:
+        """The models as the API lists them: `engine.models.list()`."""
+    @property
+    def model_info(self) -> list[ModelInfo]:
+        """What the loaded models are, in the order they were given."""
+    @property
+    def closed(self) -> bool:
+        """Whether the engine has been closed."""
+    def close(self) -> None:
+        """Ends all requests, stops computing and unloads the models. Closing twice is fine."""
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None = ...,
+        exc: BaseException | None = ...,
+        traceback: TracebackType | None = ...,
+        /,
+    ) -> None: ...
+
+class _CreateParams(TypedDict, total=False):
+    messages: Required[Iterable[_Object]]
+    model: str
+    audio: _Object | None
+    frequency_penalty: float | None
+    function_call: str | _Object
+    functions: Iterable[_Object]
+    logit_bias: Mapping[str, int] | Mapping[int, int] | None
+    logprobs: bool | None
+    max_completion_tokens: int | None
+    max_tokens: int | None
+    metadata: Mapping[str, str] | None
+    modalities: list[Literal["text", "audio"]] | None
+    moderation: _Object | None
+    n: int | None
+    parallel_tool_calls: bool
+    prediction: _Object | None
+    presence_penalty: float | None
+    prompt_cache_key: str
+    prompt_cache_options: _Object
+    prompt_cache_retention: Literal["in_memory", "24h"] | None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None
+    response_format: _Object
+    safety_identifier: str
+    seed: int | None
+    service_tier: _ServiceTier | None
+    stop: str | list[str] | tuple[str, ...] | None
+    store: bool | None
+    stream_options: _Object | None
+    temperature: float | None
+    tool_choice: str | _Object
+    tools: Iterable[_Object]
+    top_logprobs: int | None
+    top_p: float | None
+    user: str
+    verbosity: Literal["low", "medium", "high"] | None
+    web_search_options: _Object
+    extra_headers: Mapping[str, str] | None
+    extra_query: Mapping[str, str] | None
+    extra_body: Mapping[str, object] | None
+    timeout: float | None
+
+@final
+class Chat:
+    """The chat endpoints of an engine."""
+
+    @property
+    def completions(self) -> Completions:
+        """Chat completions: `create(...)`."""
+
+@final
+class Completions:
+    """The chat completions of an engine."""
+
+    @overload
+    def create(
+        self, *, stream: Literal[False] | None = ..., **params: Unpack[_CreateParams]
+    ) -> ChatCompletion: ...
+    @overload
+    def create(
+        self, *, stream: Literal[True], **params: Unpack[_CreateParams]
+    ) -> Stream[ChatCompletionChunk]: ...
+    @overload
+    def create(
+        self, *, stream: bool, **params: Unpack[_CreateParams]
+    ) -> ChatCompletion | Stream[ChatCompletionChunk]:
+        """Answers a conversation.
+
+        The answer is a `ChatCompletion`, or a `Stream` of `ChatCompletionChunk`s if `stream` is
+        true.
+
+        The parameters are the API's. `model` may be left out if the engine has one model.
+        Parameters that the API does not have, such as `top_k`, go into `extra_body`. `timeout` is
+        the number of seconds that the answer, or each chunk of a stream, may take; none by default.
+        """
+
+@final
+class Models:
+    """The models as the API lists them."""
+
+    def list(self) -> SyncPage:
+        """Every name that requests may use in `model`."""
+    def retrieve(self, model: str) -> Model:
+        """The model of this name. Raises `NotFoundError` if there is none."""
+
+@final
+class Stream(Generic[_T_co]):
+    """The pieces of an answer, as they are generated.
+
+    Iterate over it. Closing it, leaving its `with` block or dropping it before its end stops the
+    generation.
+    """
+
+    @property
+    def response(self) -> Response:
+        """The status and headers of the reply."""
+    def close(self) -> None:
+        """Stops the generation if it still runs. Closing twice is fine."""
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> _T_co: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None = ...,
+        exc: BaseException | None = ...,
+        traceback: TracebackType | None = ...,
+        /,
+    ) -> None: ...
+    def __class_getitem__(cls, key: object) -> GenericAlias: ...
+
+@disjoint_base
+class BaseModel:
+    """The base of the API's objects, with the methods that openai's objects have.
+
+    Objects cannot be changed: `model_dump()` gives a dict that can. Two are equal if they are of
+    the same class and say the same. Fields that a class does not name are attributes all the same.
+    """
+
+    @classmethod
+    def model_validate(cls, obj: _Object) -> Self:
+        """An object of this class from a dict, or from an object that can be dumped to one.
+
+        Raises `InvalidArgumentError`, a `ValueError`, if a required field is missing or an object
+        or list is something else.
+        """
+    def model_dump(
+        self,
+        *,
+        mode: str = "python",
+        exclude_unset: bool = False,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+    ) -> dict[str, Any]:
+        """The object as a dict, with the fields that the reply left out as `None`."""
+    def model_dump_json(
+        self,
+        *,
+        indent: int | None = None,
+        exclude_unset: bool = False,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+    ) -> str:
+        """The object as JSON text, with the fields that the reply left out as null."""
+    def to_dict(
+        self,
+        *,
+        mode: str = "python",
+        exclude_unset: bool = True,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+    ) -> dict[str, Any]:
+        """The object as a dict, without the fields that the reply left out."""
+    def to_json(
+        self,
+        *,
+        indent: int | None = 2,
+        exclude_unset: bool = True,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+    ) -> str:
+        """The object as indented JSON text, without the fields that the reply left out."""
+    @property
+    def _request_id(self) -> str | None:
+        """The id of the request that this is the reply to; None for parts of replies."""
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: object) -> Self: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    __hash__: None  # type: ignore[assignment]
+
+@final
+class ChatCompletion(BaseModel):
+    """A whole answer."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def choices(self) -> list[Choice]: ...
+    @property
+    def created(self) -> int: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def object(self) -> Literal["chat.completion"]: ...
+    @property
+    def metadata(self) -> dict[str, str] | None: ...
+    @property
+    def moderation(self) -> Any: ...
+    @property
+    def service_tier(self) -> _ServiceTier | None: ...
+    @property
+    def system_fingerprint(self) -> str | None: ...
+    @property
+    def usage(self) -> CompletionUsage | None: ...
+
+@final
+class Choice(BaseModel):
+    """One of the answers to a request."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def finish_reason(self) -> _FinishReason: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def logprobs(self) -> ChoiceLogprobs | None: ...
+    @property
+    def message(self) -> ChatCompletionMessage: ...
+
+@final
+class ChoiceLogprobs(BaseModel):
+    """How likely an answer's tokens were."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def content(self) -> list[ChatCompletionTokenLogprob] | None: ...
+    @property
+    def refusal(self) -> list[ChatCompletionTokenLogprob] | None: ...
+
+@final
+class ChatCompletionTokenLogprob(BaseModel):
+    """How likely a token was."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def token(self) -> str: ...
+    @property
+    def bytes(self) -> list[int] | None: ...
+    @property
+    def logprob(self) -> float: ...
+    @property
+    def top_logprobs(self) -> list[TopLogprob]: ...
+
+@final
+class TopLogprob(BaseModel):
+    """One of the likeliest tokens in a place."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def token(self) -> str: ...
+    @property
+    def bytes(self) -> list[int] | None: ...
+    @property
+    def logprob(self) -> float: ...
+
+@final
+class ChatCompletionMessage(BaseModel):
+    """What the model says. It can be sent back as history."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def content(self) -> str | None: ...
+    @property
+    def refusal(self) -> str | None: ...
+    @property
+    def role(self) -> Literal["assistant"]: ...
+    @property
+    def annotations(self) -> list[Any] | None: ...
+    @property
+    def audio(self) -> Any: ...
+    @property
+    def function_call(self) -> Any: ...
+    @property
+    def tool_calls(self) -> list[Any] | None: ...
+
+@final
+class ChatCompletionChunk(BaseModel):
+    """A piece of a streamed answer."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def choices(self) -> list[ChunkChoice]: ...
+    @property
+    def created(self) -> int: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def object(self) -> Literal["chat.completion.chunk"]: ...
+    @property
+    def moderation(self) -> Any: ...
+    @property
+    def obfuscation(self) -> str | None: ...
+    @property
+    def service_tier(self) -> _ServiceTier | None: ...
+    @property
+    def system_fingerprint(self) -> str | None: ...
+    @property
+    def usage(self) -> CompletionUsage | None: ...
+
+@final
+class ChunkChoice(BaseModel):
+    """What has come to one of the answers."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def delta(self) -> ChoiceDelta: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def finish_reason(self) -> _FinishReason | None: ...
+    @property
+    def logprobs(self) -> ChunkChoiceLogprobs | None: ...
+
+@final
+class ChunkChoiceLogprobs(BaseModel):
+    """How likely a piece's tokens were."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def content(self) -> list[ChatCompletionTokenLogprob] | None: ...
+    @property
+    def refusal(self) -> list[ChatCompletionTokenLogprob] | None: ...
+
+@final
+class ChoiceDelta(BaseModel):
+    """What has come to a message; what has no news is None."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def audio(self) -> Any: ...
+    @property
+    def content(self) -> str | None: ...
+    @property
+    def function_call(self) -> Any: ...
+    @property
+    def refusal(self) -> str | None: ...
+    @property
+    def role(self) -> Literal["developer", "system", "user", "assistant", "tool"] | None: ...
+    @property
+    def tool_calls(self) -> list[Any] | None: ...
+
+@final
+class CompletionUsage(BaseModel):
+    """The tokens that a request used."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def completion_tokens(self) -> int: ...
+    @property
+    def prompt_tokens(self) -> int: ...
+    @property
+    def total_tokens(self) -> int: ...
+    @property
+    def completion_tokens_details(self) -> CompletionTokensDetails | None: ...
+    @property
+    def prompt_tokens_details(self) -> PromptTokensDetails | None: ...
+
+@final
+class CompletionTokensDetails(BaseModel):
+    """Of the answers' tokens, how many were which."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def accepted_prediction_tokens(self) -> int | None: ...
+    @property
+    def audio_tokens(self) -> int | None: ...
+    @property
+    def reasoning_tokens(self) -> int | None: ...
+    @property
+    def rejected_prediction_tokens(self) -> int | None: ...
+    @property
+    def text_tokens(self) -> int | None: ...
+
+@final
+class PromptTokensDetails(BaseModel):
+    """Of the prompt's tokens, how many were which."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def audio_tokens(self) -> int | None: ...
+    @property
+    def cache_write_tokens(self) -> int | None: ...
+    @property
+    def cached_tokens(self) -> int | None: ...
+    @property
+    def image_tokens(self) -> int | None: ...
+    @property
+    def text_tokens(self) -> int | None: ...
+
+@final
+class Model(BaseModel):
+    """A model that requests may name."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def created(self) -> int: ...
+    @property
+    def object(self) -> Literal["model"]: ...
+    @property
+    def owned_by(self) -> str: ...
+    @property
+    def shutdown_date(self) -> str | None: ...
+
+@final
+class SyncPage(BaseModel):
+    """All models that requests may name. Iterating over it gives them."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def data(self) -> list[Model]: ...
+    @property
+    def object(self) -> Literal["list"]: ...
+    def __iter__(self) -> Iterator[Model]: ...
+
+@final
+class ModelInfo(BaseModel):
+    """What a loaded model is."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def aliases(self) -> list[str]: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def file_size(self) -> int: ...
+    @property
+    def architecture(self) -> str: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def parameters(self) -> int: ...
+    @property
+    def quantization(self) -> str | None: ...
+    @property
+    def trained_context_length(self) -> int: ...
+    @property
+    def context_length(self) -> int: ...
+    @property
+    def vocabulary_size(self) -> int: ...
+    @property
+    def has_chat_template(self) -> bool: ...
+    @property
+    def created(self) -> int: ...
+
+@final
+class Device(BaseModel):
+    """A device that this build can compute on."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def kind(self) -> Literal["cpu", "gpu", "integrated_gpu", "accelerator"]: ...
+    @property
+    def memory_total(self) -> int: ...
+    @property
+    def memory_free(self) -> int: ...
+
+def devices() -> list[Device]:
+    """The devices that this build can compute on, the processor among them."""
+
+def _error_kinds() -> list[tuple[str, int | None]]:
+    """Every kind of the engine's errors with its HTTP status, for tests."""

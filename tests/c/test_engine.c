@@ -1,0 +1,147 @@
+/* Loading models and closing engines. */
+#include "check.h"
+
+static void models_are_listed(void) {
+  const zerohop_str aliases[] = {zerohop_str_of("other"), zerohop_str_of("a/b")};
+  zerohop_model_options models[2] = {check_model_options("one", check_model(TINY)),
+                                     check_model_options("two", check_model("tiny/tiny-spm.gguf"))};
+  models[0].aliases = aliases;
+  models[0].alias_count = 2;
+  zerohop_engine *engine = NULL;
+  zerohop_error *error = NULL;
+  CHECK_STATUS(check_engine_new(models, 2, &engine, &error), ZEROHOP_OK, error);
+
+  zerohop_response *list = check_send(engine, "GET", "/v1/models", NULL);
+  CHECK_INT(zerohop_response_status(list), 200);
+  const char *const names[] = {"\"one\"", "\"two\"", "\"other\"", "\"a/b\""};
+  for (size_t i = 0; i < 4; i++) CHECK_CONTAINS(zerohop_response_body(list).data, names[i]);
+  zerohop_response_free(list);
+
+  const char *const paths[] = {"/v1/models/two", "/models/other", "/v1/models/a%2Fb", "/v1/models/a/b?x=1"};
+  for (size_t i = 0; i < 4; i++) {
+    zerohop_response *model = check_send(engine, "GET", paths[i], "");
+    CHECK_INT(zerohop_response_status(model), 200);
+    zerohop_response_free(model);
+  }
+  zerohop_response *unknown = check_send(engine, "GET", "/v1/models/three", NULL);
+  CHECK_INT(zerohop_response_status(unknown), 404);
+  zerohop_response_free(unknown);
+  zerohop_engine_free(engine);
+}
+
+static void every_option_is_taken(void) {
+  zerohop_model_options model = check_model_options("m", check_model(TINY));
+  model.context_length = 512;
+  model.gpu_layers = 0;
+  model.parallel = 2;
+  model.queue = 3;
+  model.kv_type = ZEROHOP_KV_TYPE_F32;
+  model.use_mmap = false;
+  /* The answer's length tells whose template it was: this one renders nine letters. */
+  model.chat_template = zerohop_str_of("abcdefghi");
+  zerohop_engine *engine = NULL;
+  zerohop_error *error = NULL;
+  CHECK_STATUS(check_engine_new(&model, 1, &engine, &error), ZEROHOP_OK, error);
+  zerohop_response *response = check_chat(engine, CHAT("\"max_tokens\":1"));
+  CHECK_CONTAINS(zerohop_response_body(response).data, "\"prompt_tokens\":9,");
+  zerohop_response_free(response);
+
+  /* Longer than the context. */
+  response = check_chat(engine, CHAT("\"max_tokens\":600"));
+  CHECK_INT(zerohop_response_status(response), 400);
+  CHECK_CONTAINS(zerohop_response_body(response).data, "context_length_exceeded");
+  zerohop_response_free(response);
+  zerohop_engine_free(engine);
+}
+
+static void options_out_of_range_are_refused(void) {
+  zerohop_model_options model = check_model_options("m", check_model(TINY));
+  model.parallel = 257;
+  zerohop_engine *engine = NULL;
+  zerohop_error *error = NULL;
+  CHECK_STATUS(check_engine_new(&model, 1, &engine, &error), ZEROHOP_INVALID_ARGUMENT, error);
+  CHECK(engine == NULL);
+}
+
+static void a_text_that_is_no_template_is_an_error(void) {
+  zerohop_model_options model = check_model_options("m", check_model(TINY));
+  model.chat_template = zerohop_str_of("{% for %}");
+  zerohop_engine *engine = NULL;
+  zerohop_error *error = NULL;
+  CHECK(check_engine_new(&model, 1, &engine, &error) < 0);
+  CHECK(zerohop_error_message(error)[0] != '\0');
+  zerohop_error_free(error);
+  CHECK(engine == NULL);
+}
+
+typedef struct {
+  int calls;
+  float last;
+  int stop_at_call;
+} progress_log;
+
+static bool note_progress(void *user_data, float fraction) {
+  progress_log *log = (progress_log *)user_data;
+  log->calls++;
+  log->last = fraction;
+  return log->calls != log->stop_at_call;
+}
+
+static void progress_is_told(void) {
+  progress_log log = {0, -1, 0};
+  zerohop_model_options model = check_model_options("m", check_model(TINY));
+  model.progress = note_progress;
+  model.progress_user_data = &log;
+  zerohop_engine *engine = NULL;
+  zerohop_error *error = NULL;
+  CHECK_STATUS(check_engine_new(&model, 1, &engine, &error), ZEROHOP_OK, error);
+  CHECK(log.calls > 0);
+  CHECK(log.last > 0.99f);
+  zerohop_engine_free(engine);
+}
+
+static void progress_can_stop_the_loading(void) {
+  progress_log log = {0, -1, 1};
+  zerohop_model_options model = check_model_options("m", check_model(TINY));
+  model.progress = note_progress;
+  model.progress_user_data = &log;
+  zerohop_engine *engine = NULL;
+  zerohop_error *error = NULL;
+  CHECK_STATUS(check_engine_new(&model, 1, &engine, &error), ZEROHOP_CANCELLED, error);
+  CHECK_INT(log.calls, 1);
+  CHECK(engine == NULL);
+}
+
+static void a_closed_engine_refuses(void) {
+  zerohop_engine *engine = check_engine(TINY);
+  zerohop_engine_close(engine);
+  zerohop_engine_close(engine);
+  zerohop_request request = check_request("POST", "/v1/chat/completions", CHAT("\"max_tokens\":1"));
+  zerohop_response *response = NULL;
+  zerohop_error *error = NULL;
+  CHECK_STATUS(zerohop_send(engine, &request, &response, &error), ZEROHOP_CLOSED, error);
+  CHECK(response == NULL);
+  zerohop_engine_free(engine);
+}
+
+static void engines_live_side_by_side(void) {
+  zerohop_engine *first = check_engine(TINY);
+  zerohop_engine *second = check_engine(TINY);
+  zerohop_engine_free(first);
+  zerohop_response *response = check_chat(second, CHAT("\"max_tokens\":3"));
+  CHECK_INT(zerohop_response_status(response), 200);
+  zerohop_response_free(response);
+  zerohop_engine_free(second);
+}
+
+int main(void) {
+  RUN(models_are_listed);
+  RUN(every_option_is_taken);
+  RUN(options_out_of_range_are_refused);
+  RUN(a_text_that_is_no_template_is_an_error);
+  RUN(progress_is_told);
+  RUN(progress_can_stop_the_loading);
+  RUN(a_closed_engine_refuses);
+  RUN(engines_live_side_by_side);
+  return check_finish();
+}
