@@ -13,6 +13,9 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
 
+/// llama.cpp's constant of that name.
+const LLAMA_FLASH_ATTN_TYPE_DISABLED: i32 = 0;
+
 /// Any failure of the bare loop.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -55,7 +58,9 @@ impl Bare {
         let cells = u32::try_from(prompt.len() + max_tokens)?;
         let params = LlamaContextParams::default()
             .with_n_ctx(NonZeroU32::new(cells))
-            .with_flash_attention_policy(std::env::var("FA").map_or(-1, |v| v.parse().unwrap()))
+            // As zerohop does: with flash attention, a prompt's logits depend on
+            // how it is cut into batches.
+            .with_flash_attention_policy(LLAMA_FLASH_ATTN_TYPE_DISABLED)
             .with_n_threads(threads)
             .with_n_threads_batch(threads);
         let mut context = self.model.new_context(&self.backend, params)?;

@@ -1,63 +1,156 @@
-//! wip
-#![expect(clippy::print_stdout, reason = "reports")]
-use zerohop::types::*;
-fn main() {
-    let path = std::env::args().nth(1).unwrap();
-    let n: usize = std::env::args().nth(2).unwrap().parse().unwrap();
-    let topics = [
-        "Python lists",
-        "the moon",
-        "TCP handshakes",
-        "bread baking",
-        "binary search",
-        "Rust ownership",
-        "photosynthesis",
-        "chess openings",
-        "SQL joins",
-        "the French Revolution",
-        "HTTP caching",
-        "prime numbers",
-        "jazz",
-        "volcanoes",
-        "garbage collection",
-        "sailing",
-    ];
-    let engine = zerohop::Engine::builder().model("m", zerohop::ModelOptions::new(&path)).build().unwrap();
-    let ask = |t: &str| {
-        engine
-            .chat()
-            .create(
-                &CreateChatCompletionRequest::new(
-                    "m",
-                    [ChatCompletionMessage::user(format!("Explain {t} in one paragraph."))],
-                )
-                .temperature(0.0)
-                .max_completion_tokens(n as u32),
-            )
-            .unwrap()
-            .text()
-            .unwrap()
-            .to_owned()
-    };
-    let alone: Vec<String> = topics.iter().map(|t| ask(t)).collect();
-    let again: Vec<String> = topics.iter().map(|t| ask(t)).collect();
-    println!("alone again same {}", alone.iter().zip(&again).filter(|(a, b)| a == b).count());
-    for _ in 0..2 {
-        let together: Vec<String> = std::thread::scope(|s| {
-            let h: Vec<_> = topics.iter().map(|t| s.spawn(move || ask(t))).collect();
-            h.into_iter().map(|h| h.join().unwrap()).collect()
-        });
-        println!("together same {}/16", alone.iter().zip(&together).filter(|(a, b)| a == b).count());
-        for (a, b) in alone.iter().zip(&together) {
-            if a != b {
-                let at = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
-                println!(
-                    "  at {at}/{}: {:?} | {:?}",
-                    a.len(),
-                    a.get(at..).unwrap_or("").chars().take(30).collect::<String>(),
-                    b.get(at..).unwrap_or("").chars().take(30).collect::<String>()
-                );
-            }
+//! Prints what zerohop costs over a bare llama-cpp-2 loop, and what batching gains.
+//!
+//! `cargo run --release -p zerohop-bench -- MODEL.gguf [ROUNDS]`, or `make bench`.
+//!
+//! Each measurement runs in a process of its own, the kinds in turn, because
+//! OpenMP slows down once a process has two teams of threads; the figures are
+//! medians, to be read as ratios within one run.
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+
+use std::process::Command;
+use std::time::Instant;
+
+use zerohop::Engine;
+use zerohop::types::{ChatCompletionMessage, CreateChatCompletionRequest};
+use zerohop_bench::{Bare, Error};
+
+/// Tokens of each answer.
+const TOKENS: u32 = 64;
+/// Callers at once.
+const CALLERS: usize = 16;
+
+/// What is measured, in tokens per second.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Generating one answer in the bare loop.
+    Bare,
+    /// Generating one streamed answer.
+    Stream,
+    /// Whole calls one after another.
+    OneCaller,
+    /// Whole calls from many threads at once.
+    ManyCallers,
+}
+
+const KINDS: [(&str, Kind); 4] = [
+    ("bare", Kind::Bare),
+    ("stream", Kind::Stream),
+    ("one-caller", Kind::OneCaller),
+    ("many-callers", Kind::ManyCallers),
+];
+
+fn main() -> Result<(), Error> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["--measure", kind, model] => {
+            let (_, kind) = KINDS.iter().find(|(name, _)| *name == kind).ok_or("no such kind")?;
+            println!("{}", measure(*kind, model)?);
+            Ok(())
+        }
+        [model] => report(model, 5),
+        [model, rounds] => report(model, rounds.parse()?),
+        _ => Err("usage: zerohop-bench MODEL.gguf [ROUNDS]".into()),
+    }
+}
+
+fn report(model: &str, rounds: usize) -> Result<(), Error> {
+    let mut figures = KINDS.map(|_| Vec::new());
+    for _ in 0..rounds {
+        for ((name, _), figures) in KINDS.iter().zip(&mut figures) {
+            figures.push(measure_in_child(name, model)?);
         }
     }
+    let [bare, stream, one, many] = figures.map(median);
+    println!("{TOKENS} tokens an answer, {CALLERS} callers, median of {rounds} rounds, tokens per second:");
+    println!("  bare loop, generating       {bare:7.1}");
+    println!("  one stream, generating      {stream:7.1}   {:.2} of the bare loop", stream / bare);
+    println!("  one caller, whole calls     {one:7.1}");
+    println!("  {CALLERS} callers, whole calls    {many:7.1}   {:.2} times one caller", many / one);
+    Ok(())
+}
+
+fn measure_in_child(kind: &str, model: &str) -> Result<f64, Error> {
+    let output = Command::new(std::env::current_exe()?).args(["--measure", kind, model]).output()?;
+    if !output.status.success() {
+        return Err(format!("measuring {kind} failed: {}", String::from_utf8_lossy(&output.stderr)).into());
+    }
+    Ok(String::from_utf8(output.stdout)?.trim().parse()?)
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+fn measure(kind: Kind, model: &str) -> Result<f64, Error> {
+    match kind {
+        Kind::Bare => bare(model),
+        Kind::Stream => stream(&engine(model)?),
+        Kind::OneCaller => callers(&engine(model)?, 1),
+        Kind::ManyCallers => callers(&engine(model)?, CALLERS),
+    }
+}
+
+fn engine(model: &str) -> Result<Engine, Error> {
+    Ok(Engine::builder().model("bench", model).build()?)
+}
+
+/// Asks for a long answer, so that none ends before its limit.
+fn question(index: usize) -> String {
+    let topics = ["lists", "the moon", "bread", "chess", "volcanoes", "sailing", "jazz", "rivers"];
+    format!("Write a very long story about {} and the number {index}.", topics[index % topics.len()])
+}
+
+fn request(index: usize) -> CreateChatCompletionRequest {
+    CreateChatCompletionRequest::new("bench", [ChatCompletionMessage::user(question(index))])
+        .temperature(0.0)
+        .max_completion_tokens(TOKENS)
+}
+
+fn bare(model: &str) -> Result<f64, Error> {
+    let bare = Bare::load(model)?;
+    let threads = i32::try_from(std::thread::available_parallelism()?.get())?;
+    let prompt = format!("<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n", question(0));
+    let mut run = bare.start(&bare.tokenize(&prompt), TOKENS as usize, threads)?;
+    let started = Instant::now();
+    for _ in 1..TOKENS {
+        run.step()?;
+    }
+    Ok(f64::from(TOKENS - 1) / started.elapsed().as_secs_f64())
+}
+
+/// From the first text to the end.
+fn stream(engine: &Engine) -> Result<f64, Error> {
+    let mut chunks = engine.chat().create_stream(&request(0))?;
+    let _role = chunks.next().transpose()?;
+    let started = Instant::now();
+    let mut texts = 0u32;
+    for chunk in chunks {
+        texts += u32::from(chunk?.text().is_some());
+    }
+    // The first text is there with the role; the bare loop's first token is not
+    // timed either.
+    Ok(f64::from(texts.max(TOKENS) - 1) / started.elapsed().as_secs_f64())
+}
+
+fn callers(engine: &Engine, callers: usize) -> Result<f64, Error> {
+    let calls = if callers == 1 { 4 } else { 2 };
+    let started = Instant::now();
+    let tokens = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..callers)
+            .map(|caller| {
+                scope.spawn(move || {
+                    (0..calls)
+                        .map(|call| {
+                            let reply = engine.chat().create(&request(caller * calls + call))?;
+                            Ok(reply.usage.completion_tokens)
+                        })
+                        .sum::<Result<u32, zerohop::Error>>()
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().expect("no caller panics")).sum::<Result<u32, _>>()
+    })?;
+    Ok(f64::from(tokens) / started.elapsed().as_secs_f64())
 }

@@ -12,9 +12,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let question = arguments.next().unwrap_or_else(|| "What is the capital of France?".to_owned());
 
     let engine = Engine::builder().model("chat", model).build()?;
-    let request = CreateChatCompletionRequest::new("chat", [ChatCompletionMessage::user(question)])
-        .temperature(0.0)
-        .max_completion_tokens(64);
+    let messages = [ChatCompletionMessage::system("Answer in one sentence."), ChatCompletionMessage::user(question)];
+    let request = CreateChatCompletionRequest::new("chat", messages).temperature(0.0).max_completion_tokens(64);
     for chunk in engine.chat().create_stream(&request)? {
         print!("{}", chunk?.text().unwrap_or_default());
         std::io::stdout().flush()?;

@@ -13,6 +13,9 @@ use crate::text::c_string;
 /// with a `zerohop_error`. The numbers never change and are never used again.
 pub type zerohop_status = i32;
 
+// Unlike other constants, these leave the type's name out: every call site spells
+// one.
+
 /// Done; outputs are written.
 pub const ZEROHOP_OK: zerohop_status = 0;
 /// The stream has no more events.

@@ -22,9 +22,10 @@
 //!
 //! C pointers become Rust references in three modules only: `handle` (opaque
 //! types), `options` (structs of the caller's) and `text` (strings and output
-//! arguments). Every entry point turns its arguments with one `unsafe` block,
-//! whose promise is the C caller's and is written in the header, and runs the rest
-//! in `guard`, which lets no panic out.
+//! arguments). Every entry point turns its arguments in `unsafe` blocks, whose
+//! promise is the C caller's and is written in the header, and runs the rest in
+//! `guard`, which lets no panic out; only those that read a field or fill a struct,
+//! and so cannot panic, go without.
 
 #![expect(non_camel_case_types, reason = "these are the names of the C types")]
 #![expect(clippy::missing_safety_doc, reason = "the header states once, for all functions, what callers promise")]

@@ -38,9 +38,7 @@ impl Engine {
         let stopped = Stopped::default();
         let mut builder = zerohop::Engine::builder();
         for (name, model) in read_models(model, options)? {
-            let model = model.get();
-            let name = name.unwrap_or_else(|| model.name());
-            let options = model.to_engine(py, &name, stopped.clone())?;
+            let (name, options) = model.get().to_engine(py, name, stopped.clone())?;
             builder = builder.model(name, options);
         }
         load(py, builder, &stopped)

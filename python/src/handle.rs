@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::process;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
+use std::thread::{self, ThreadId};
 
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -13,6 +14,9 @@ use crate::errors;
 /// All engines that may be alive. Python forks only in a thread that is attached to the interpreter,
 /// as every user of this lock is, so that a fork never leaves it locked.
 static ENGINES: Mutex<Vec<Weak<Handle>>> = Mutex::new(Vec::new());
+
+/// The thread that ends the process, once it does.
+static EXITING: OnceLock<ThreadId> = OnceLock::new();
 
 /// A running engine. The last object that refers to it closes it.
 pub(crate) struct Handle {
@@ -40,6 +44,7 @@ impl Handle {
     ///
     /// `ForkError` in a process forked from the one that made it.
     pub(crate) fn engine(&self, py: Python<'_>) -> PyResult<&Engine> {
+        park_at_exit(py);
         self.own_engine().ok_or_else(|| errors::forked(py))
     }
 
@@ -95,8 +100,23 @@ pub(crate) fn close_all_at_exit(module: &Bound<'_, PyModule>) -> PyResult<()> {
     Ok(())
 }
 
+/// Holds up a thread that uses an engine while the process ends.
+///
+/// Such a thread is a daemon: Python has waited for all others. It would never run again anyway, and
+/// until then the engine's end would be an exception for it, printed for nobody's use.
+pub(crate) fn park_at_exit(py: Python<'_>) {
+    if EXITING.get().is_some_and(|exiting| *exiting != thread::current().id()) {
+        py.detach(|| {
+            loop {
+                thread::park();
+            }
+        });
+    }
+}
+
 #[pyfunction]
 fn _close_all(py: Python<'_>) {
+    let _ = EXITING.set(thread::current().id());
     let engines: Vec<Arc<Handle>> = ENGINES.lock().iter().filter_map(Weak::upgrade).collect();
     for engine in engines {
         engine.close(py);

@@ -174,15 +174,27 @@ impl ModelOptions {
         Ok(options)
     }
 
-    /// The model's name in an engine of its own: the first alias, or else the file's name.
-    pub(crate) fn name(&self) -> String {
-        self.aliases.first().cloned().unwrap_or_else(|| {
-            self.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
-        })
+    /// The model's name and its aliases. A model that was given no name has its first alias, or
+    /// else its file's name.
+    fn names(&self, given: Option<String>) -> (String, &[String]) {
+        match (given, self.aliases.split_first()) {
+            (Some(name), _) => (name, &self.aliases),
+            (None, Some((name, aliases))) => (name.clone(), aliases),
+            (None, None) => {
+                let stem = self.path.file_stem().unwrap_or_default();
+                (stem.to_string_lossy().into_owned(), &[])
+            }
+        }
     }
 
-    /// The options in the engine's terms, for a model called `name`.
-    pub(crate) fn to_engine(&self, py: Python<'_>, name: &str, stopped: Stopped) -> PyResult<zerohop::ModelOptions> {
+    /// The model's name and its options in the engine's terms.
+    pub(crate) fn to_engine(
+        &self,
+        py: Python<'_>,
+        name: Option<String>,
+        stopped: Stopped,
+    ) -> PyResult<(String, zerohop::ModelOptions)> {
+        let (name, aliases) = self.names(name);
         // The engine takes 0 for "not given".
         let mut options = zerohop::ModelOptions::new(&self.path)
             .context_length(self.context_length.unwrap_or(0))
@@ -195,11 +207,11 @@ impl ModelOptions {
         if let Some(template) = &self.chat_template {
             options = options.chat_template(template);
         }
-        for alias in self.aliases.iter().filter(|alias| *alias != name) {
+        for alias in aliases {
             options = options.alias(alias);
         }
         let mut progress = Progress::new(self.progress.as_ref().map(|progress| progress.clone_ref(py)), stopped);
-        Ok(options.progress(move |fraction| progress.report(fraction)))
+        Ok((name, options.progress(move |fraction| progress.report(fraction))))
     }
 }
 

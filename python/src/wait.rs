@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 
+use crate::handle;
+
 /// How long a wait goes on before it looks for signals: the delay of Ctrl-C.
 const SLICE: Duration = Duration::from_millis(50);
 
@@ -20,12 +22,14 @@ pub(crate) fn until<T: Send>(
     mut poll: impl FnMut(Instant) -> Poll<T> + Send,
 ) -> PyResult<Option<T>> {
     loop {
+        // Before each wait, so that somebody who never has to wait hears of signals too.
+        py.check_signals()?;
         let slice = Instant::now() + SLICE;
         let slice = deadline.map_or(slice, |deadline| deadline.min(slice));
         if let Poll::Ready(value) = py.detach(|| poll(slice)) {
+            handle::park_at_exit(py);
             return Ok(Some(value));
         }
-        py.check_signals()?;
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Ok(None);
         }

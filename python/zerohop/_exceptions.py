@@ -6,7 +6,6 @@ module calls the functions at the end to make them.
 
 import errno as errno_codes
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from ._response import Response
 
@@ -24,7 +23,7 @@ class ZerohopError(Exception):
         super().__init__(message)
         self.message = message
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         # The default calls the class with `args`, which lack the keywords.
         return _restored, (type(self), self.args, self.__dict__.copy())
 
@@ -132,7 +131,7 @@ class ModelFileError(ZerohopError, OSError):
     def __str__(self) -> str:
         return self.message
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.message, self.errno), self.__dict__.copy()
 
 

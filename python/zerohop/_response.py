@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 class Headers(Mapping[str, str]):
     """Headers by name, in whatever case."""
 
-    __slots__ = ("_items",)
-
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         self._items = {name.lower(): value for name, value in items}
 
@@ -26,8 +24,6 @@ class Headers(Mapping[str, str]):
 
 class Response:
     """The status and headers of a reply."""
-
-    __slots__ = ("headers", "status_code")
 
     def __init__(self, status_code: int, headers: Iterable[tuple[str, str]] = ()) -> None:
         self.status_code = status_code

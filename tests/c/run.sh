@@ -6,7 +6,7 @@ set -uo pipefail
 cd "$(dirname "$0")"
 
 export ZEROHOP_TEST_MODELS="${ZEROHOP_TEST_MODELS:-${ZEROHOP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/zerohop}/models}"
-passed=0 failed=0
+BUILD=${BUILD:-build} passed=0 failed=0
 
 # report NAME OUTPUT: for what is one test and has failed if OUTPUT is not empty.
 report() {
@@ -21,7 +21,7 @@ report() {
 run_program() {
     local variant=$1 name=$2 output status counts
     # shellcheck disable=SC2086 # RUNNER is a command with arguments
-    output=$(timeout 600 ${RUNNER:-} "build/$variant/$name" 2>&1)
+    output=$(timeout 600 ${RUNNER:-} "$BUILD/$variant/$name" 2>&1)
     status=$?
     counts=$(grep -Ex '[0-9]+ [0-9]+' <<<"$output" | tail -n 1)
     read -r ok bad <<<"${counts:-0 0}"
@@ -49,15 +49,15 @@ run_example() {
 }
 
 for variant in "$@"; do
-    tests=${TESTS:-$(cd "build/$variant" && echo test_*)}
+    tests=${TESTS:-$(cd "$BUILD/$variant" && echo test_*)}
     for name in $tests; do
         run_program "$variant" "$name"
     done
     if [[ -z ${TESTS:-} ]]; then
         tiny="$ZEROHOP_TEST_MODELS/tiny/tiny-llama.gguf"
         smollm2="$ZEROHOP_TEST_MODELS/smollm2-135m-instruct-q4_1.gguf"
-        run_example "$variant: the header's program" '200 {' "build/$variant/header_program" "$tiny"
-        run_example "$variant: examples/c/chat.c" 'Paris' "build/$variant/chat" "$smollm2" 'What is the capital of "France"? Answer in one sentence.'
+        run_example "$variant: the header's program" '200 {' "$BUILD/$variant/header_program" "$tiny"
+        run_example "$variant: examples/c/chat.c" 'Paris' "$BUILD/$variant/chat" "$smollm2" 'What is the capital of "France"? Answer in one sentence.'
     fi
 done
 

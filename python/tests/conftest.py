@@ -1,0 +1,90 @@
+"""Models and engines for the tests.
+
+The models' folder is ZEROHOP_TEST_MODELS, or where `make models` puts them. The tiny ones have random
+weights: they are fast, and go on to the token limit. The real ones answer.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import zerohop
+
+# Far more tokens than any test waits for.
+ENDLESS = 200_000
+
+
+def models_folder() -> Path:
+    if folder := os.environ.get("ZEROHOP_TEST_MODELS"):
+        return Path(folder)
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("ZEROHOP_CACHE") or caches / "zerohop") / "models"
+
+
+def model(name: str) -> Path:
+    """The model file of this name in the models' folder."""
+    path = models_folder() / name
+    if not path.exists():
+        pytest.fail(f"{path} does not exist: run `make models`", pytrace=False)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Path:
+    return model("tiny/tiny-llama.gguf")
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Path:
+    return model("smollm2-135m-instruct-q4_1.gguf")
+
+
+@pytest.fixture(scope="session")
+def qwen() -> Path:
+    return model("qwen2.5-coder-0.5b-instruct-q4_k_m.gguf")
+
+
+@pytest.fixture(scope="session")
+def hostile() -> list[Path]:
+    files = sorted(model("hostile").glob("*.gguf"))
+    assert files
+    return files
+
+
+@pytest.fixture(scope="session")
+def engine(tiny: Path) -> Iterator[zerohop.Engine]:
+    """An engine that all tests share; nobody closes it."""
+    with zerohop.Engine(tiny, threads=1) as engine:
+        yield engine
+
+
+@pytest.fixture
+def make_engine(tiny: Path) -> Iterator[Callable[..., zerohop.Engine]]:
+    """Makes engines of the tiny model whose answers need not end, and closes them."""
+    engines = []
+
+    def make(**options: object) -> zerohop.Engine:
+        options = {"context_length": ENDLESS, "threads": 1} | options
+        engines.append(zerohop.Engine(tiny, **options))
+        return engines[-1]
+
+    yield make
+    for engine in engines:
+        engine.close()
+
+
+@pytest.fixture
+def run_python() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a script in a fresh interpreter."""
+
+    def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", script, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    return run
+
+
+USER = [{"role": "user", "content": "Hello"}]

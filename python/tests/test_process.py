@@ -1,0 +1,210 @@
+"""What the package does to the process that it lives in."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from conftest import ENDLESS
+
+SETUP = f"""
+import os, signal, sys, threading, time
+import zerohop
+USER = [{{"role": "user", "content": "Hello"}}]
+def make():
+    return zerohop.Engine(sys.argv[1], context_length={ENDLESS}, threads=1, parallel=1)
+"""
+
+
+def test_importing_is_quick_and_light(run_python):
+    script = """
+import json, sys, time
+before = set(sys.modules)
+started = time.perf_counter()
+import zerohop
+seconds = time.perf_counter() - started
+print(json.dumps([seconds, sorted(set(sys.modules) - before)]))
+"""
+    runs = [json.loads(run_python(script).stdout) for _ in range(7)]
+    # The fastest, since other processes share the machine.
+    assert min(seconds for seconds, _ in runs) <= 0.030
+    heavy = {"numpy", "pydantic", "openai", "httpx", "typing_extensions", "asyncio", "logging"}
+    assert not heavy & set(runs[0][1])
+
+
+INTERRUPTIBLE = {
+    "reply": "engine.chat.completions.create(messages=USER)",
+    "stream": "list(engine.chat.completions.create(messages=USER, stream=True))",
+    "waiting": "list(engine.chat.completions.create(messages=USER, stream=True))",
+}
+
+
+@pytest.mark.parametrize("wait", INTERRUPTIBLE)
+def test_ctrl_c_stops_a_generation(tiny, wait):
+    # House rule 20
+    script = f"""{SETUP}
+signal.signal(signal.SIGINT, signal.default_int_handler)
+engine = make()
+if {wait == "waiting"}:
+    holder = engine.chat.completions.create(messages=USER, stream=True)
+    next(holder)
+print("ready", flush=True)
+try:
+    {INTERRUPTIBLE[wait]}
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+holder = None
+reply = engine.chat.completions.create(messages=USER, max_tokens=1, timeout=20)
+print(reply.usage.completion_tokens, flush=True)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(tiny)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout.readline() == "ready\n"
+            time.sleep(0.5)
+            sent = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            assert process.stdout.readline() == "interrupted\n"
+            assert time.monotonic() - sent < 2
+            assert process.stdout.readline() == "1\n"
+            assert process.wait(timeout=30) == 0
+            assert process.stderr.read() == ""
+        finally:
+            process.kill()
+
+
+def test_ctrl_c_stops_loading(qwen, run_python):
+    # The signal comes from a thread, so that it cannot come too late.
+    script = f"""{SETUP}
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def interrupt(fraction):
+    if fraction > 0:
+        signal.raise_signal(signal.SIGINT)
+try:
+    zerohop.Engine(sys.argv[1], mmap=False, progress=interrupt)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    result = run_python(script, qwen)
+    assert (result.stdout, result.stderr, result.returncode) == ("interrupted\n", "", 0)
+
+
+def test_other_signal_handlers_run_meanwhile(tiny, run_python):
+    script = f"""{SETUP}
+handled = []
+signal.signal(signal.SIGUSR1, lambda *_: handled.append(time.monotonic()))
+engine = make()
+threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+try:
+    engine.chat.completions.create(messages=USER, timeout=1)
+except zerohop.APITimeoutError:
+    ended = time.monotonic()
+assert len(handled) == 1 and handled[0] < ended - 0.4, (handled, ended)
+"""
+    result = run_python(script, tiny)
+    assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_fork_cannot_use_its_parents_engine(tiny, run_python):
+    script = f"""{SETUP}
+engine = make()
+stream = engine.chat.completions.create(messages=USER, stream=True)
+next(stream)
+child = os.fork()
+if child == 0:
+    for call in [
+        lambda: engine.chat.completions.create(messages=USER),
+        lambda: next(stream),
+        engine.models.list,
+        engine.__enter__,
+        lambda: engine.model_info,
+    ]:
+        try:
+            call()
+        except zerohop.ForkError as error:
+            assert isinstance(error, RuntimeError) and "fork" in str(error)
+        else:
+            raise AssertionError("the parent's engine was used")
+    assert engine.closed
+    # None of these may wait for the threads that are not here.
+    stream.close()
+    engine.close()
+    del stream, engine
+    # An engine of its own works, and the exit handlers run.
+    with make() as own:
+        assert own.chat.completions.create(messages=USER, max_tokens=2, timeout=20).choices
+    sys.exit(7)
+deadline = time.monotonic() + 40
+while (status := os.waitpid(child, os.WNOHANG))[0] == 0:
+    if time.monotonic() > deadline:
+        os.kill(child, signal.SIGKILL)
+    time.sleep(0.01)
+assert os.waitstatus_to_exitcode(status[1]) == 7, status
+next(stream)
+stream.close()
+assert engine.chat.completions.create(messages=USER, max_tokens=1, timeout=20).choices
+"""
+    result = run_python(script, tiny)
+    assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)
+
+
+def test_nothing_is_written_to_the_hosts_streams(tiny, smollm2, hostile, run_python):
+    # House rule 17
+    script = f"""{SETUP}
+import faulthandler
+faulthandler.disable()
+for model in sys.argv[1:3]:
+    with zerohop.Engine(model, context_length=512) as engine:
+        engine.chat.completions.create(messages=USER, max_tokens=2)
+        list(engine.chat.completions.create(messages=USER, max_tokens=2, stream=True))
+        for bad in [dict(messages=[]), dict(messages=USER, temperature=9), dict(messages=1)]:
+            try:
+                engine.chat.completions.create(**bad)
+            except zerohop.APIError:
+                pass
+    for template in ["{{{{ 1/0 }}}}", "{{% if %}}", "{{{{ raise_exception('no') }}}}"]:
+        try:
+            with zerohop.Engine(model, chat_template=template) as engine:
+                engine.chat.completions.create(messages=USER, max_tokens=1)
+        except zerohop.ZerohopError:
+            pass
+for bad in [*sys.argv[3:], "/nonexistent.gguf", "/", sys.executable]:
+    try:
+        zerohop.Engine(bad)
+    except zerohop.ZerohopError:
+        pass
+zerohop.devices()
+"""
+    result = run_python(script, tiny, smollm2, *hostile)
+    assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)
+
+
+EXITS = {
+    "idle": "engine = make()",
+    "stream": "stream = make().chat.completions.create(messages=USER, stream=True); next(stream)",
+    "daemon thread": """
+engine = make()
+def run():
+    engine.chat.completions.create(messages=USER)
+threading.Thread(target=run, daemon=True).start()
+time.sleep(0.3)
+""",
+    "cycle": "engine = make(); loop = [engine.chat]; loop.append(loop); del engine",
+    "two": "engines = [make(), make()]; engines[0].close()",
+    "exception": "engine = make(); sys.exit(0)",
+}
+
+
+@pytest.mark.parametrize("case", EXITS)
+def test_the_process_ends_quietly(tiny, run_python, case):
+    result = run_python(f"{SETUP}\n{EXITS[case]}", tiny)
+    assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)
