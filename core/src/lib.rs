@@ -40,3 +40,8 @@ pub use router::{Body, EventStream, Pending};
 pub fn version() -> String {
     format!("{} (llama.cpp {})", env!("CARGO_PKG_VERSION"), backend::version())
 }
+
+/// The README's Rust programs are compiled as documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -7,14 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{count, engine, greedy, resident_kib, smollm2, tiny};
+use common::{count, engine, greedy, one_of_a_mixture, prompt, smollm2, tiny};
 use zerohop::{Engine, ErrorKind};
-
-/// A prompt of about `words` tokens that is different for each `index`.
-fn prompt(index: usize, words: usize) -> String {
-    let pool = ["red", "blue", "seven", "stone", "river", "cloud", "engine", "window", "seed", "paper"];
-    (0..words).map(|word| pool[(index * 3 + word * (index + 1)) % pool.len()]).collect::<Vec<_>>().join(" ")
-}
 
 fn answer(engine: &Engine, index: usize, words: usize, tokens: u32) -> String {
     let reply = engine.chat().create(&greedy(&prompt(index, words), tokens)).unwrap();
@@ -72,26 +66,6 @@ fn a_mixture_of_callers_all_end_as_they_should() {
     });
     // Nobody holds a place any more.
     assert_eq!(engine.chat().create(&greedy("Hello", 4)).unwrap().usage.completion_tokens, 4);
-}
-
-fn one_of_a_mixture(engine: &Engine, caller: usize, round: usize) {
-    let request = greedy(&prompt(caller * 100 + round, 3 + 20 * (caller % 6)), 24).temperature(0.8);
-    match (caller + round) % 4 {
-        0 => assert_eq!(engine.chat().create(&request).unwrap().usage.completion_tokens, 24),
-        1 => assert!(engine.chat().create_stream(&request).unwrap().all(|chunk| chunk.is_ok())),
-        2 => {
-            let stream = engine.chat().create_stream(&request).unwrap();
-            let taken = stream.take(3).flatten().count();
-            assert_eq!(taken, 3);
-        }
-        _ => {
-            let mut stream = engine.chat().create_stream(&request.max_completion_tokens(1000)).unwrap();
-            assert!(stream.next().unwrap().is_ok());
-            stream.cancel_handle().cancel();
-            let error = stream.find_map(Result::err).expect("a cancelled stream ends with an error");
-            assert_eq!(error.kind(), ErrorKind::Cancelled);
-        }
-    }
 }
 
 #[test]
@@ -173,70 +147,4 @@ fn closing_ends_every_request() {
     });
     engine.close();
     assert!(engine.is_closed());
-}
-
-#[test]
-fn a_long_prompt_does_not_hold_up_streams() {
-    // A stream's longest wait while a long prompt is computed, against the time
-    // that one slice of it takes.
-    let engine = engine(smollm2().context_length(8192));
-    let slice = {
-        let started = Instant::now();
-        engine.chat().create(&greedy(&prompt(2, 1900), 1)).unwrap();
-        started.elapsed() / 8
-    };
-    let streams: Vec<_> =
-        (0..8).map(|index| engine.chat().create_stream(&greedy(&prompt(index, 20), 90)).unwrap()).collect();
-    let longest = thread::scope(|scope| {
-        let readers: Vec<_> = streams
-            .into_iter()
-            .map(|stream| {
-                scope.spawn(move || {
-                    let mut longest = Duration::ZERO;
-                    let mut last = None;
-                    for chunk in stream {
-                        chunk.unwrap();
-                        longest = last.map_or(longest, |last: Instant| longest.max(last.elapsed()));
-                        last = Some(Instant::now());
-                    }
-                    longest
-                })
-            })
-            .collect();
-        thread::sleep(Duration::from_millis(300));
-        engine.chat().create(&greedy(&prompt(3, 1500), 1)).unwrap();
-        readers.into_iter().map(|reader| reader.join().unwrap()).max().unwrap()
-    });
-    // Twice a slice is the promise; the rest is room for a busy test machine.
-    assert!(longest < slice * 3 + Duration::from_millis(100), "{longest:?}, a slice takes {slice:?}");
-}
-
-#[test]
-fn memory_does_not_grow() {
-    let engine = engine(tiny());
-    let serve = |requests: usize| {
-        thread::scope(|scope| {
-            for caller in 0..8 {
-                let engine = &engine;
-                scope.spawn(move || (0..requests / 8).for_each(|round| one_of_a_mixture(engine, caller, round)));
-            }
-        });
-        resident_kib()
-    };
-    let early = serve(48);
-    let late = serve(count(448, 4480));
-    assert!(late <= early + early / 50, "{early} KiB after 48 requests, {late} KiB later");
-}
-
-#[test]
-fn loading_and_closing_leaks_nothing() {
-    let load = |times: usize| {
-        for _ in 0..times {
-            engine(tiny()).chat().create(&greedy("Hello", 2)).unwrap();
-        }
-        resident_kib()
-    };
-    let early = load(10);
-    let late = load(count(40, 400));
-    assert!(late <= early + early / 10, "{early} KiB after 10 engines, {late} KiB later");
 }

@@ -72,8 +72,8 @@ fn progress_is_reported_and_can_stop_the_loading() {
     engine(options);
     assert!(calls.load(Ordering::Relaxed) > 0);
 
-    assert_eq!(load_error(tiny().progress(|_| false)).kind(), ErrorKind::InvalidModel);
-    assert_eq!(load_error(tiny().progress(|_| panic!("the host's fault"))).kind(), ErrorKind::InvalidModel);
+    assert_eq!(load_error(tiny().progress(|_| false)).kind(), ErrorKind::Cancelled);
+    assert_eq!(load_error(tiny().progress(|_| panic!("the host's fault"))).kind(), ErrorKind::Cancelled);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::types::BaseModel;
 const MAX_DEPTH: usize = 128;
 
 /// Values in all. Lists that are shared between lists can stand for more than any memory holds.
-const MAX_VALUES: usize = 16 << 20;
+const MAX_VALUES: usize = 4 << 20;
 
 /// Why an object cannot become JSON, and where in it.
 pub(crate) struct Refusal {

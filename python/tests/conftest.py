@@ -1,7 +1,7 @@
 """Models and engines for the tests.
 
-The models' folder is ZEROHOP_TEST_MODELS, or where `make models` puts them. The tiny ones have random
-weights: they are fast, and go on to the token limit. The real ones answer.
+The tiny models have random weights: they are fast, and go on to the token limit. The real ones
+answer.
 """
 
 import os
@@ -11,25 +11,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import zerohop
 
-# Far more tokens than any test waits for.
-ENDLESS = 200_000
+# OpenMP's threads wait for each other by spinning. Where other processes want the processors too,
+# as on most test machines, an answer then takes a hundred times as long. Read when the native
+# module is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+from support import ENDLESS, model  # noqa: E402
 
-def models_folder() -> Path:
-    if folder := os.environ.get("ZEROHOP_TEST_MODELS"):
-        return Path(folder)
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("ZEROHOP_CACHE") or caches / "zerohop") / "models"
-
-
-def model(name: str) -> Path:
-    """The model file of this name in the models' folder."""
-    path = models_folder() / name
-    if not path.exists():
-        pytest.fail(f"{path} does not exist: run `make models`", pytrace=False)
-    return path
+import zerohop  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -85,6 +75,3 @@ def run_python() -> Callable[..., subprocess.CompletedProcess[str]]:
         return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
     return run
-
-
-USER = [{"role": "user", "content": "Hello"}]

@@ -1,12 +1,12 @@
 """Chat completions: what comes back, whole and in pieces."""
 
 import pytest
-import zerohop
 from openai.types.chat import ChatCompletion as OpenAIChatCompletion
 from openai.types.chat import ChatCompletionChunk as OpenAIChatCompletionChunk
-from zerohop.types.chat import ChatCompletion, ChatCompletionChunk
+from support import USER
 
-from conftest import USER
+import zerohop
+from zerohop.types.chat import ChatCompletion, ChatCompletionChunk
 
 
 def test_a_reply_is_complete(engine):
@@ -108,9 +108,7 @@ def test_a_message_can_be_sent_back(engine, dump):
 def test_the_same_seed_gives_the_same_text(engine):
     # CQ12
     request = {"messages": USER, "max_tokens": 50, "seed": 3}
-    texts = {
-        engine.chat.completions.create(**request).choices[0].message.content for _ in range(3)
-    }
+    texts = {engine.chat.completions.create(**request).choices[0].message.content for _ in range(3)}
     assert len(texts) == 1
     other = engine.chat.completions.create(**request | {"seed": 4})
     assert other.choices[0].message.content not in texts

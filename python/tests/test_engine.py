@@ -8,10 +8,10 @@ import weakref
 from pathlib import Path
 
 import pytest
+from support import USER
+
 import zerohop
 from zerohop.types import Device, Model, ModelInfo
-
-from conftest import USER
 
 
 def test_a_path_names_the_model(engine, tiny):

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import openai
 import pytest
+from support import USER, model
+
 import zerohop
 from zerohop import _exceptions, _native
-
-from conftest import USER, model
 
 EXCEPTIONS = [
     value

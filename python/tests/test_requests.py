@@ -7,12 +7,12 @@ from types import MappingProxyType
 
 import pydantic
 import pytest
-import zerohop
 from openai.resources.chat.completions import Completions as OpenAICompletions
+from support import USER
+
+import zerohop
 from zerohop._native import Completions
 from zerohop.types.chat import ChatCompletionMessage
-
-from conftest import USER
 
 
 def create(engine, **arguments):

@@ -5,9 +5,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import zerohop
+from support import USER
 
-from conftest import USER
+import zerohop
 
 
 def test_other_threads_run_meanwhile(make_engine):

@@ -1,8 +1,10 @@
 //! Loading a model file.
 
+use std::cell::Cell;
 use std::ffi::CStr;
 use std::path::Path;
 use std::pin::Pin;
+use std::rc::Rc;
 
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
@@ -39,9 +41,13 @@ impl Model {
     /// the process on some malformed files.
     pub(crate) fn load(path: &Path, options: LoadOptions) -> Result<Self> {
         let backend = Backend::acquire()?;
-        let params = model_params(options);
+        let stopped = Rc::new(Cell::new(false));
+        let params = model_params(options, stopped.clone());
         let (loaded, errors) = logs::collect_errors(|| LlamaModel::load_from_file(&backend.proof(), path, &params));
         let inner = loaded.map_err(|error| {
+            if stopped.get() {
+                return Error::new(ErrorKind::Cancelled, format!("{}: loading was stopped", path.display()));
+            }
             let reason = errors.first().map_or_else(|| error.to_string(), Clone::clone);
             Error::new(
                 ErrorKind::InvalidModel,
@@ -94,13 +100,19 @@ fn raw_model(model: &LlamaModel) -> *mut sys::llama_model {
     unsafe { *std::ptr::from_ref(model).cast::<*mut sys::llama_model>() }
 }
 
-fn model_params(options: LoadOptions) -> Pin<Box<LlamaModelParams>> {
+/// `stopped` becomes true when the progress callback ends the loading, which
+/// llama.cpp reports like any other failure.
+fn model_params(options: LoadOptions, stopped: Rc<Cell<bool>>) -> Pin<Box<LlamaModelParams>> {
     let mut params = LlamaModelParams::default().with_use_mmap(options.mmap);
     if let Some(layers) = options.gpu_layers {
         params = params.with_n_gpu_layers(layers);
     }
-    if let Some(progress) = options.progress {
-        params = params.with_progress_callback(progress);
+    if let Some(mut progress) = options.progress {
+        params = params.with_progress_callback(move |fraction| {
+            let goes_on = progress(fraction);
+            stopped.set(!goes_on);
+            goes_on
+        });
     }
     Box::pin(params)
 }

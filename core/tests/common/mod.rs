@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use zerohop::types::{ChatCompletionMessage, CreateChatCompletionRequest};
-use zerohop::{Engine, ModelOptions};
+use zerohop::{Engine, ErrorKind, ModelOptions};
 
 /// The folder that `make models` fills.
 pub fn models() -> PathBuf {
@@ -67,4 +67,31 @@ pub fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux has /proc");
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS is always there");
     line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("VmRSS is a number")
+}
+
+/// A prompt of about `words` tokens that is different for each `index`.
+pub fn prompt(index: usize, words: usize) -> String {
+    let pool = ["red", "blue", "seven", "stone", "river", "cloud", "engine", "window", "seed", "paper"];
+    (0..words).map(|word| pool[(index * 3 + word * (index + 1)) % pool.len()]).collect::<Vec<_>>().join(" ")
+}
+
+/// One of four things that callers do: ask, stream, give up, cancel.
+pub fn one_of_a_mixture(engine: &Engine, caller: usize, round: usize) {
+    let request = greedy(&prompt(caller * 100 + round, 3 + 20 * (caller % 6)), 24).temperature(0.8);
+    match (caller + round) % 4 {
+        0 => assert_eq!(engine.chat().create(&request).unwrap().usage.completion_tokens, 24),
+        1 => assert!(engine.chat().create_stream(&request).unwrap().all(|chunk| chunk.is_ok())),
+        2 => {
+            let stream = engine.chat().create_stream(&request).unwrap();
+            let taken = stream.take(3).flatten().count();
+            assert_eq!(taken, 3);
+        }
+        _ => {
+            let mut stream = engine.chat().create_stream(&request.max_completion_tokens(1000)).unwrap();
+            assert!(stream.next().unwrap().is_ok());
+            stream.cancel_handle().cancel();
+            let error = stream.find_map(Result::err).expect("a cancelled stream ends with an error");
+            assert_eq!(error.kind(), ErrorKind::Cancelled);
+        }
+    }
 }

@@ -1,0 +1,27 @@
+"""What several test files need beside fixtures."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+USER = [{"role": "user", "content": "Hello"}]
+
+# Far more tokens than any test waits for.
+ENDLESS = 200_000
+
+
+def models_folder() -> Path:
+    """ZEROHOP_TEST_MODELS, or where `make models` puts them."""
+    if folder := os.environ.get("ZEROHOP_TEST_MODELS"):
+        return Path(folder)
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("ZEROHOP_CACHE") or caches / "zerohop") / "models"
+
+
+def model(name: str) -> Path:
+    """The model file of this name in the models' folder."""
+    path = models_folder() / name
+    if not path.exists():
+        pytest.fail(f"{path} does not exist: run `make models`", pytrace=False)
+    return path

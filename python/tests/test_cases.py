@@ -1,0 +1,150 @@
+"""The shared cases of tests/cases/cases.json, through Python and through C.
+
+core/tests/cases.rs runs the same file through Rust.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import model
+
+import zerohop
+
+ROOT = Path(__file__).resolve().parents[2]
+FILE = json.loads((ROOT / "tests/cases/cases.json").read_text())
+CASES = FILE["cases"]
+MODELS = {name: model(path) for name, path in FILE["models"].items()}
+
+
+@dataclass
+class Answer:
+    """What a whole reply and a stream have in common."""
+
+    content: str
+    finish_reason: str
+    usage: dict[str, Any]
+
+    @classmethod
+    def whole(cls, reply: dict[str, Any]) -> "Answer":
+        choice = reply["choices"][0]
+        return cls(choice["message"]["content"], choice["finish_reason"], reply["usage"])
+
+    @classmethod
+    def joined(cls, chunks: list[dict[str, Any]]) -> "Answer":
+        choices = [chunk["choices"][0] for chunk in chunks if chunk["choices"]]
+        content = "".join(choice["delta"].get("content") or "" for choice in choices)
+        return cls(content, choices[-1]["finish_reason"], chunks[-1]["usage"])
+
+
+def streamed(request: dict[str, Any]) -> dict[str, Any]:
+    return request | {"stream": True, "stream_options": {"include_usage": True}}
+
+
+def check(answer: Answer, expect: dict[str, Any]) -> None:
+    if "content" in expect:
+        assert answer.content == expect["content"]
+    assert expect.get("contains", "") in answer.content
+    assert answer.finish_reason == expect.get("finish_reason", answer.finish_reason)
+    for key in ("prompt_tokens", "completion_tokens"):
+        assert answer.usage[key] == expect.get(key, answer.usage[key])
+
+
+def check_error(error: dict[str, Any], expect: dict[str, Any]) -> None:
+    assert {key: error[key] for key in expect["error"]} == expect["error"]
+
+
+@pytest.fixture(scope="module")
+def cases_engine() -> Iterator[zerohop.Engine]:
+    options = {
+        name: zerohop.ModelOptions(path, context_length=2048) for name, path in MODELS.items()
+    }
+    with zerohop.Engine(options) as engine:
+        yield engine
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_python(cases_engine: zerohop.Engine, case: dict[str, Any]) -> None:
+    create = cases_engine.chat.completions.create
+    request, expect = dict(case["request"]), case["expect"]
+    # These two are no arguments of `create`, where leaving them out is a TypeError.
+    if "model" not in request:
+        pytest.raises(TypeError, create, **request)
+        return
+    # What openai's SDK does not know goes where its users would put it.
+    extra = {key: request.pop(key) for key in ("top_k", "max_token") if key in request}
+    request["extra_body"] = extra
+    if expect["status"] != 200:
+        with pytest.raises(zerohop.APIStatusError) as raised:
+            create(**request)
+        assert raised.value.status_code == expect["status"]
+        check_error({key: getattr(raised.value, key) for key in expect["error"]}, expect)
+        return
+    whole = Answer.whole(create(**request).model_dump())
+    check(whole, expect)
+    chunks = [chunk.model_dump() for chunk in create(**streamed(request))]
+    assert Answer.joined(chunks) == whole
+
+
+@pytest.fixture(scope="module")
+def c_replies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[int, list[Any]]]]:
+    """Each case's replies from the C driver: whole, and for those that succeed streamed."""
+    library = os.environ.get("ZEROHOP_LIB_DIR")
+    if not library:
+        pytest.fail(
+            "ZEROHOP_LIB_DIR does not name libzerohop's folder: run `make test`", pytrace=False
+        )
+    driver = tmp_path_factory.mktemp("cases") / "driver"
+    source = ROOT / "tests/cases/driver.c"
+    flags = [
+        "-std=c11",
+        "-Wall",
+        "-Wextra",
+        "-Wpedantic",
+        "-Werror",
+        "-D_GNU_SOURCE",
+        f"-I{ROOT / 'include'}",
+    ]
+    link = [f"-L{library}", "-lzerohop", f"-Wl,-rpath,{library}"]
+    subprocess.run([os.environ.get("CC", "cc"), *flags, source, "-o", driver, *link], check=True)
+
+    requests = []
+    for case in CASES:
+        requests.append((case["name"], case["request"]))
+        if case["expect"]["status"] == 200:
+            requests.append((case["name"], streamed(case["request"])))
+    arguments = [f"{name}={path}" for name, path in MODELS.items()]
+    bodies = "".join(json.dumps(request) + "\n" for _, request in requests)
+    done = subprocess.run(
+        [driver, *arguments], input=bodies, capture_output=True, text=True, timeout=110
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+    lines = iter(done.stdout.splitlines())
+    replies: dict[str, list[tuple[int, list[Any]]]] = {}
+    for name, _ in requests:
+        status, count = map(int, next(lines).split())
+        replies.setdefault(name, []).append(
+            (status, [json.loads(next(lines)) for _ in range(count)])
+        )
+    assert next(lines, None) is None
+    return replies
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_c(c_replies: dict[str, list[tuple[int, list[Any]]]], case: dict[str, Any]) -> None:
+    expect = case["expect"]
+    (status, [reply]), *stream = c_replies[case["name"]]
+    assert status == expect["status"]
+    if "error" in expect:
+        check_error(reply["error"], expect)
+        return
+    whole = Answer.whole(reply)
+    check(whole, expect)
+    [(status, chunks)] = stream
+    assert (status, Answer.joined(chunks)) == (200, whole)
