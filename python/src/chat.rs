@@ -97,7 +97,9 @@ impl Completions {
         request::check_names("Completions.create", arguments, PARAMETERS, &["messages"])?;
         let mut call = Call::post("/v1/chat/completions");
         call.read_options(arguments)?;
-        call.set("model", self.model(arguments)?);
+        if !arguments.contains("model")? {
+            call.set("model", self.only_model()?);
+        }
         for &name in PARAMETERS {
             if let Some(value) = arguments.get_item(name)? {
                 call.set(name, read_parameter(name, &value)?);
@@ -113,13 +115,11 @@ impl Completions {
 }
 
 impl Completions {
-    /// The model's name: the engine's only one if none is given.
-    fn model(&self, arguments: &Bound<'_, PyDict>) -> PyResult<Json> {
-        match (arguments.contains("model")?, &self.0.models[..]) {
-            // Read with the other parameters.
-            (true, _) => Ok(Json::Null),
-            (false, [only]) => Ok(Json::Text(only.clone())),
-            (false, several) => Err(request::missing_argument(
+    /// The name of the engine's only model.
+    fn only_model(&self) -> PyResult<Json> {
+        match &self.0.models[..] {
+            [only] => Ok(Json::Text(only.clone())),
+            several => Err(request::missing_argument(
                 "Completions.create",
                 "model",
                 &format!("; this engine has {}", several.join(", ")),

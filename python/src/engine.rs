@@ -59,7 +59,7 @@ impl Engine {
     /// What the loaded models are, in the order they were given.
     #[getter]
     fn model_info<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        described(py, &types::MODEL_INFO, &self.0.engine(py)?.model_info())
+        described(py, &types::MODEL_INFO, &self.0.open_engine(py)?.model_info())
     }
 
     /// Ends all requests, stops computing and unloads the models. Closing twice is fine.
@@ -74,10 +74,7 @@ impl Engine {
     }
 
     fn __enter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
-        let py = slf.py();
-        if slf.get().0.engine(py)?.is_closed() {
-            return Err(errors::closed(py));
-        }
+        slf.get().0.open_engine(slf.py())?;
         Ok(slf.clone())
     }
 

@@ -48,6 +48,16 @@ impl Handle {
         self.own_engine().ok_or_else(|| errors::forked(py))
     }
 
+    /// The engine, if it has not been closed.
+    ///
+    /// # Errors
+    ///
+    /// `EngineClosedError`, and as [`engine`](Self::engine).
+    pub(crate) fn open_engine(&self, py: Python<'_>) -> PyResult<&Engine> {
+        let engine = self.engine(py)?;
+        if engine.is_closed() { Err(errors::closed(py)) } else { Ok(engine) }
+    }
+
     /// The engine; `None` in a forked process.
     pub(crate) fn own_engine(&self) -> Option<&Engine> {
         self.engine.as_ref().filter(|_| !self.is_forked())

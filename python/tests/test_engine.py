@@ -213,6 +213,7 @@ def test_closing(tiny):
         lambda: completions.create(messages=USER, stream=True),
         models.list,
         lambda: models.retrieve("tiny-llama"),
+        lambda: engine.model_info,
         engine.__enter__,
     ]:
         with pytest.raises(zerohop.EngineClosedError) as caught:

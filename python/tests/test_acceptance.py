@@ -1,0 +1,71 @@
+"""Many threads with mixed requests on a real model, and memory over many requests.
+
+The full counts run when ZEROHOP_TEST_FULL is set (`make accept`).
+"""
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import zerohop
+
+FULL = "ZEROHOP_TEST_FULL" in os.environ
+THREADS = 16
+WORDS = "river stone seven quick engine window paper cloud bridge token".split()
+
+
+def messages(index: int, words: int) -> list[dict[str, str]]:
+    text = " ".join(WORDS[(index + word * 7) % len(WORDS)] for word in range(words))
+    return [{"role": "user", "content": f"Case {index}. Summarise in a sentence: {text}"}]
+
+
+def serve(engine: zerohop.Engine, index: int, words: int, tokens: int) -> str:
+    """Half are streamed; half of those are cancelled midway. Gives how the request ended."""
+    create = engine.chat.completions.create
+    request = {"messages": messages(index, words), "max_completion_tokens": tokens, "seed": index}
+    if index % 2 == 0:
+        reply = create(**request)
+        assert reply.usage.completion_tokens <= tokens
+        return reply.choices[0].finish_reason
+    with create(**request, stream=True) as stream:
+        reasons = []
+        for count, chunk in enumerate(stream):
+            if index % 4 == 1 and count == 4:
+                return "cancelled"
+            reasons.append(chunk.choices[0].finish_reason)
+    assert [reason for reason in reasons if reason] == reasons[-1:]
+    return reasons[-1]
+
+
+@pytest.mark.timeout(1500)
+def test_mixed_requests_from_many_threads(qwen: Path) -> None:
+    requests, longest = (64, 1460) if FULL else (24, 400)
+    with zerohop.Engine(qwen, context_length=16384) as engine, ThreadPoolExecutor(THREADS) as pool:
+        words = [1 + index * longest // (requests - 1) for index in range(requests)]
+        ends = list(pool.map(lambda item: serve(engine, item[0], item[1], 24), enumerate(words)))
+        assert ends.count("cancelled") == requests // 4
+        assert set(ends) <= {"stop", "length", "cancelled"}
+        # Nobody holds a place any more.
+        assert serve(engine, 0, 1, 4) in ("stop", "length")
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("zerohop")]
+
+
+def resident_kib() -> int:
+    status = Path("/proc/self/status").read_text()
+    [line] = [line for line in status.splitlines() if line.startswith("VmRSS:")]
+    return int(line.split()[1])
+
+
+@pytest.mark.timeout(900)
+def test_memory_over_many_requests(smollm2: Path, qwen: Path) -> None:
+    early, late = (50, 500) if FULL else (50, 100)
+    with zerohop.Engine(qwen if FULL else smollm2, context_length=4096) as engine:
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(lambda index: serve(engine, index, 10 + index % 40, 8), range(early)))
+            before = resident_kib()
+            list(pool.map(lambda index: serve(engine, index, 10 + index % 40, 8), range(early, late)))
+            after = resident_kib()
+    assert after <= before * 1.02, f"{before} KiB after {early} requests, {after} KiB after {late}"
