@@ -1,8 +1,8 @@
 //! The native module of the Python package `zerohop`.
 //!
 //! It translates and decides nothing: a call's arguments become a request for the engine's door
-//! ([`zerohop::Engine::submit`]), its reply becomes Python objects ([`types`]) or an exception
-//! ([`errors`]). Whatever takes longer than a moment runs detached from the interpreter ([`wait`]).
+//! ([`zerohop::Engine::submit`]), its reply becomes Python objects (`types`) or an exception
+//! (`errors`). Whatever takes longer than a moment runs detached from the interpreter (`wait`).
 
 mod chat;
 mod convert;

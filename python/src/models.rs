@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use crate::handle::Handle;
 use crate::request::{Call, Reply};
-use crate::types;
+use crate::{errors, types};
 
 /// The models as the API lists them.
 #[pyclass(frozen, module = "zerohop._native")]
@@ -22,6 +22,9 @@ impl Models {
 
     /// The model of this name. Raises `NotFoundError` if there is none.
     fn retrieve<'py>(&self, py: Python<'py>, model: &str) -> PyResult<Bound<'py, PyAny>> {
+        if model.is_empty() {
+            return Err(errors::invalid_argument(py, "model must not be empty"));
+        }
         let name = utf8_percent_encode(model, NON_ALPHANUMERIC);
         self.get(py, &format!("/v1/models/{name}"), &types::MODEL)
     }

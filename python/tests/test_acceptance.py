@@ -62,10 +62,13 @@ def resident_kib() -> int:
 @pytest.mark.timeout(900)
 def test_memory_over_many_requests(smollm2: Path, qwen: Path) -> None:
     early, late = (50, 500) if FULL else (50, 100)
-    with zerohop.Engine(qwen if FULL else smollm2, context_length=4096) as engine:
-        with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(lambda index: serve(engine, index, 10 + index % 40, 8), range(early)))
-            before = resident_kib()
-            list(pool.map(lambda index: serve(engine, index, 10 + index % 40, 8), range(early, late)))
-            after = resident_kib()
+    model = qwen if FULL else smollm2
+    with zerohop.Engine(model, context_length=4096) as engine, ThreadPoolExecutor(THREADS) as pool:
+
+        def run(requests: range) -> int:
+            list(pool.map(lambda index: serve(engine, index, 10 + index % 40, 8), requests))
+            return resident_kib()
+
+        before = run(range(early))
+        after = run(range(early, late))
     assert after <= before * 1.02, f"{before} KiB after {early} requests, {after} KiB after {late}"

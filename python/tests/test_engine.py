@@ -52,6 +52,8 @@ def test_names_may_have_any_characters(tiny):
     with zerohop.Engine(tiny, alias=names, threads=1) as engine:
         for name in names:
             assert engine.models.retrieve(name).id == name
+        with pytest.raises(ValueError, match="empty"):
+            engine.models.retrieve("")
 
 
 def test_several_models(tiny):
