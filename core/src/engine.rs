@@ -29,8 +29,9 @@ const DEFAULT_QUEUE: u32 = 512;
 /// Runs models in this process and answers requests in the OpenAI API's shapes.
 ///
 /// Cheap to clone; all clones share the models. Any number of threads may call
-/// one engine at once: their requests are computed together. When the last clone
-/// goes, or on [`close`](Self::close), the models are unloaded.
+/// one engine at once: their requests are computed together. The models are
+/// unloaded when the last clone goes; [`close`](Self::close) ends all requests
+/// before that.
 ///
 /// ```no_run
 /// use zerohop::types::{ChatCompletionMessage, CreateChatCompletionRequest};
