@@ -23,6 +23,8 @@ use crate::router::{self, Body, Pending};
 const DEFAULT_PARALLEL: u32 = 16;
 /// The most sequences that llama.cpp can hold in one context.
 const MAX_PARALLEL: u32 = 256;
+/// The most threads that ggml computes with.
+const MAX_THREADS: u32 = 512;
 /// Requests that may wait unless the options say otherwise.
 const DEFAULT_QUEUE: u32 = 512;
 
@@ -116,13 +118,20 @@ impl ServedModel {
                 format!("parallel is {parallel}; llama.cpp computes at most {MAX_PARALLEL} sequences together"),
             ));
         }
+        let threads = options.threads.map_or_else(available_threads, std::num::NonZeroU32::get);
+        if threads > MAX_THREADS {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!("threads is {threads}; llama.cpp computes with at most {MAX_THREADS}"),
+            ));
+        }
         let model = LoadedModel::load(name, options)?;
         let generator_options = GeneratorOptions {
             context: ContextOptions {
                 cells: model.info.context_length,
                 batch: u32::try_from(SLICE).unwrap_or(u32::MAX) + parallel,
                 sequences: parallel,
-                threads: options.threads.map_or_else(available_threads, std::num::NonZeroU32::get),
+                threads,
                 kv_type: options.kv_type,
             },
             queue: options.queue.map_or(DEFAULT_QUEUE, std::num::NonZeroU32::get) as usize,

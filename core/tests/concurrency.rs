@@ -55,6 +55,24 @@ fn a_short_cache_makes_callers_wait_and_fails_none() {
 }
 
 #[test]
+fn contexts_of_any_size_serve_many_callers() {
+    // Sizes at which llama.cpp's own rounding once met our batches.
+    for (context_length, parallel) in [(64, 16), (64, 256), (257, 16), (300, 64), (511, 256)] {
+        let engine = engine(tiny().context_length(context_length).parallel(parallel));
+        thread::scope(|scope| {
+            for index in 0..32 {
+                let engine = &engine;
+                scope.spawn(move || assert_eq!(answer_tokens(engine, index), 12));
+            }
+        });
+    }
+}
+
+fn answer_tokens(engine: &Engine, index: usize) -> u32 {
+    engine.chat().create(&greedy(&prompt(index, 1), 12)).unwrap().usage.completion_tokens
+}
+
+#[test]
 fn a_mixture_of_callers_all_end_as_they_should() {
     let engine = engine(tiny().parallel(8));
     let rounds = count(8, 40);

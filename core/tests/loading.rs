@@ -83,6 +83,8 @@ fn options_out_of_range_are_refused() {
     assert_eq!(twice.unwrap_err().kind(), ErrorKind::InvalidArgument);
     assert_eq!(Engine::builder().build().unwrap_err().kind(), ErrorKind::InvalidArgument);
     assert_eq!(load_error(tiny().chat_template("{% for")).kind(), ErrorKind::InvalidModel);
+    assert_eq!(load_error(tiny().chat_template("")).kind(), ErrorKind::InvalidArgument);
+    assert_eq!(load_error(tiny().threads(100_000)).kind(), ErrorKind::InvalidArgument);
 }
 
 #[test]

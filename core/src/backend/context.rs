@@ -100,6 +100,11 @@ impl Context {
 
     /// Computes a batch.
     pub(crate) fn decode(&mut self, batch: &mut Batch) -> Result<Decoded> {
+        // SAFETY: the context is live.
+        let capacity = unsafe { sys::llama_n_batch(self.raw.as_ptr()) } as usize;
+        if batch.len() > capacity {
+            return Err(Error::internal(format!("a batch of {} tokens exceeds {capacity}", batch.len())));
+        }
         let native_batch = batch.as_native();
         // SAFETY: the context is live and used by this thread alone; the batch's
         // arrays are as long as it says and outlive the call; its tokens and
@@ -154,7 +159,9 @@ fn context_params(options: &ContextOptions, abort: &Abort) -> sys::llama_context
     let threads = i32::try_from(options.threads).unwrap_or(i32::MAX);
     // SAFETY: returns a plain struct.
     let mut params = unsafe { sys::llama_context_default_params() };
-    params.n_ctx = options.cells;
+    // llama.cpp rounds cells up to 256, but bounds the batch by what was asked
+    // for, and ends the process when a batch is larger.
+    params.n_ctx = options.cells.max(options.batch).next_multiple_of(256);
     params.n_batch = options.batch;
     params.n_ubatch = options.batch;
     params.n_seq_max = options.sequences;

@@ -5,6 +5,7 @@
 //! text that a slow caller has not fetched yet is joined instead of piled up.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -49,7 +50,8 @@ impl Shared {
         };
         self.changed.notify_one();
         if let Some(waker) = waker {
-            waker.wake();
+            // A host's waker may panic, and other requests must not suffer.
+            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
         }
     }
 

@@ -146,7 +146,10 @@ impl Generator {
         let sender = self.submissions.lock().take();
         drop(sender);
         self.abort.abort();
-        if let Some(thread) = self.thread.lock().take() {
+        let thread = self.thread.lock().take();
+        // A task woken by the scheduler may drop the last engine on its thread,
+        // which cannot wait for itself and ends without being waited for.
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id()) {
             // The scheduler catches its own panics, so a failed join has nothing
             // to add.
             let _ = thread.join();

@@ -61,11 +61,15 @@ impl Sampler {
             return Some(self.draw_from_all(logits, &weight, floor).unwrap_or(best.token));
         }
         if self.sampling.top_k > 0 {
-            self.gather_top_k(logits, floor);
+            self.gather_top_k(logits);
+            let mass = self.mass(&weight);
+            self.keep_nucleus(&weight, mass);
         } else {
-            self.gather_nucleus(logits, &weight, floor);
+            let mass = weight.sum(logits, f32::NEG_INFINITY);
+            self.gather_nucleus(logits, &weight, mass);
+            self.keep_nucleus(&weight, mass);
         }
-        self.keep_nucleus(&weight);
+        self.candidates.retain(|candidate| candidate.logit >= floor);
         Some(self.draw_from_candidates(&weight).unwrap_or(best.token))
     }
 
@@ -84,10 +88,11 @@ impl Sampler {
         None
     }
 
-    /// The `top_k` likeliest tokens above `floor`, unsorted.
-    fn gather_top_k(&mut self, logits: &[f32], mut floor: f32) {
+    /// The `top_k` likeliest tokens, unsorted.
+    fn gather_top_k(&mut self, logits: &[f32]) {
         let k = self.sampling.top_k;
         let room = k.saturating_mul(4).clamp(1024, logits.len().max(1024));
+        let mut floor = f32::NEG_INFINITY;
         self.candidates.clear();
         for (token, &logit) in (0..).zip(logits) {
             if logit < floor || logit.is_nan() {
@@ -110,44 +115,47 @@ impl Sampler {
         self.candidates.truncate(k);
     }
 
-    /// Enough of the likeliest tokens above `floor` for `top_p` to cut in.
-    fn gather_nucleus(&mut self, logits: &[f32], weight: &Weight, floor: f32) {
-        let wanted = f64::from(self.sampling.top_p) * weight.sum(logits, floor);
+    /// Enough of the likeliest tokens for `top_p` of `mass` to be among them.
+    fn gather_nucleus(&mut self, logits: &[f32], weight: &Weight, mass: f64) {
+        let wanted = f64::from(self.sampling.top_p) * mass;
         // Each round looks deeper: 1e-3, 1e-6, ... of the likeliest token's
         // probability. The first suffices for nearly every token.
         for depth in 1..=8 {
-            let cut = floor.max(weight.floor(1e-3f32.powi(depth)));
+            let cut = weight.floor(1e-3f32.powi(depth));
             self.candidates.clear();
             self.candidates.extend(
                 (0..).zip(logits).filter(|&(_, &logit)| logit >= cut).map(|(token, &logit)| Candidate { token, logit }),
             );
-            let gathered: f64 = self.candidates.iter().map(|candidate| weight.of(candidate.logit)).sum();
-            if gathered >= wanted || cut <= floor {
+            if self.mass(weight) >= wanted {
                 return;
             }
         }
     }
 
-    /// Sorts the candidates and cuts them at `top_p`.
-    fn keep_nucleus(&mut self, weight: &Weight) {
+    /// Sorts the candidates and cuts them where they reach `top_p` of `mass`.
+    fn keep_nucleus(&mut self, weight: &Weight, mass: f64) {
         if self.sampling.top_p >= 1.0 {
             return;
         }
         self.candidates.sort_unstable_by(by_likelihood);
-        let total: f64 = self.candidates.iter().map(|candidate| weight.of(candidate.logit)).sum();
-        let mut left = f64::from(self.sampling.top_p) * total;
-        let keep = self.candidates.iter().position(|candidate| {
+        let mut left = f64::from(self.sampling.top_p) * mass;
+        let last = self.candidates.iter().position(|candidate| {
             left -= weight.of(candidate.logit);
             left <= 0.0
         });
-        if let Some(last) = keep {
+        if let Some(last) = last {
             self.candidates.truncate(last + 1);
         }
     }
 
+    /// The weight of all candidates.
+    fn mass(&self, weight: &Weight) -> f64 {
+        self.candidates.iter().map(|candidate| weight.of(candidate.logit)).sum()
+    }
+
     fn draw_from_candidates(&mut self, weight: &Weight) -> Option<Token> {
-        let total: f64 = self.candidates.iter().map(|candidate| weight.of(candidate.logit)).sum();
-        let mut left = self.uniform() * total;
+        let mut left = self.mass(weight);
+        left *= self.uniform();
         for candidate in &self.candidates {
             left -= weight.of(candidate.logit);
             if left < 0.0 {
@@ -284,6 +292,18 @@ mod tests {
         let mut sampler = Sampler::new(Sampling { top_p: 0.99, ..sampling() });
         let tail = (0..2000).filter(|_| sampler.sample(&logits) != Some(5)).count();
         assert!((1600..1900).contains(&tail), "{tail}");
+    }
+
+    #[test]
+    fn top_p_is_of_the_whole_distribution() {
+        // One token has 0.475, and a thousand, each too unlikely for the first
+        // look, have the rest: 0.4 of the whole is the one token alone, 0.5 is not.
+        let mut logits = vec![0.0f32; 1001];
+        logits[0] = 6.9;
+        let top = |top_p| Sampling { top_p, ..sampling() };
+        assert!((frequencies(top(0.4), &logits)[0] - 1.0).abs() < f64::EPSILON);
+        let some = frequencies(top(0.74), &logits)[0];
+        assert!((0.62..0.72).contains(&some), "{some}");
     }
 
     #[test]

@@ -65,6 +65,9 @@ pub(crate) struct LoadedModel {
 impl LoadedModel {
     /// Checks and loads a model file under a name.
     pub(crate) fn load(id: &str, options: &ModelOptions) -> Result<Self> {
+        if options.chat_template.as_deref().is_some_and(str::is_empty) {
+            return Err(Error::new(ErrorKind::InvalidArgument, "the chat template is empty"));
+        }
         let file = ModelFile::check(&options.path)?;
         let backend = backend::Model::load(&options.path, load_options(options))?;
         if !backend.generates() {
