@@ -10,7 +10,7 @@ mod sequence;
 mod text;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub use events::CancelHandle;
 pub(crate) use events::{Event, EventReceiver, Wait};
 pub(crate) use sampler::Sampling;
 use scheduler::Scheduler;
-use sequence::Sequence;
+use sequence::{Place, Sequence};
 
 /// Prompt tokens computed in one step at most, so that a long prompt holds up
 /// the tokens of others for no longer than one such slice.
@@ -76,8 +76,9 @@ pub(crate) struct GeneratorOptions {
 #[derive(Debug)]
 pub(crate) struct Generator {
     submissions: Mutex<Option<Sender<Sequence>>>,
-    waiting: Arc<AtomicUsize>,
-    queue: usize,
+    taken: Arc<AtomicUsize>,
+    /// Requests taken on at once: running and waiting.
+    places: usize,
     context_length: usize,
     model: Arc<backend::Model>,
     abort: Abort,
@@ -89,17 +90,16 @@ impl Generator {
     pub(crate) fn start(model: Arc<backend::Model>, context_length: usize, options: &GeneratorOptions) -> Result<Self> {
         let context = Context::new(model.clone(), &options.context)?;
         let abort = context.abort_handle();
-        let waiting = Arc::new(AtomicUsize::new(0));
         let (sender, receiver) = crossbeam_channel::unbounded();
-        let scheduler = Scheduler::new(context, receiver, waiting.clone(), &options.context)?;
+        let scheduler = Scheduler::new(context, receiver, &options.context)?;
         let thread =
             thread::Builder::new().name("zerohop-scheduler".to_owned()).spawn(move || scheduler.run()).map_err(
                 |error| Error::new(ErrorKind::Unavailable, "the scheduler thread cannot start").with_source(error),
             )?;
         Ok(Generator {
             submissions: Mutex::new(Some(sender)),
-            waiting,
-            queue: options.queue,
+            taken: Arc::new(AtomicUsize::new(0)),
+            places: options.context.sequences as usize + options.queue,
             context_length,
             model,
             abort,
@@ -121,20 +121,21 @@ impl Generator {
     pub(crate) fn submit(&self, request: GenerationRequest) -> Result<EventReceiver> {
         let limit = self.context_length - request.prompt.len().min(self.context_length);
         let max_tokens = request.max_tokens.map_or(limit, |max| max.min(limit));
-        let (events, receiver) = events::channel();
-        let sequence = Sequence::new(request, max_tokens, events, self.model.clone());
-
-        let submissions = self.submissions.lock();
-        let Some(sender) = submissions.as_ref() else { return Err(Error::closed()) };
-        if self.waiting.load(Ordering::Relaxed) >= self.queue {
-            return Err(Error::new(
+        let place = Place::take(&self.taken, self.places).ok_or_else(|| {
+            Error::new(
                 ErrorKind::RateLimit,
-                format!("{} requests are waiting already; try again later or raise the queue option", self.queue),
+                format!(
+                    "{} requests are running or waiting already; try again later or raise the queue option",
+                    self.places
+                ),
             )
             .with_code("rate_limit_exceeded")
-            .with_retry_after(RETRY_AFTER));
-        }
-        self.waiting.fetch_add(1, Ordering::Relaxed);
+            .with_retry_after(RETRY_AFTER)
+        })?;
+        let (events, receiver) = events::channel();
+        let sequence = Sequence::new(request, max_tokens, events, self.model.clone(), place);
+        let submissions = self.submissions.lock();
+        let sender = submissions.as_ref().ok_or_else(Error::closed)?;
         sender
             .send(sequence)
             .map_err(|_| Error::internal("the scheduler has stopped after a fault; make a new engine"))?;

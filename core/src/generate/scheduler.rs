@@ -6,8 +6,6 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, TryRecvError};
 use rayon::prelude::*;
@@ -28,8 +26,6 @@ const PARALLEL_SAMPLING: usize = 4;
 pub(super) struct Scheduler {
     context: Context,
     submissions: Receiver<Sequence>,
-    /// Requests submitted and not running, for the bound of the queue.
-    waiting_count: Arc<AtomicUsize>,
     waiting: VecDeque<Sequence>,
     /// In the order they were let in: the last is the first to be pushed out.
     running: Vec<Running>,
@@ -60,12 +56,7 @@ enum Flow {
 }
 
 impl Scheduler {
-    pub(super) fn new(
-        context: Context,
-        submissions: Receiver<Sequence>,
-        waiting_count: Arc<AtomicUsize>,
-        options: &ContextOptions,
-    ) -> Result<Self> {
+    pub(super) fn new(context: Context, submissions: Receiver<Sequence>, options: &ContextOptions) -> Result<Self> {
         let sampling_pool = rayon::ThreadPoolBuilder::new()
             .num_threads(options.threads as usize)
             .thread_name(|_| "zerohop-sampling".to_owned())
@@ -78,7 +69,6 @@ impl Scheduler {
         Ok(Scheduler {
             context,
             submissions,
-            waiting_count,
             waiting: VecDeque::new(),
             running: Vec::new(),
             free_ids: (0..sequences).rev().collect(),
@@ -136,9 +126,7 @@ impl Scheduler {
     }
 
     fn drop_cancelled(&mut self) {
-        let before = self.waiting.len();
         self.waiting.retain(|sequence| !sequence.is_cancelled());
-        self.waiting_count.fetch_sub(before - self.waiting.len(), Ordering::Relaxed);
 
         let mut index = 0;
         while index < self.running.len() {
@@ -161,7 +149,6 @@ impl Scheduler {
                 return;
             }
             let (Some(sequence), Some(id)) = (self.waiting.pop_front(), self.free_ids.pop()) else { return };
-            self.waiting_count.fetch_sub(1, Ordering::Relaxed);
             self.running.push(Running { id, sequence, part: None });
         }
     }
@@ -214,7 +201,6 @@ impl Scheduler {
         self.context.remove(running.id);
         self.free_ids.push(running.id);
         running.sequence.evicted();
-        self.waiting_count.fetch_add(1, Ordering::Relaxed);
         self.waiting.push_front(running.sequence);
     }
 

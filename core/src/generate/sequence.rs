@@ -1,6 +1,7 @@
 //! One request inside the scheduler.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::events::EventSender;
 use super::sampler::Sampler;
@@ -22,6 +23,28 @@ pub(super) struct Sequence {
     text: TextStream,
     events: EventSender,
     model: Arc<backend::Model>,
+    _place: Place,
+}
+
+/// A request's place among those that the engine has taken on; dropping it frees
+/// the place.
+#[derive(Debug)]
+pub(super) struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    /// Takes a place, unless `limit` are taken.
+    pub(super) fn take(taken: &Arc<AtomicUsize>, limit: usize) -> Option<Self> {
+        taken
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| (taken < limit).then_some(taken + 1))
+            .is_ok()
+            .then(|| Place(taken.clone()))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The tokens of a sequence to compute next.
@@ -39,6 +62,7 @@ impl Sequence {
         max_tokens: usize,
         events: EventSender,
         model: Arc<backend::Model>,
+        place: Place,
     ) -> Self {
         Sequence {
             prompt_tokens: request.prompt.len(),
@@ -49,6 +73,7 @@ impl Sequence {
             text: TextStream::new(request.stops),
             events,
             model,
+            _place: place,
         }
     }
 

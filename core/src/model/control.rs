@@ -61,11 +61,14 @@ impl ControlSpellings {
         spans
     }
 
+    /// The text before the first mark, the spelling it stands for, and the text
+    /// after it. What a template has left of a mark that it cut is skipped.
     fn split_at_mark<'a>(&'a self, text: &'a str) -> Option<(&'a str, &'a str, &'a str)> {
-        let (before, marked) = text.split_once(MARK_START)?;
-        let (number, after) = marked.split_once(MARK_END)?;
-        let spelling = self.spellings.get(number.parse::<usize>().ok()?)?;
-        Some((before, spelling, after))
+        text.match_indices(MARK_START).find_map(|(start, mark)| {
+            let (number, after) = text[start + mark.len()..].split_once(MARK_END)?;
+            let spelling = self.spellings.get(number.parse::<usize>().ok()?)?;
+            Some((&text[..start], spelling.as_str(), after))
+        })
     }
 }
 
