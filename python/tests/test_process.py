@@ -112,7 +112,6 @@ assert len(handled) == 1 and handled[0] < ended - 0.4, (handled, ended)
     assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_fork_cannot_use_its_parents_engine(tiny, run_python):
     # Python 3.12 warns of forks where there are threads: rightly, as this shows.
     script = f"""{SETUP}
