@@ -1,7 +1,6 @@
 """What the package does to the process that it lives in."""
 
 import json
-import os
 import signal
 import subprocess
 import sys

@@ -173,8 +173,7 @@ fn context_params(options: &ContextOptions, abort: &Abort) -> sys::llama_context
     params.type_k = options.kv_type.to_ggml();
     params.type_v = options.kv_type.to_ggml();
     // Flash attention makes a prompt's logits depend on how it is cut into
-    // slices; without it they do not (see "Answers should not depend on the
-    // load" in docs). Only a quantised cache needs it.
+    // slices; without it they do not. Only a quantised cache needs it.
     params.flash_attn_type = if options.kv_type == KvType::F16 || options.kv_type == KvType::F32 {
         sys::LLAMA_FLASH_ATTN_TYPE_DISABLED
     } else {
