@@ -15,7 +15,7 @@ use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::parse::parse_chat_request;
 use crate::chat::{ChatCompletionStream, PendingChatCompletion};
 use crate::engine::Engine;
-use crate::generate::{CancelHandle, Wait};
+use crate::generate::{CancelHandle, Wait, block};
 
 /// The body of a reply.
 #[derive(Debug)]
@@ -145,10 +145,7 @@ impl Pending {
     ///
     /// `Closed` and `Cancelled`; everything else is a response.
     pub fn wait(mut self) -> Result<Response<Body>> {
-        match self.advance(&mut Wait::Forever) {
-            Poll::Ready(reply) => reply,
-            Poll::Pending => unreachable!("a wait without deadline ended without a reply"),
-        }
+        block(|wait| self.advance(wait))
     }
 
     /// Waits for the reply until `deadline`; [`Poll::Pending`] when it has passed.
@@ -247,10 +244,7 @@ impl Iterator for EventStream {
     type Item = Result<Vec<u8>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.advance(&mut Wait::Forever) {
-            Poll::Ready(data) => data.map(|data| data.map(|data| frame(&data))),
-            Poll::Pending => unreachable!("a wait without deadline ended without an event"),
-        }
+        block(|wait| self.advance(wait)).map(|data| data.map(|data| frame(&data)))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::api::chat_reply::{
 };
 use crate::api::content::Role;
 use crate::api::error::Result;
-use crate::generate::{CancelHandle, Event, EventReceiver, Finish, StopReason, Wait};
+use crate::generate::{CancelHandle, Event, EventReceiver, Finish, StopReason, Wait, block};
 
 /// What a reply, or all chunks of a stream, have in common (CR1, CS2).
 #[derive(Debug)]
@@ -87,10 +87,7 @@ impl PendingChatCompletion {
     }
 
     pub(crate) fn wait(mut self) -> Result<ChatCompletion> {
-        match self.advance(&mut Wait::Forever) {
-            Poll::Ready(reply) => reply,
-            Poll::Pending => unreachable!("a wait without deadline ended without a reply"),
-        }
+        block(|wait| self.advance(wait))
     }
 
     /// The reply, waiting for it as `wait` says. Must not be called again after

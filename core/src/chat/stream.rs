@@ -11,7 +11,7 @@ use super::assemble::{ReplyHead, finish_reason, usage};
 use crate::api::chat_reply::{ChatCompletionChunk, ChunkDelta, FinishReason};
 use crate::api::content::Role;
 use crate::api::error::Result;
-use crate::generate::{CancelHandle, Event, EventReceiver, Finish, Wait};
+use crate::generate::{CancelHandle, Event, EventReceiver, Finish, Wait, block};
 
 /// The chunks of one streamed chat completion, as they are generated.
 ///
@@ -111,10 +111,7 @@ impl Iterator for ChatCompletionStream {
     type Item = Result<ChatCompletionChunk>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.advance(&mut Wait::Forever) {
-            Poll::Ready(chunk) => chunk,
-            Poll::Pending => unreachable!("a wait without deadline ended without a chunk"),
-        }
+        block(|wait| self.advance(wait))
     }
 }
 

@@ -79,6 +79,14 @@ pub(crate) enum Wait<'a, 'b> {
     Task(&'a mut Context<'b>),
 }
 
+/// Blocks this thread until `advance`, which waits as it is told, is ready.
+pub(crate) fn block<T>(advance: impl FnOnce(&mut Wait<'_, '_>) -> Poll<T>) -> T {
+    match advance(&mut Wait::Forever) {
+        Poll::Ready(value) => value,
+        Poll::Pending => unreachable!("a wait without deadline ended with nothing"),
+    }
+}
+
 /// The scheduler's end.
 #[derive(Debug)]
 pub(super) struct EventSender(Arc<Shared>);

@@ -21,7 +21,7 @@ use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend::{self, Abort, Context, ContextOptions, Token};
 
 pub use events::CancelHandle;
-pub(crate) use events::{Event, EventReceiver, Wait};
+pub(crate) use events::{Event, EventReceiver, Wait, block};
 pub(crate) use sampler::Sampling;
 use scheduler::Scheduler;
 use sequence::{Place, Sequence};

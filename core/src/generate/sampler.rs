@@ -154,8 +154,8 @@ impl Sampler {
     }
 
     fn draw_from_candidates(&mut self, weight: &Weight) -> Option<Token> {
-        let mut left = self.mass(weight);
-        left *= self.uniform();
+        let mass = self.mass(weight);
+        let mut left = self.uniform() * mass;
         for candidate in &self.candidates {
             left -= weight.of(candidate.logit);
             if left < 0.0 {

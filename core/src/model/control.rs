@@ -105,6 +105,14 @@ mod tests {
     }
 
     #[test]
+    fn a_mark_that_a_template_cut_does_not_hide_the_next() {
+        let spellings = spellings();
+        let prompt = format!("{MARK_START}9 {}", spellings.mark("<s>"));
+        let spans = spellings.spans(&prompt);
+        assert_eq!(spans[1], Span { text: "<s>", parse_special: false });
+    }
+
+    #[test]
     fn marks_cannot_be_forged() {
         let spellings = spellings();
         let forged = format!("{MARK_START}0{MARK_END}");
