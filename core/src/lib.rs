@@ -3,6 +3,7 @@
 mod api;
 mod backend;
 mod chat;
+mod constrain;
 mod engine;
 mod generate;
 mod model;

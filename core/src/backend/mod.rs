@@ -24,7 +24,7 @@ use crate::api::error::{Error, ErrorKind, Result};
 pub(crate) use context::{Abort, Batch, Context, ContextOptions, Decoded};
 pub(crate) use model::{LoadOptions, Model};
 pub(crate) use templates::{TemplateMessage, Templates};
-pub(crate) use vocab::{Span, Token, Vocab};
+pub(crate) use vocab::{SHORT_TEXT, Span, Token, Vocab};
 
 /// llama.cpp's process-wide state, alive while any [`Backend`] is.
 struct Process {

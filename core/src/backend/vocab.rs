@@ -17,6 +17,9 @@ pub(crate) type Token = i32;
 const STACK_BASE: usize = 8 << 20;
 const STACK_PER_BYTE: usize = 1024;
 
+/// The longest text that [`Vocab::tokenize_short`] takes, in bytes: well inside any thread's stack.
+pub(crate) const SHORT_TEXT: usize = 512;
+
 /// A part of a text to tokenise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span<'a> {
@@ -33,7 +36,7 @@ pub(crate) struct Vocab {
     raw: *const sys::llama_vocab,
     pieces: Pieces,
     end_of_generation: Vec<bool>,
-    control_texts: Vec<String>,
+    controls: Vec<(Token, String)>,
     bos: Option<Token>,
 }
 
@@ -70,7 +73,7 @@ impl Vocab {
                 raw,
                 pieces: Pieces::read(raw, size),
                 end_of_generation: (0..size).map(|token| sys::llama_vocab_is_eog(raw, token)).collect(),
-                control_texts: control_texts(raw, size),
+                controls: control_tokens(raw, size),
                 bos: (adds_bos && bos >= 0).then_some(bos),
             }
         }
@@ -96,14 +99,19 @@ impl Vocab {
         usize::try_from(token).ok().and_then(|index| self.end_of_generation.get(index)).copied().unwrap_or(false)
     }
 
-    /// The spellings of control tokens, such as `<|im_end|>`.
-    pub(crate) fn control_texts(&self) -> &[String] {
-        &self.control_texts
+    /// The control tokens with their spellings, such as `<|im_end|>`.
+    pub(crate) fn control_tokens(&self) -> &[(Token, String)] {
+        &self.controls
     }
 
     /// The token every text starts with, where the model wants one.
     pub(crate) fn bos(&self) -> Option<Token> {
         self.bos
+    }
+
+    /// The spellings of control tokens.
+    pub(crate) fn control_texts(&self) -> Vec<String> {
+        self.controls.iter().map(|(_, text)| text.clone()).collect()
     }
 
     /// Text to tokens, without a leading or trailing special token.
@@ -126,6 +134,17 @@ impl Vocab {
                 .join()
                 .unwrap_or_else(|_| Err(Error::internal("tokenising failed")))
         })
+    }
+
+    /// Text of at most [`SHORT_TEXT`] bytes to tokens, on the calling thread. The
+    /// spellings of control tokens stay text.
+    pub(crate) fn tokenize_short(&self, text: &str) -> Result<Vec<Token>> {
+        if text.len() > SHORT_TEXT {
+            return Err(Error::internal("the text is too long to be tokenised on this thread"));
+        }
+        let mut tokens = Vec::new();
+        self.append_tokens(Span { text, parse_special: false }, &mut tokens)?;
+        Ok(tokens)
     }
 
     fn append_tokens(&self, span: Span<'_>, tokens: &mut Vec<Token>) -> Result<()> {
@@ -218,8 +237,8 @@ unsafe fn append_piece(raw: *const sys::llama_vocab, token: Token, special: bool
 /// # Safety
 ///
 /// As [`Vocab::new`]; `size` is the vocabulary's size.
-unsafe fn control_texts(raw: *const sys::llama_vocab, size: i32) -> Vec<String> {
-    let mut texts = Vec::new();
+unsafe fn control_tokens(raw: *const sys::llama_vocab, size: i32) -> Vec<(Token, String)> {
+    let mut tokens = Vec::new();
     for token in 0..size {
         // SAFETY: forwarded from the caller; `token` is below `size`.
         let attributes = unsafe { sys::llama_vocab_get_attr(raw, token) };
@@ -231,9 +250,9 @@ unsafe fn control_texts(raw: *const sys::llama_vocab, size: i32) -> Vec<String> 
         // SAFETY: as above.
         unsafe { append_piece(raw, token, true, &mut bytes) };
         match String::from_utf8(bytes) {
-            Ok(text) if !text.is_empty() => texts.push(text),
+            Ok(text) if !text.is_empty() => tokens.push((token, text)),
             _ => {}
         }
     }
-    texts
+    tokens
 }

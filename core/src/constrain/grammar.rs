@@ -1,0 +1,294 @@
+//! Compiled grammars and the state of one sequence inside one.
+
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use llguidance::api::{ParserLimits, TopLevelGrammar};
+use llguidance::earley::SlicedBiasComputer;
+use llguidance::{Matcher, ParserFactory, TokenParser};
+use lru::LruCache;
+use parking_lot::Mutex;
+use toktrie::{InferenceCapabilities, SimpleVob, TokenId};
+
+use super::tokens;
+use crate::api::error::{Error, ErrorKind, Result};
+use crate::backend::{self, Token};
+
+/// How many compiled grammars a model keeps.
+const CACHED_GRAMMARS: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
+
+/// How many bytes of lexer states the kept grammars may hold together.
+const CACHED_BYTES: usize = 256 << 20;
+
+/// The longest grammar that is compiled, in bytes.
+const MAX_SOURCE: usize = 8 << 20;
+
+/// Stack of the compiling thread. llguidance walks rules and properties
+/// recursively; the pages are only touched when used.
+const COMPILE_STACK: usize = 256 << 20;
+
+/// What a grammar may cost. A caller's schema, regex or Lark text is not to be
+/// trusted: too costly is an error of the request (SO9).
+fn limits() -> ParserLimits {
+    ParserLimits {
+        // About 1.5 kB each.
+        max_lexer_states: 50_000,
+        // Errors go to callers, who know their own grammar.
+        verbose_errors: false,
+        ..ParserLimits::default()
+    }
+}
+
+/// Compiles grammars for one model's vocabulary. Cheap to clone.
+///
+/// Built once a model; that takes a part of a second, since the vocabulary is
+/// sorted into tries.
+#[derive(Clone)]
+pub(crate) struct TokenEnv(Arc<Compiler>);
+
+struct Compiler {
+    factory: ParserFactory,
+    cache: Mutex<LruCache<String, Grammar>>,
+}
+
+impl fmt::Debug for TokenEnv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenEnv").finish_non_exhaustive()
+    }
+}
+
+impl TokenEnv {
+    pub(crate) fn new(model: &Arc<backend::Model>) -> Result<Self> {
+        let capabilities = InferenceCapabilities { ff_tokens: true, ..InferenceCapabilities::default() };
+        let mut factory = quietly(|| {
+            ParserFactory::new(&tokens::environment(model)?, capabilities, &SlicedBiasComputer::general_slices())
+                .map_err(|error| Error::internal(format!("the vocabulary cannot be used for grammars: {error}")))
+        })
+        .unwrap_or_else(|| Err(Error::internal("the vocabulary cannot be used for grammars")))?;
+        factory.quiet();
+        *factory.limits_mut() = limits();
+        Ok(TokenEnv(Arc::new(Compiler { factory, cache: Mutex::new(LruCache::new(CACHED_GRAMMARS)) })))
+    }
+
+    /// Compiles a grammar in llguidance's Lark dialect, or finds it compiled
+    /// (SO15). The grammar's faults, too great a cost among them, are a 400
+    /// without `param`: the caller knows where the text came from.
+    pub(crate) fn compile(&self, lark: &str) -> Result<Grammar> {
+        if let Some(grammar) = self.cached(lark) {
+            return Ok(grammar);
+        }
+        if lark.len() > MAX_SOURCE {
+            return Err(too_complex(format!("it is longer than {} MiB", MAX_SOURCE >> 20)));
+        }
+        let parser = thread::scope(|scope| {
+            thread::Builder::new()
+                .name("zerohop-grammar".to_owned())
+                .stack_size(COMPILE_STACK)
+                .spawn_scoped(scope, || self.parse(lark))
+                .map_err(|error| {
+                    Error::new(ErrorKind::Unavailable, "no memory for compiling a grammar").with_source(error)
+                })?
+                .join()
+                .unwrap_or_else(|_| Err(too_complex("llguidance failed")))
+        })?;
+        let grammar = Grammar(Arc::new(Compiled { hash: hash(lark), parser, broken: AtomicBool::new(false) }));
+        self.keep(lark, &grammar);
+        Ok(grammar)
+    }
+
+    fn parse(&self, lark: &str) -> Result<TokenParser> {
+        quietly(|| {
+            let mut parser = self
+                .0
+                .factory
+                .create_parser(TopLevelGrammar::from_lark(lark.to_owned()))
+                .map_err(|error| Error::new(ErrorKind::InvalidRequest, reason(&format!("{error:#}"))))?;
+            parser.start_without_prompt();
+            Ok(parser)
+        })
+        .unwrap_or_else(|| Err(too_complex("llguidance failed")))
+    }
+
+    fn cached(&self, lark: &str) -> Option<Grammar> {
+        let mut cache = self.0.cache.lock();
+        let grammar = cache.get(lark)?.clone();
+        if grammar.0.broken.load(Ordering::Relaxed) {
+            cache.pop(lark);
+            return None;
+        }
+        Some(grammar)
+    }
+
+    /// Keeps a compiled grammar, and lets the oldest go while all together are
+    /// too large; their states grow as they are used.
+    fn keep(&self, lark: &str, grammar: &Grammar) {
+        let mut cache = self.0.cache.lock();
+        cache.put(lark.to_owned(), grammar.clone());
+        while cache.len() > 1
+            && cache.iter().map(|(source, kept)| source.len() + kept.bytes()).sum::<usize>() > CACHED_BYTES
+        {
+            cache.pop_lru();
+        }
+    }
+}
+
+/// A compiled grammar. Cheap to clone; all sequences inside it share what has
+/// been worked out about its lexemes.
+#[derive(Clone)]
+pub(crate) struct Grammar(Arc<Compiled>);
+
+struct Compiled {
+    hash: u64,
+    /// A parser at the start of the text, to be cloned.
+    parser: TokenParser,
+    /// Whether a sequence has failed inside llguidance, which may leave what
+    /// they share unusable.
+    broken: AtomicBool,
+}
+
+impl fmt::Debug for Grammar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grammar").field("hash", &self.0.hash).finish_non_exhaustive()
+    }
+}
+
+impl Grammar {
+    /// The same for the same source, within this process.
+    pub(crate) fn hash(&self) -> u64 {
+        self.0.hash
+    }
+
+    /// The state of a sequence that has no tokens yet.
+    pub(crate) fn start(&self) -> Result<Constraint> {
+        let matcher = quietly(|| Matcher::new(Ok(self.0.parser.clone())))
+            .ok_or_else(|| Error::internal("a grammar could not be started"))?;
+        Ok(Constraint { grammar: self.clone(), matcher, mask: None })
+    }
+
+    fn bytes(&self) -> usize {
+        // The statistics are behind a lock that a failed sequence has poisoned.
+        if self.0.broken.load(Ordering::Relaxed) {
+            return 0;
+        }
+        quietly(|| self.0.parser.parser.lexer_stats().num_bytes).unwrap_or(0)
+    }
+}
+
+/// Where one sequence is inside its grammar.
+pub(crate) struct Constraint {
+    grammar: Grammar,
+    matcher: Matcher,
+    /// The tokens allowed next, once computed.
+    mask: Option<SimpleVob>,
+}
+
+impl fmt::Debug for Constraint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Constraint").field("grammar", &self.grammar).finish_non_exhaustive()
+    }
+}
+
+impl Constraint {
+    /// Computes which tokens are allowed next. Takes its time, so it is best
+    /// called while the model computes; the answer is kept until
+    /// [`accept`](Self::accept).
+    pub(crate) fn compute_mask(&mut self) -> Result<()> {
+        if self.mask.is_none() {
+            let mask = self.guarded(|matcher| matcher.compute_mask_or_eos())?;
+            self.mask = Some(mask);
+        }
+        Ok(())
+    }
+
+    /// Takes the tokens that are not allowed next out of the choice. The ends of
+    /// generation stay in it exactly where the grammar may end.
+    pub(crate) fn apply(&mut self, logits: &mut [f32]) -> Result<()> {
+        self.compute_mask()?;
+        let words = self.mask.as_ref().map(SimpleVob::as_slice).unwrap_or_default();
+        for (index, chunk) in logits.chunks_mut(32).enumerate() {
+            match words.get(index).copied().unwrap_or(0) {
+                0 => chunk.fill(f32::NEG_INFINITY),
+                u32::MAX => {}
+                word => {
+                    for (bit, logit) in chunk.iter_mut().enumerate() {
+                        if word >> bit & 1 == 0 {
+                            *logit = f32::NEG_INFINITY;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on by one token.
+    pub(crate) fn accept(&mut self, token: Token) -> Result<()> {
+        self.mask = None;
+        let token = TokenId::try_from(token).map_err(|_| Error::internal(format!("there is no token {token}")))?;
+        self.guarded(|matcher| {
+            // A finished matcher takes no token, but an end of generation is
+            // what it has been waiting for.
+            if matcher.is_stopped() && matcher.tok_env()?.tok_trie().eos_tokens().contains(&token) {
+                return Ok(());
+            }
+            matcher.consume_token(token)
+        })
+    }
+
+    /// The tokens that must come next, as the model's tokeniser would cut them.
+    /// They still go through [`accept`](Self::accept), one by one.
+    pub(crate) fn forced(&mut self) -> Result<Vec<Token>> {
+        if self.is_finished() {
+            return Ok(Vec::new());
+        }
+        let tokens = self.guarded(|matcher| Ok(matcher.compute_ff_tokens()))?;
+        Ok(tokens.into_iter().map(TokenId::cast_signed).collect())
+    }
+
+    /// Whether only the end may follow.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.matcher.is_stopped()
+    }
+
+    fn guarded<T>(&mut self, run: impl FnOnce(&mut Matcher) -> anyhow::Result<T>) -> Result<T> {
+        let outcome = quietly(|| run(&mut self.matcher));
+        let failed = match outcome {
+            Some(Ok(value)) if !self.matcher.is_error() => return Ok(value),
+            Some(Ok(_)) => self.matcher.get_error().unwrap_or_default(),
+            Some(Err(error)) => error.to_string(),
+            None => "llguidance failed".to_owned(),
+        };
+        self.grammar.0.broken.store(true, Ordering::Relaxed);
+        Err(Error::new(ErrorKind::InvalidRequest, format!("the grammar cannot be followed: {}", reason(&failed))))
+    }
+}
+
+/// Runs code of llguidance, which may panic on grammars that nobody has tried.
+fn quietly<T>(run: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(run)).ok()
+}
+
+fn too_complex(reason: impl fmt::Display) -> Error {
+    Error::new(ErrorKind::InvalidRequest, format!("the grammar is too complex: {reason}"))
+}
+
+/// llguidance's reason, without the backtrace and the state that it may append.
+fn reason(error: &str) -> String {
+    const LONGEST: usize = 600;
+    let error = error.split("\n<").next().unwrap_or(error).trim();
+    match error.split_once("panic: ") {
+        Some((_, message)) => format!("llguidance failed: {}", &message[..message.floor_char_boundary(LONGEST)]),
+        None => error[..error.floor_char_boundary(LONGEST)].to_owned(),
+    }
+}
+
+fn hash(source: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    source.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,16 @@
+//! Holding generated text to a grammar: JSON schemas, regular expressions, Lark.
+//!
+//! [`schema`] checks a caller's schema and says what is to be enforced, [`lark`]
+//! writes grammars, [`TokenEnv`] compiles them for a model's vocabulary, and a
+//! [`Constraint`] follows one sequence through one. Only this module names
+//! llguidance.
+#![allow(dead_code, unused_imports, reason = "the modules that use it are written at the same time")]
+
+mod grammar;
+pub(crate) mod lark;
+mod tokens;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use grammar::{Constraint, Grammar, TokenEnv};
