@@ -76,6 +76,42 @@ impl Bare {
         Ok(Run { context, batch, newest, position: i32::try_from(prompt.len())? })
     }
 
+    /// Greedily answers all prompts together with `tokens` tokens each, in one
+    /// context: each prompt in a batch of its own, then one token of every answer
+    /// in each batch.
+    pub fn answer_together(&self, prompts: &[Vec<LlamaToken>], tokens: usize, threads: i32) -> Result<(), Error> {
+        let cells: usize = prompts.iter().map(|prompt| prompt.len() + tokens).sum();
+        let params = LlamaContextParams::default()
+            .with_n_ctx(NonZeroU32::new(u32::try_from(cells)?))
+            .with_n_seq_max(u32::try_from(prompts.len())?)
+            .with_kv_unified(true)
+            .with_flash_attention_policy(LLAMA_FLASH_ATTN_TYPE_DISABLED)
+            .with_n_threads(threads)
+            .with_n_threads_batch(threads);
+        let mut context = self.model.new_context(&self.backend, params)?;
+        let mut batch = LlamaBatch::new(512, 1);
+        let mut newest = Vec::new();
+        for (sequence, prompt) in (0i32..).zip(prompts) {
+            batch.clear();
+            for (position, &token) in (0i32..).zip(prompt) {
+                batch.add(token, position, &[sequence], position + 1 == i32::try_from(prompt.len())?)?;
+            }
+            context.decode(&mut batch)?;
+            newest.push(argmax(context.get_logits_ith(batch.n_tokens() - 1)));
+        }
+        for step in 1..tokens {
+            batch.clear();
+            for ((sequence, prompt), &token) in (0i32..).zip(prompts).zip(&newest) {
+                batch.add(token, i32::try_from(prompt.len() + step - 1)?, &[sequence], true)?;
+            }
+            context.decode(&mut batch)?;
+            for (row, newest) in (0i32..).zip(&mut newest) {
+                *newest = argmax(context.get_logits_ith(row));
+            }
+        }
+        Ok(())
+    }
+
     /// The prompt's tokens.
     pub fn tokenize(&self, prompt: &str) -> Vec<LlamaToken> {
         self.model.vocab().tokenize(prompt.as_bytes(), true, true)

@@ -24,6 +24,10 @@ const CALLERS: usize = 16;
 enum Kind {
     /// Generating one answer in the bare loop.
     Bare,
+    /// Whole answers in the bare loop, one after another.
+    BareOne,
+    /// Whole answers in the bare loop, all in the same batches.
+    BareMany,
     /// Generating one streamed answer.
     Stream,
     /// Whole calls one after another.
@@ -32,8 +36,10 @@ enum Kind {
     ManyCallers,
 }
 
-const KINDS: [(&str, Kind); 4] = [
+const KINDS: [(&str, Kind); 6] = [
     ("bare", Kind::Bare),
+    ("bare-one", Kind::BareOne),
+    ("bare-many", Kind::BareMany),
     ("stream", Kind::Stream),
     ("one-caller", Kind::OneCaller),
     ("many-callers", Kind::ManyCallers),
@@ -61,12 +67,18 @@ fn report(model: &str, rounds: usize) -> Result<(), Error> {
             figures.push(measure_in_child(name, model)?);
         }
     }
-    let [bare, stream, one, many] = figures.map(median);
+    let [bare, bare_one, bare_many, stream, one, many] = figures.map(median);
     println!("{TOKENS} tokens an answer, {CALLERS} callers, median of {rounds} rounds, tokens per second:");
     println!("  bare loop, generating       {bare:7.1}");
     println!("  one stream, generating      {stream:7.1}   {:.2} of the bare loop", stream / bare);
-    println!("  one caller, whole calls     {one:7.1}");
-    println!("  {CALLERS} callers, whole calls    {many:7.1}   {:.2} times one caller", many / one);
+    println!("  bare loop, one after another{bare_one:7.1}");
+    println!("  bare loop, {CALLERS} in a batch    {bare_many:7.1}   {:.2} times one after another", bare_many / bare_one);
+    println!("  one caller, whole calls     {one:7.1}   {:.2} of the bare loop", one / bare_one);
+    println!(
+        "  {CALLERS} callers, whole calls    {many:7.1}   {:.2} times one caller, {:.2} of the bare loop",
+        many / one,
+        many / bare_many
+    );
     Ok(())
 }
 
@@ -86,6 +98,8 @@ fn median(mut figures: Vec<f64>) -> f64 {
 fn measure(kind: Kind, model: &str) -> Result<f64, Error> {
     match kind {
         Kind::Bare => bare(model),
+        Kind::BareOne => bare_answers(model, 4, 1),
+        Kind::BareMany => bare_answers(model, 2 * CALLERS, CALLERS),
         Kind::Stream => stream(&engine(model)?),
         Kind::OneCaller => callers(&engine(model)?, 1),
         Kind::ManyCallers => callers(&engine(model)?, CALLERS),
@@ -108,11 +122,33 @@ fn request(index: usize) -> CreateChatCompletionRequest {
         .max_completion_tokens(TOKENS)
 }
 
+fn threads() -> Result<i32, Error> {
+    Ok(i32::try_from(std::thread::available_parallelism()?.get())?)
+}
+
+/// A question as Qwen's template renders it.
+fn prompt(index: usize) -> String {
+    format!(
+        "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n\
+         <|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n",
+        question(index)
+    )
+}
+
+/// Whole answers, `together` at a time.
+fn bare_answers(model: &str, answers: usize, together: usize) -> Result<f64, Error> {
+    let bare = Bare::load(model)?;
+    let prompts: Vec<_> = (0..answers).map(|index| bare.tokenize(&prompt(index))).collect();
+    let started = Instant::now();
+    for prompts in prompts.chunks(together) {
+        bare.answer_together(prompts, TOKENS as usize, threads()?)?;
+    }
+    Ok(f64::from(TOKENS) * answers as f64 / started.elapsed().as_secs_f64())
+}
+
 fn bare(model: &str) -> Result<f64, Error> {
     let bare = Bare::load(model)?;
-    let threads = i32::try_from(std::thread::available_parallelism()?.get())?;
-    let prompt = format!("<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n", question(0));
-    let mut run = bare.start(&bare.tokenize(&prompt), TOKENS as usize, threads)?;
+    let mut run = bare.start(&bare.tokenize(&prompt(0)), TOKENS as usize, threads()?)?;
     let started = Instant::now();
     for _ in 1..TOKENS {
         run.step()?;

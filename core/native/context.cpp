@@ -39,13 +39,20 @@ extern "C" int32_t zerohop_native_decode(llama_context * context, llama_batch ba
     });
 }
 
-extern "C" const float * zerohop_native_logits(llama_context * context, int32_t index) {
-    return guard<const float *>(nullptr, nullptr, [&] { return llama_get_logits_ith(context, index); });
+extern "C" float * zerohop_native_logits(llama_context * context, int32_t index) {
+    return guard<float *>(nullptr, nullptr, [&] { return llama_get_logits_ith(context, index); });
 }
 
 extern "C" bool zerohop_native_sequence_remove(llama_context * context, llama_seq_id sequence, llama_pos from) {
     return guard<bool>(false, nullptr,
                        [&] { return llama_memory_seq_rm(llama_get_memory(context), sequence, from, -1); });
+}
+
+extern "C" void zerohop_native_sequence_copy(llama_context * context, llama_seq_id from, llama_seq_id to) {
+    guard<int>(0, nullptr, [&] {
+        llama_memory_seq_cp(llama_get_memory(context), from, to, -1, -1);
+        return 0;
+    });
 }
 
 extern "C" int32_t zerohop_native_tokenize(const llama_vocab * vocab, const char * text, int32_t text_len,

@@ -32,10 +32,13 @@ void                   zerohop_native_context_free(struct llama_context * contex
 int32_t zerohop_native_decode(struct llama_context * context, struct llama_batch batch, char ** error);
 
 // NULL when the batch's token `index` was not asked for logits.
-const float * zerohop_native_logits(struct llama_context * context, int32_t index);
+float * zerohop_native_logits(struct llama_context * context, int32_t index);
 
 // Removes positions [from, end) of one sequence; `from` < 0 removes all of it.
 bool zerohop_native_sequence_remove(struct llama_context * context, llama_seq_id sequence, llama_pos from);
+
+// Lets sequence `to` begin with all that `from` has in the cache.
+void zerohop_native_sequence_copy(struct llama_context * context, llama_seq_id from, llama_seq_id to);
 
 // llama_tokenize's result; INT32_MIN when it threw or overflowed.
 int32_t zerohop_native_tokenize(const struct llama_vocab * vocab, const char * text, int32_t text_len,

@@ -15,7 +15,7 @@ use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::models::{ListObject, Model, ModelList, ModelObject};
 use crate::backend::{self, ContextOptions};
 use crate::chat::{self, ChatCompletionStream, PendingChatCompletion, ReplyHead};
-use crate::generate::{Generator, GeneratorOptions, SLICE};
+use crate::generate::{DRAFT, EXTRA, Generator, GeneratorOptions, SLICE};
 use crate::model::{LoadedModel, ModelInfo, ModelOptions};
 use crate::router::{self, Body, Pending};
 
@@ -129,8 +129,9 @@ impl ServedModel {
         let generator_options = GeneratorOptions {
             context: ContextOptions {
                 cells: model.info.context_length,
-                batch: u32::try_from(SLICE).unwrap_or(u32::MAX) + parallel,
+                batch: limit(SLICE + EXTRA) + parallel,
                 sequences: parallel,
+                outputs: parallel + limit(DRAFT),
                 threads,
                 kv_type: options.kv_type,
             },
@@ -145,6 +146,10 @@ impl ServedModel {
     fn answers_to(&self, name: &str) -> bool {
         self.model.info.id == name || self.model.info.aliases.iter().any(|alias| alias == name)
     }
+}
+
+fn limit(tokens: usize) -> u32 {
+    u32::try_from(tokens).unwrap_or(u32::MAX)
 }
 
 fn available_threads() -> u32 {

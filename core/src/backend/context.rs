@@ -22,6 +22,8 @@ pub(crate) struct ContextOptions {
     pub(crate) batch: u32,
     /// Sequences alive at once.
     pub(crate) sequences: u32,
+    /// Tokens of one batch whose logits are asked for at most.
+    pub(crate) outputs: u32,
     /// Threads for computing.
     pub(crate) threads: u32,
     /// Type of the KV cache's cells.
@@ -121,18 +123,49 @@ impl Context {
         }
     }
 
-    /// The logits of the batch's token `index`, one for each token of the
-    /// vocabulary, valid until the next decode.
-    pub(crate) fn logits(&self, index: usize) -> Result<&[f32]> {
-        let index = i32::try_from(index).map_err(|_| Error::internal("a batch index is out of range"))?;
-        // SAFETY: the context is live; an index without logits gives NULL.
-        let logits = unsafe { native::zerohop_native_logits(self.raw.as_ptr(), index) };
-        if logits.is_null() {
-            return Err(Error::internal("llama.cpp has no logits for a token that asked for them"));
+    /// The logits of the batch's tokens at `indexes`, no two of them equal: a row
+    /// for each, one number for each token of the vocabulary, valid until the
+    /// next decode.
+    pub(crate) fn logits(&mut self, indexes: &[usize]) -> Result<Vec<&mut [f32]>> {
+        let mut sorted = indexes.to_vec();
+        sorted.sort_unstable();
+        if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(Error::internal("the rows of logits asked for are not different"));
         }
-        // SAFETY: llama.cpp keeps a row of vocabulary size there until the next
-        // decode, which needs `&mut self`.
-        Ok(unsafe { slice::from_raw_parts(logits, self.model.vocab().len()) })
+        let length = self.model.vocab().len();
+        indexes
+            .iter()
+            .map(|&index| {
+                let index = i32::try_from(index).map_err(|_| Error::internal("a batch index is out of range"))?;
+                // SAFETY: the context is live; an index without logits gives NULL.
+                let logits = unsafe { native::zerohop_native_logits(self.raw.as_ptr(), index) };
+                if logits.is_null() {
+                    return Err(Error::internal("llama.cpp has no logits for a token that asked for them"));
+                }
+                // SAFETY: llama.cpp keeps a row of vocabulary size there until the
+                // next decode, which needs `&mut self`; different indexes have
+                // different rows, and nobody else reads them.
+                Ok(unsafe { slice::from_raw_parts_mut(logits, length) })
+            })
+            .collect()
+    }
+
+    /// Lets the sequence `to`, which must be empty, begin with all that `from` has
+    /// in the cache. Shares the cells where the model's kind of cache can.
+    pub(crate) fn copy(&mut self, from: i32, to: i32) {
+        // SAFETY: the context is live, and both ids are below its maximum, because
+        // the scheduler hands out no others.
+        unsafe { native::zerohop_native_sequence_copy(self.raw.as_ptr(), from, to) };
+    }
+
+    /// Forgets a sequence's tokens from `position` on. Only for models that
+    /// [`can_rewind`](Model::can_rewind).
+    pub(crate) fn rewind(&mut self, sequence: i32, position: usize) -> Result<()> {
+        let position = i32::try_from(position).map_err(|_| Error::internal("a position is out of range"))?;
+        // SAFETY: the context is live; an impossible removal changes nothing and
+        // gives false.
+        let removed = unsafe { native::zerohop_native_sequence_remove(self.raw.as_ptr(), sequence, position) };
+        removed.then_some(()).ok_or_else(|| Error::internal("this model's cache cannot forget single tokens"))
     }
 
     /// Forgets a sequence.
@@ -165,7 +198,7 @@ fn context_params(options: &ContextOptions, abort: &Abort) -> sys::llama_context
     params.n_batch = options.batch;
     params.n_ubatch = options.batch;
     params.n_seq_max = options.sequences;
-    params.n_outputs_max = options.sequences;
+    params.n_outputs_max = options.outputs;
     params.n_threads = threads;
     params.n_threads_batch = threads;
     params.kv_unified = true;

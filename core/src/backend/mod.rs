@@ -24,7 +24,11 @@ use crate::api::error::{Error, ErrorKind, Result};
 pub(crate) use context::{Abort, Batch, Context, ContextOptions, Decoded};
 pub(crate) use model::{LoadOptions, Model};
 pub(crate) use templates::{TemplateMessage, Templates};
+<<<<<<< Updated upstream
 pub(crate) use vocab::{SHORT_TEXT, Span, Token, Vocab};
+=======
+pub(crate) use vocab::{Control, Span, Token, Vocab};
+>>>>>>> Stashed changes
 
 /// llama.cpp's process-wide state, alive while any [`Backend`] is.
 struct Process {

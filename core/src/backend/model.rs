@@ -84,6 +84,18 @@ impl Model {
         unsafe { sys::llama_model_has_decoder(self.raw()) && !sys::llama_model_has_encoder(self.raw()) }
     }
 
+    /// Whether a sequence's newest tokens can be taken back from the cache: not
+    /// from a recurrent state, and not where a sliding window may have dropped
+    /// the old tokens that would be needed again.
+    pub(crate) fn can_rewind(&self) -> bool {
+        // SAFETY: the model is live.
+        unsafe {
+            !sys::llama_model_is_recurrent(self.raw())
+                && !sys::llama_model_is_hybrid(self.raw())
+                && sys::llama_model_n_swa(self.raw()) == 0
+        }
+    }
+
     pub(super) fn raw(&self) -> *mut sys::llama_model {
         raw_model(&self.inner)
     }

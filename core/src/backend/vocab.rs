@@ -36,8 +36,21 @@ pub(crate) struct Vocab {
     raw: *const sys::llama_vocab,
     pieces: Pieces,
     end_of_generation: Vec<bool>,
+<<<<<<< Updated upstream
     controls: Vec<(Token, String)>,
+=======
+    /// In token order.
+    controls: Vec<Control>,
+>>>>>>> Stashed changes
     bos: Option<Token>,
+}
+
+/// A control token, such as `<|im_end|>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Control {
+    pub(crate) token: Token,
+    /// How it is spelled where control tokens are parsed.
+    pub(crate) spelling: String,
 }
 
 // SAFETY: llama.cpp documents its tokenising API as thread-safe, and a
@@ -73,7 +86,11 @@ impl Vocab {
                 raw,
                 pieces: Pieces::read(raw, size),
                 end_of_generation: (0..size).map(|token| sys::llama_vocab_is_eog(raw, token)).collect(),
+<<<<<<< Updated upstream
                 controls: control_tokens(raw, size),
+=======
+                controls: controls(raw, size),
+>>>>>>> Stashed changes
                 bos: (adds_bos && bos >= 0).then_some(bos),
             }
         }
@@ -99,9 +116,26 @@ impl Vocab {
         usize::try_from(token).ok().and_then(|index| self.end_of_generation.get(index)).copied().unwrap_or(false)
     }
 
+<<<<<<< Updated upstream
     /// The control tokens with their spellings, such as `<|im_end|>`.
     pub(crate) fn control_tokens(&self) -> &[(Token, String)] {
         &self.controls
+=======
+    /// The control tokens that have a spelling, in token order.
+    pub(crate) fn controls(&self) -> &[Control] {
+        &self.controls
+    }
+
+    /// The spelling of a token, if it is a control token.
+    pub(crate) fn control_spelling(&self, token: Token) -> Option<&str> {
+        let index = self.controls.binary_search_by_key(&token, |control| control.token).ok()?;
+        Some(&self.controls[index].spelling)
+    }
+
+    /// The tokens that end a turn or the text.
+    pub(crate) fn end_of_generation(&self) -> impl Iterator<Item = Token> {
+        (0..).zip(&self.end_of_generation).filter(|(_, ends)| **ends).map(|(token, _)| token)
+>>>>>>> Stashed changes
     }
 
     /// The token every text starts with, where the model wants one.
@@ -237,8 +271,13 @@ unsafe fn append_piece(raw: *const sys::llama_vocab, token: Token, special: bool
 /// # Safety
 ///
 /// As [`Vocab::new`]; `size` is the vocabulary's size.
+<<<<<<< Updated upstream
 unsafe fn control_tokens(raw: *const sys::llama_vocab, size: i32) -> Vec<(Token, String)> {
     let mut tokens = Vec::new();
+=======
+unsafe fn controls(raw: *const sys::llama_vocab, size: i32) -> Vec<Control> {
+    let mut controls = Vec::new();
+>>>>>>> Stashed changes
     for token in 0..size {
         // SAFETY: forwarded from the caller; `token` is below `size`.
         let attributes = unsafe { sys::llama_vocab_get_attr(raw, token) };
@@ -250,9 +289,17 @@ unsafe fn control_tokens(raw: *const sys::llama_vocab, size: i32) -> Vec<(Token,
         // SAFETY: as above.
         unsafe { append_piece(raw, token, true, &mut bytes) };
         match String::from_utf8(bytes) {
+<<<<<<< Updated upstream
             Ok(text) if !text.is_empty() => tokens.push((token, text)),
             _ => {}
         }
     }
     tokens
+=======
+            Ok(spelling) if !spelling.is_empty() => controls.push(Control { token, spelling }),
+            _ => {}
+        }
+    }
+    controls
+>>>>>>> Stashed changes
 }

@@ -12,7 +12,7 @@ use crate::api::chat_reply::{
 };
 use crate::api::content::Role;
 use crate::api::error::Result;
-use crate::generate::{CancelHandle, Event, EventReceiver, Finish, StopReason, Wait, block};
+use crate::generate::{CancelHandle, EventReceiver, Finish, Progress, StopReason, Wait, block};
 
 /// What a reply, or all chunks of a stream, have in common (CR1, CS2).
 #[derive(Debug)]
@@ -94,9 +94,9 @@ impl PendingChatCompletion {
     /// it gave one.
     pub(crate) fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Result<ChatCompletion>> {
         loop {
-            match self.events.next(wait) {
-                Poll::Ready(Ok(Event::Text(text))) => self.text.push_str(&text),
-                Poll::Ready(Ok(Event::Finished(finish))) => {
+            match self.events.next(wait).map_ok(|event| event.progress) {
+                Poll::Ready(Ok(Progress::Text(text, _))) => self.text.push_str(&text),
+                Poll::Ready(Ok(Progress::Finished(finish))) => {
                     let text = std::mem::take(&mut self.text);
                     return Poll::Ready(Ok(self.head.completion(text, &finish)));
                 }

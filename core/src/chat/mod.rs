@@ -8,8 +8,9 @@ mod stream;
 
 use crate::api::chat::CreateChatCompletionRequest;
 use crate::api::error::{Error, Result};
-use crate::generate::{EventReceiver, GenerationRequest, Generator, Sampling};
+use crate::generate::{EventReceiver, GenerationRequest, Generator, Penalties, Sampling};
 use crate::model::LoadedModel;
+use std::sync::Arc;
 
 pub(crate) use assemble::{PendingChatCompletion, ReplyHead};
 pub use stream::{ChatCompletionAsyncStream, ChatCompletionStream};
@@ -32,11 +33,18 @@ pub(crate) fn submit(
     if prompt.len() + max_tokens.unwrap_or(1) > context_length {
         return Err(prompt::context_exceeded(context_length, prompt.len(), max_tokens));
     }
-    generator.submit(GenerationRequest {
+    generator.submit(&GenerationRequest {
         prompt,
+        choices: 1,
         max_tokens,
         sampling: sampling(request)?,
         stops: request.stop.as_ref().map(|stop| stop.as_slice().to_vec()).unwrap_or_default(),
+        penalties: Penalties { bias: Vec::new(), frequency: 0.0, presence: 0.0, repeat: 1.0 },
+        grammar: None,
+        top_logprobs: None,
+        thinking: None,
+        visible_controls: Arc::new([]),
+        prediction: None,
     })
 }
 

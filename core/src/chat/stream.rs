@@ -11,7 +11,7 @@ use super::assemble::{ReplyHead, finish_reason, usage};
 use crate::api::chat_reply::{ChatCompletionChunk, ChunkDelta, FinishReason};
 use crate::api::content::Role;
 use crate::api::error::Result;
-use crate::generate::{CancelHandle, Event, EventReceiver, Finish, Wait, block};
+use crate::generate::{CancelHandle, Event, EventReceiver, Finish, Progress, Wait, block};
 
 /// The chunks of one streamed chat completion, as they are generated.
 ///
@@ -83,9 +83,9 @@ impl ChatCompletionStream {
             let delta = ChunkDelta { role: Some(Role::Assistant), content: Some(String::new()), refusal: None };
             self.push(delta, None);
         }
-        match event {
-            Event::Text(text) => self.push(ChunkDelta { content: Some(text), ..ChunkDelta::default() }, None),
-            Event::Finished(finish) => self.finish(finish),
+        match event.progress {
+            Progress::Text(text, _) => self.push(ChunkDelta { content: Some(text), ..ChunkDelta::default() }, None),
+            Progress::Finished(finish) => self.finish(finish),
         }
     }
 

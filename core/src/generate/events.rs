@@ -14,14 +14,24 @@ use std::time::Instant;
 use parking_lot::{Condvar, Mutex};
 
 use super::Finish;
+use super::logprobs::TokenLogprob;
 use crate::api::error::{Error, Result};
 
 /// One step of a generation's progress.
 #[derive(Debug, Clone)]
-pub(crate) enum Event {
-    /// More text: whole characters, never part of a stop text.
-    Text(String),
-    /// The end. Nothing follows.
+pub(crate) struct Event {
+    /// Which of the request's choices it is about.
+    pub(crate) choice: usize,
+    pub(crate) progress: Progress,
+}
+
+/// How a choice has gone on.
+#[derive(Debug, Clone)]
+pub(crate) enum Progress {
+    /// More text: whole characters, never part of a stop text; and the log
+    /// probabilities of the tokens that end in it, if they were asked for.
+    Text(String, Vec<TokenLogprob>),
+    /// The choice's end.
     Finished(Finish),
 }
 
@@ -35,9 +45,10 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     events: VecDeque<Event>,
-    /// How the generation ended, if not by [`Event::Finished`].
+    /// How the generation ended, if not by the end of every choice.
     failure: Option<Error>,
-    finished: bool,
+    /// Choices that have not finished.
+    unfinished: usize,
     waker: Option<Waker>,
 }
 
@@ -59,7 +70,7 @@ impl Shared {
         self.cancelled.store(true, Ordering::Relaxed);
         // The caller need not wait for the scheduler to notice.
         self.update(|state| {
-            if !state.finished && state.failure.is_none() {
+            if state.is_open() {
                 state.events.clear();
                 state.failure = Some(Error::cancelled());
             }
@@ -87,9 +98,13 @@ pub(crate) fn block<T>(advance: impl FnOnce(&mut Wait<'_, '_>) -> Poll<T>) -> T 
     }
 }
 
-/// The scheduler's end.
+/// The scheduler's end for one choice.
 #[derive(Debug)]
-pub(super) struct EventSender(Arc<Shared>);
+pub(super) struct EventSender {
+    shared: Arc<Shared>,
+    choice: usize,
+    finished: bool,
+}
 
 /// The caller's end. Dropping it cancels the generation.
 #[derive(Debug)]
@@ -104,42 +119,54 @@ pub(crate) struct EventReceiver(Arc<Shared>);
 #[derive(Debug, Clone)]
 pub struct CancelHandle(Arc<Shared>);
 
-pub(super) fn channel() -> (EventSender, EventReceiver) {
-    let shared = Arc::new(Shared::default());
-    (EventSender(shared.clone()), EventReceiver(shared))
+/// A channel for a request of so many choices.
+pub(super) fn channel(choices: usize) -> (Vec<EventSender>, EventReceiver) {
+    let state = State { unfinished: choices, ..State::default() };
+    let shared = Arc::new(Shared { state: Mutex::new(state), ..Shared::default() });
+    let senders = (0..choices).map(|choice| EventSender { shared: shared.clone(), choice, finished: false });
+    (senders.collect(), EventReceiver(shared))
 }
 
 impl EventSender {
     /// Whether the caller has lost interest.
     pub(super) fn is_cancelled(&self) -> bool {
-        self.0.cancelled.load(Ordering::Relaxed)
+        self.shared.cancelled.load(Ordering::Relaxed)
     }
 
-    pub(super) fn text(&self, text: String) {
-        self.0.update(|state| match state.events.back_mut() {
-            Some(Event::Text(waiting)) => waiting.push_str(&text),
-            _ => state.events.push_back(Event::Text(text)),
+    pub(super) fn text(&self, text: String, logprobs: Vec<TokenLogprob>) {
+        self.shared.update(|state| match state.waiting_text(self.choice) {
+            Some((waiting, entries)) => {
+                waiting.push_str(&text);
+                entries.extend(logprobs);
+            }
+            None => state.push(self.choice, Progress::Text(text, logprobs)),
         });
     }
 
-    pub(super) fn finish(self, finish: Finish) {
-        self.0.update(|state| {
-            state.finished = true;
-            state.events.push_back(Event::Finished(finish));
+    pub(super) fn finish(mut self, finish: Finish) {
+        self.finished = true;
+        self.shared.update(|state| {
+            state.unfinished -= 1;
+            state.push(self.choice, Progress::Finished(finish));
         });
     }
 
+    /// Ends the whole request: its other choices are of no use.
     pub(super) fn fail(self, error: Error) {
-        self.0.update(|state| state.failure = state.failure.take().or(Some(error)));
+        self.shared.cancelled.store(true, Ordering::Relaxed);
+        self.shared.update(|state| state.failure = state.failure.take().or(Some(error)));
     }
 }
 
 impl Drop for EventSender {
     fn drop(&mut self) {
+        if self.finished {
+            return;
+        }
         // A sequence that was dropped unfinished must not leave its caller
         // waiting for ever.
-        self.0.update(|state| {
-            if !state.finished && state.failure.is_none() {
+        self.shared.update(|state| {
+            if state.is_open() {
                 state.failure = Some(Error::internal("the engine stopped before the answer was complete"));
             }
         });
@@ -147,6 +174,23 @@ impl Drop for EventSender {
 }
 
 impl State {
+    fn is_open(&self) -> bool {
+        self.unfinished > 0 && self.failure.is_none()
+    }
+
+    fn push(&mut self, choice: usize, progress: Progress) {
+        self.events.push_back(Event { choice, progress });
+    }
+
+    /// A choice's text that was not fetched yet. At most one for each choice
+    /// waits, so that the search is short.
+    fn waiting_text(&mut self, choice: usize) -> Option<(&mut String, &mut Vec<TokenLogprob>)> {
+        self.events.iter_mut().find_map(|event| match &mut event.progress {
+            Progress::Text(text, logprobs) if event.choice == choice => Some((text, logprobs)),
+            _ => None,
+        })
+    }
+
     fn take(&mut self) -> Option<Result<Event>> {
         match self.events.pop_front() {
             Some(event) => Some(Ok(event)),
@@ -158,7 +202,7 @@ impl State {
 impl EventReceiver {
     /// The next event, waiting for it as `wait` says.
     ///
-    /// Must not be called again after [`Event::Finished`] or an error.
+    /// Must not be called again after every choice has finished, or an error.
     pub(crate) fn next(&self, wait: &mut Wait<'_, '_>) -> Poll<Result<Event>> {
         let mut state = self.0.state.lock();
         loop {
@@ -205,6 +249,12 @@ mod tests {
 
     use super::*;
     use crate::ErrorKind;
+    use crate::generate::StopReason;
+
+    fn one_choice() -> (EventSender, EventReceiver) {
+        let (mut senders, receiver) = channel(1);
+        (senders.remove(0), receiver)
+    }
 
     fn failure(receiver: &EventReceiver) -> ErrorKind {
         match receiver.next(&mut Wait::Forever) {
@@ -213,19 +263,27 @@ mod tests {
         }
     }
 
+    fn text(receiver: &EventReceiver) -> (usize, String) {
+        match receiver.next(&mut Wait::Forever) {
+            Poll::Ready(Ok(Event { choice, progress: Progress::Text(text, _) })) => (choice, text),
+            other => panic!("{other:?} is no text"),
+        }
+    }
+
     #[test]
     fn text_that_nobody_fetched_is_joined() {
-        let (sender, receiver) = channel();
-        sender.text("a".to_owned());
-        sender.text("b".to_owned());
-        let event = receiver.next(&mut Wait::Forever);
-        assert!(matches!(event, Poll::Ready(Ok(Event::Text(text))) if text == "ab"));
+        let (senders, receiver) = channel(2);
+        for text in ["a", "b"] {
+            senders.iter().for_each(|sender| sender.text(text.to_owned(), Vec::new()));
+        }
+        assert_eq!(text(&receiver), (0, "ab".to_owned()));
+        assert_eq!(text(&receiver), (1, "ab".to_owned()));
         assert!(receiver.next(&mut Wait::Until(Instant::now())).is_pending());
     }
 
     #[test]
     fn cancelling_wakes_a_waiting_caller() {
-        let (sender, receiver) = channel();
+        let (sender, receiver) = one_choice();
         let handle = receiver.cancel_handle();
         let waiting = thread::spawn(move || failure(&receiver));
         thread::sleep(Duration::from_millis(10));
@@ -236,15 +294,33 @@ mod tests {
 
     #[test]
     fn a_dropped_sender_ends_the_wait() {
-        let (sender, receiver) = channel();
+        let (sender, receiver) = one_choice();
         drop(sender);
         assert_eq!(failure(&receiver), ErrorKind::Internal);
     }
 
     #[test]
     fn a_dropped_receiver_cancels() {
-        let (sender, receiver) = channel();
+        let (sender, receiver) = one_choice();
         drop(receiver);
         assert!(sender.is_cancelled());
+    }
+
+    #[test]
+    fn one_choice_may_finish_before_another_fails() {
+        let (mut senders, receiver) = channel(2);
+        let finish = Finish {
+            reason: StopReason::Stop,
+            prompt_tokens: 3,
+            completion_tokens: 1,
+            reasoning_tokens: 0,
+            accepted_prediction_tokens: 0,
+            rejected_prediction_tokens: 0,
+        };
+        senders.remove(0).finish(finish);
+        let finished = receiver.next(&mut Wait::Forever);
+        assert!(matches!(finished, Poll::Ready(Ok(Event { choice: 0, progress: Progress::Finished(_) }))));
+        drop(senders);
+        assert_eq!(failure(&receiver), ErrorKind::Internal);
     }
 }

@@ -3,11 +3,17 @@
 //! [`Generator`] is the handle of one model's scheduler thread. A request is
 //! submitted with [`Generator::submit`] and answered with [`Event`]s.
 
+mod choose;
 mod events;
+mod logprobs;
+mod output;
+mod penalties;
+mod prediction;
 mod sampler;
 mod scheduler;
 mod sequence;
 mod text;
+mod thinking;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -19,16 +25,28 @@ use parking_lot::Mutex;
 
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend::{self, Abort, Context, ContextOptions, Token};
+use crate::constrain::Grammar;
 
 pub use events::CancelHandle;
-pub(crate) use events::{Event, EventReceiver, Wait, block};
+pub(crate) use events::{Event, EventReceiver, Progress, Wait, block};
+pub(crate) use logprobs::TokenLogprob;
+pub(crate) use penalties::Penalties;
 pub(crate) use sampler::Sampling;
 use scheduler::Scheduler;
 use sequence::{Place, Sequence};
+pub(crate) use thinking::ThinkingMarks;
 
 /// Prompt tokens computed in one step at most, so that a long prompt holds up
 /// the tokens of others for no longer than one such slice.
 pub(crate) const SLICE: usize = 256;
+
+/// Tokens in one step, beyond one for each sequence, that grammars have forced or
+/// callers expect.
+pub(crate) const EXTRA: usize = 64;
+
+/// Tokens that callers expect, checked in one step at most: each needs room for
+/// its logits.
+pub(crate) const DRAFT: usize = 16;
 
 /// When a full queue may have room again: about a short answer's time.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -38,13 +56,27 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(crate) struct GenerationRequest {
     /// The prompt; not empty, and shorter than the context.
     pub(crate) prompt: Vec<Token>,
-    /// Tokens to generate at most, the end-of-turn token included; the context's
-    /// end limits it further.
+    /// How many answers to generate over the one prompt; at least 1.
+    pub(crate) choices: usize,
+    /// Tokens of each answer at most, the end-of-turn token included; the
+    /// context's end limits it further.
     pub(crate) max_tokens: Option<usize>,
     /// How to choose tokens.
     pub(crate) sampling: Sampling,
     /// Texts that end the generation and are not part of it.
     pub(crate) stops: Vec<String>,
+    /// What changes the logits before sampling.
+    pub(crate) penalties: Penalties,
+    /// What the answer must match.
+    pub(crate) grammar: Option<Grammar>,
+    /// How many likely tokens to report for each chosen one, if any.
+    pub(crate) top_logprobs: Option<usize>,
+    /// How the model marks its thoughts, so that their tokens are counted.
+    pub(crate) thinking: Option<ThinkingMarks>,
+    /// Control tokens that are shown as text, because they mark up the answer.
+    pub(crate) visible_controls: Arc<[Token]>,
+    /// A text that the answer is expected to repeat in large parts.
+    pub(crate) prediction: Option<Vec<Token>>,
 }
 
 /// Why a generation ended by itself.
@@ -56,12 +88,17 @@ pub(crate) enum StopReason {
     Length,
 }
 
-/// How a generation ended.
+/// How an answer ended, and the tokens that it took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Finish {
     pub(crate) reason: StopReason,
     pub(crate) prompt_tokens: usize,
+    /// All that was computed for the answer: thoughts and rejected predictions
+    /// are part of it (CR14).
     pub(crate) completion_tokens: usize,
+    pub(crate) reasoning_tokens: usize,
+    pub(crate) accepted_prediction_tokens: usize,
+    pub(crate) rejected_prediction_tokens: usize,
 }
 
 /// The size of a [`Generator`].
@@ -118,7 +155,7 @@ impl Generator {
     ///
     /// `RateLimit` when too many requests wait (ER5), `Closed` after
     /// [`close`](Self::close).
-    pub(crate) fn submit(&self, request: GenerationRequest) -> Result<EventReceiver> {
+    pub(crate) fn submit(&self, request: &GenerationRequest) -> Result<EventReceiver> {
         let limit = self.context_length - request.prompt.len().min(self.context_length);
         let max_tokens = request.max_tokens.map_or(limit, |max| max.min(limit));
         let place = Place::take(&self.taken, self.places).ok_or_else(|| {
@@ -132,8 +169,8 @@ impl Generator {
             .with_code("rate_limit_exceeded")
             .with_retry_after(RETRY_AFTER)
         })?;
-        let (events, receiver) = events::channel();
-        let sequence = Sequence::new(request, max_tokens, events, self.model.clone(), place);
+        let (events, receiver) = events::channel(request.choices);
+        let sequence = Sequence::of_request(request, max_tokens, events, &self.model, place)?;
         let submissions = self.submissions.lock();
         let sender = submissions.as_ref().ok_or_else(Error::closed)?;
         sender

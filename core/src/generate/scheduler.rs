@@ -5,13 +5,15 @@
 //! sequences chooses its next token.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, TryRecvError};
 use rayon::prelude::*;
 
-use super::sequence::Sequence;
-use super::{SLICE, StopReason};
+use super::sequence::{Sequence, SharedPrompt};
+use super::{DRAFT, EXTRA, SLICE, StopReason};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend::{Batch, Context, ContextOptions, Decoded, Token};
 
@@ -43,12 +45,19 @@ struct Running {
 }
 
 /// A sequence's part of a batch.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Part {
+    /// Known tokens.
     tokens: usize,
-    /// The batch index whose logits choose the next token, if any does.
+    /// Expected tokens after them, to be checked.
+    draft: Vec<Token>,
+    /// The batch index of the newest known token, if the next one can be chosen
+    /// after it; the draft follows it in the batch.
     logits_at: Option<usize>,
 }
+
+/// How a sequence has gone on in a step.
+type Outcome = Result<Option<StopReason>>;
 
 enum Flow {
     Continue,
@@ -142,15 +151,30 @@ impl Scheduler {
     /// sequence ids and cells.
     fn admit(&mut self) {
         while let (Some(next), false) = (self.waiting.front(), self.free_ids.is_empty()) {
-            let headroom = HEADROOM * (self.running.len() + 1);
+            let headroom = HEADROOM * (self.running.len() + next.choices());
             let wanted = (next.len() + headroom).min(next.max_len());
-            let taken: usize = self.running.iter().map(|running| running.sequence.len()).sum();
-            if !self.running.is_empty() && taken + wanted > self.cells() {
+            if !self.running.is_empty() && self.used(Sequence::len) + wanted > self.cells() {
                 return;
             }
             let (Some(sequence), Some(id)) = (self.waiting.pop_front(), self.free_ids.pop()) else { return };
             self.running.push(Running { id, sequence, part: None });
         }
+    }
+
+    /// Cells of all running sequences, each of them having `size`; a prompt that
+    /// several share counts once.
+    fn used(&self, size: impl Fn(&Sequence) -> usize) -> usize {
+        let mut counted: Vec<*const SharedPrompt> = Vec::new();
+        let own = |running: &Running| {
+            let cells = size(&running.sequence);
+            let Some(shared) = running.sequence.shared_prompt() else { return cells };
+            if counted.contains(&Arc::as_ptr(shared)) {
+                return cells.saturating_sub(shared.tokens);
+            }
+            counted.push(Arc::as_ptr(shared));
+            cells
+        };
+        self.running.iter().map(own).sum()
     }
 
     fn cells(&self) -> usize {
@@ -162,7 +186,7 @@ impl Scheduler {
         loop {
             self.make_room();
             self.fill_batch();
-            match self.context.decode(&mut self.batch)? {
+            match self.decode()? {
                 Decoded::Done => break,
                 Decoded::Aborted => return Ok(Flow::Stop),
                 // Some caches (sliding windows) fill up before their cells are
@@ -173,9 +197,22 @@ impl Scheduler {
                 }
             }
         }
-        let chosen = self.choose_tokens()?;
-        self.accept(chosen);
+        let outcomes = self.choose_tokens()?;
+        self.settle(outcomes)?;
         Ok(Flow::Continue)
+    }
+
+    /// Computes the batch, and meanwhile the grammars' masks for what follows it.
+    fn decode(&mut self) -> Result<Decoded> {
+        let Scheduler { context, batch, running, sampling_pool, .. } = self;
+        sampling_pool.in_place_scope(|scope| {
+            for running in running.iter_mut().filter(|running| running.chooses()) {
+                if running.sequence.is_constrained() {
+                    scope.spawn(|_| running.sequence.prepare());
+                }
+            }
+            context.decode(batch)
+        })
     }
 
     /// Pushes out the newest sequences until the others have the cells that this
@@ -183,10 +220,10 @@ impl Scheduler {
     /// prompt's slice. Alone, a sequence always fits.
     fn make_room(&mut self) {
         while self.running.len() > 1 {
-            let cached: usize = self.running.iter().map(|running| running.sequence.cached()).sum();
+            let cached = self.used(Sequence::cached);
             let decoding = self.running.iter().filter(|running| running.sequence.is_decoding()).count();
             let prompt = self.running.iter().find(|running| !running.sequence.is_decoding());
-            let slice = prompt.map_or(0, |running| running.sequence.next_slice().tokens.len());
+            let slice = prompt.map_or(0, |running| running.sequence.next_slice(SLICE).tokens.len());
             if cached + decoding + slice <= self.cells() {
                 return;
             }
@@ -206,68 +243,115 @@ impl Scheduler {
 
     /// Puts the step's tokens together.
     ///
-    /// The prompts share one slice's worth of tokens. The oldest takes its whole
-    /// slice; others join only with a whole slice of theirs, because how a prompt
-    /// is cut must not depend on who else is there.
+    /// Each generating sequence has its newest token in it; what grammars have
+    /// forced and callers expect beyond that is bounded by [`EXTRA`]. The prompts
+    /// share one slice's worth of tokens: the oldest takes its whole slice, others
+    /// join only with a whole slice of theirs, because how a prompt is cut must
+    /// not depend on who else is there.
     fn fill_batch(&mut self) {
         self.batch.clear();
-        let mut cells = self.cells();
-        for running in &mut self.running {
-            running.part = None;
-            cells = cells.saturating_sub(running.sequence.cached());
-        }
-        for running in self.running.iter_mut().filter(|running| running.sequence.is_decoding()) {
-            running.push_slice(&mut self.batch);
-            cells = cells.saturating_sub(1);
+        let mut cells = self.cells().saturating_sub(self.used(Sequence::cached));
+        let (decoding, prompts): (Vec<_>, Vec<_>) =
+            self.running.iter_mut().partition(|running| running.sequence.is_decoding());
+        let reserved = prompts.first().map_or(0, |running| running.sequence.next_slice(SLICE).tokens.len());
+        let mut extra = EXTRA.min(cells.saturating_sub(decoding.len() + reserved));
+        let mut drafts = DRAFT;
+        for running in decoding {
+            let known = running.push_slice(&mut self.batch, 1 + extra);
+            extra -= known - 1;
+            let drafted = running.push_draft(&mut self.batch, drafts.min(extra));
+            extra -= drafted;
+            drafts -= drafted;
+            cells = cells.saturating_sub(known + drafted);
         }
         let mut budget = SLICE.min(cells);
-        for running in self.running.iter_mut().filter(|running| !running.sequence.is_decoding()) {
-            let size = running.sequence.next_slice().tokens.len();
+        for running in prompts {
+            running.part = None;
+            let size = running.sequence.next_slice(SLICE).tokens.len();
             if size <= budget {
-                running.push_slice(&mut self.batch);
+                running.push_slice(&mut self.batch, SLICE);
                 budget -= size;
             }
         }
         debug_assert!(!self.batch.is_empty(), "make_room leaves room for the oldest sequence");
     }
 
-    /// Chooses the next token of each sequence whose part asked for logits;
-    /// `None` where the model computed no numbers.
-    fn choose_tokens(&mut self) -> Result<Vec<(usize, Option<Token>)>> {
-        let context = &self.context;
-        let mut choices = Vec::with_capacity(self.running.len());
-        for (index, running) in self.running.iter_mut().enumerate() {
-            if let Some(logits_at) = running.part.and_then(|part| part.logits_at) {
-                choices.push((index, &mut running.sequence, context.logits(logits_at)?));
-            }
-        }
-        if choices.len() < PARALLEL_SAMPLING {
-            return Ok(choices.into_iter().map(|(index, sequence, logits)| (index, sequence.sample(logits))).collect());
-        }
-        Ok(self.sampling_pool.install(|| {
-            choices.into_par_iter().map(|(index, sequence, logits)| (index, sequence.sample(logits))).collect()
-        }))
-    }
-
-    /// Notes what is cached, sends the chosen tokens out, and lets finished
-    /// sequences go.
-    fn accept(&mut self, chosen: Vec<(usize, Option<Token>)>) {
+    /// Lets each sequence whose part of the batch is complete choose what follows.
+    /// Gives their indexes, which rise, and what came of it.
+    fn choose_tokens(&mut self) -> Result<Vec<(usize, Outcome)>> {
         for running in &mut self.running {
-            if let Some(part) = running.part {
+            if let Some(part) = &running.part {
                 running.sequence.advance(part.tokens);
             }
         }
+        let siblings = self.start_siblings()?;
+
+        let indexes: Vec<usize> = self.running.iter().flat_map(Running::rows).collect();
+        let mut rows = self.context.logits(&indexes)?.into_iter();
+        let choosing: Vec<_> = self
+            .running
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, running)| running.chooses())
+            .map(|(index, running)| {
+                let rows: Vec<&mut [f32]> = rows.by_ref().take(running.rows().len()).collect();
+                (index, running, rows)
+            })
+            .collect();
+        let extend =
+            |(index, running, mut rows): (usize, &mut Running, Vec<&mut [f32]>)| (index, running.extend(&mut rows));
+        let mut outcomes: Vec<_> = if choosing.len() < PARALLEL_SAMPLING {
+            choosing.into_iter().map(extend).collect()
+        } else {
+            self.sampling_pool.install(|| choosing.into_par_iter().map(extend).collect())
+        };
+        outcomes.extend(siblings);
+        Ok(outcomes)
+    }
+
+    /// Starts the other choices of the requests whose prompts are complete: they
+    /// share the prompt's cells and choose from its logits. Those for which there
+    /// is no sequence id wait like new requests.
+    fn start_siblings(&mut self) -> Result<Vec<(usize, Outcome)>> {
+        let mut outcomes = Vec::new();
+        for first in 0..self.running.len() {
+            let Some(logits_at) = self.running[first].part.as_ref().and_then(|part| part.logits_at) else { continue };
+            let mut late = Vec::new();
+            for mut sequence in self.running[first].sequence.take_siblings() {
+                let Some(id) = self.free_ids.pop() else {
+                    sequence.evicted();
+                    late.push(sequence);
+                    continue;
+                };
+                self.context.copy(self.running[first].id, id);
+                // Choosing changes the logits, so each works on a copy; once for
+                // each choice, not for each token.
+                let mut logits = self.context.logits(&[logits_at])?[0].to_vec();
+                outcomes.push((self.running.len(), sequence.extend(&mut [&mut logits], &[])));
+                self.running.push(Running { id, sequence, part: None });
+            }
+            late.into_iter().rev().for_each(|sequence| self.waiting.push_front(sequence));
+        }
+        Ok(outcomes)
+    }
+
+    /// Lets finished sequences go, and takes back from the cache what was expected
+    /// in vain.
+    fn settle(&mut self, outcomes: Vec<(usize, Outcome)>) -> Result<()> {
         // From the back, so that the indexes stay right while sequences go.
-        for (index, token) in chosen.into_iter().rev() {
-            match token.map(|token| self.running[index].sequence.accept(token)) {
-                Some(None) => {}
-                Some(Some(reason)) => self.finish(index, reason),
-                None => {
-                    let error = Error::internal("the model computed no usable probabilities");
-                    self.release(index).fail(error);
+        for (index, outcome) in outcomes.into_iter().rev() {
+            match outcome {
+                Ok(None) => {
+                    let running = &self.running[index];
+                    if running.part.as_ref().is_some_and(|part| !part.draft.is_empty()) {
+                        self.context.rewind(running.id, running.sequence.cached())?;
+                    }
                 }
+                Ok(Some(reason)) => self.finish(index, reason),
+                Err(error) => self.release(index).fail(error),
             }
         }
+        Ok(())
     }
 
     fn finish(&mut self, index: usize, reason: StopReason) {
@@ -302,14 +386,46 @@ impl Scheduler {
 }
 
 impl Running {
-    /// Adds the sequence's next slice to the batch.
-    fn push_slice(&mut self, batch: &mut Batch) {
-        let slice = self.sequence.next_slice();
+    /// Adds the sequence's next tokens to the batch, `limit` at most; gives how
+    /// many.
+    fn push_slice(&mut self, batch: &mut Batch, limit: usize) -> usize {
+        let slice = self.sequence.next_slice(limit);
         let last = slice.tokens.len() - 1;
         for (offset, &token) in slice.tokens.iter().enumerate() {
             batch.push(token, slice.start + offset, self.id, slice.completes && offset == last);
         }
         let logits_at = slice.completes.then(|| batch.len() - 1);
-        self.part = Some(Part { tokens: slice.tokens.len(), logits_at });
+        let tokens = slice.tokens.len();
+        self.part = Some(Part { tokens, draft: Vec::new(), logits_at });
+        tokens
+    }
+
+    /// Adds what the caller expects after these tokens; gives how many.
+    fn push_draft(&mut self, batch: &mut Batch, limit: usize) -> usize {
+        let Some(part) = self.part.as_mut().filter(|part| part.logits_at.is_some()) else { return 0 };
+        let start = self.sequence.len();
+        part.draft.extend_from_slice(self.sequence.draft(limit));
+        for (position, &token) in (start..).zip(&part.draft) {
+            batch.push(token, position, self.id, true);
+        }
+        part.draft.len()
+    }
+
+    /// Whether the next token can be chosen after this step.
+    fn chooses(&self) -> bool {
+        self.part.as_ref().is_some_and(|part| part.logits_at.is_some())
+    }
+
+    /// The batch indexes whose logits the sequence needs.
+    fn rows(&self) -> Range<usize> {
+        match &self.part {
+            Some(Part { logits_at: Some(at), draft, .. }) => *at..at + 1 + draft.len(),
+            _ => 0..0,
+        }
+    }
+
+    fn extend(&mut self, rows: &mut [&mut [f32]]) -> Outcome {
+        let draft = self.part.as_ref().map_or(&[][..], |part| &part.draft);
+        self.sequence.extend(rows, draft)
     }
 }

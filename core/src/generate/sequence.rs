@@ -1,16 +1,23 @@
-//! One request inside the scheduler.
+//! One choice of a request inside the scheduler.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::choose::Chooser;
 use super::events::EventSender;
-use super::sampler::Sampler;
+use super::logprobs::{HeldLogprobs, TokenLogprob};
+use super::output::{Counts, Output};
+use super::penalties::Penalizer;
+use super::prediction::Prediction;
+use super::sampler::{Sampler, Sampling};
 use super::text::TextStream;
-use super::{Finish, GenerationRequest, SLICE, StopReason};
-use crate::api::error::Error;
+use super::thinking::ThinkingCounter;
+use super::{GenerationRequest, SLICE, StopReason};
+use crate::api::error::{Error, Result};
 use crate::backend::{self, Token};
+use crate::constrain::Grammar;
 
-/// A request's tokens and where its answer goes.
+/// The tokens of one answer and where it goes.
 #[derive(Debug)]
 pub(super) struct Sequence {
     /// The prompt, and after it what was generated.
@@ -19,11 +26,21 @@ pub(super) struct Sequence {
     /// How many of `tokens` are in the KV cache.
     cached: usize,
     max_tokens: usize,
-    sampler: Sampler,
-    text: TextStream,
-    events: EventSender,
+    chooser: Chooser,
+    output: Output,
+    prediction: Option<Prediction>,
+    /// The request's other choices, until the prompt that they share is computed.
+    siblings: Vec<Sequence>,
+    /// The part of the prompt whose cells are shared with siblings.
+    shared_prompt: Option<Arc<SharedPrompt>>,
     model: Arc<backend::Model>,
-    _place: Place,
+    _place: Arc<Place>,
+}
+
+/// A computed prompt whose cells several sequences use.
+#[derive(Debug)]
+pub(super) struct SharedPrompt {
+    pub(super) tokens: usize,
 }
 
 /// A request's place among those that the engine has taken on; dropping it frees
@@ -57,31 +74,66 @@ pub(super) struct Slice<'a> {
 }
 
 impl Sequence {
-    pub(super) fn new(
-        request: GenerationRequest,
+    /// The choices of one request: the first, with the others as its siblings.
+    pub(super) fn of_request(
+        request: &GenerationRequest,
+        max_tokens: usize,
+        events: Vec<EventSender>,
+        model: &Arc<backend::Model>,
+        place: Place,
+    ) -> Result<Self> {
+        let place = Arc::new(place);
+        let mut choices = (0u64..)
+            .zip(events)
+            .map(|(choice, events)| Sequence::new(request, choice, max_tokens, events, model, &place))
+            .collect::<Result<Vec<_>>>()?
+            .into_iter();
+        let mut first = choices.next().ok_or_else(|| Error::internal("a request asks for no choice"))?;
+        first.siblings = choices.collect();
+        Ok(first)
+    }
+
+    fn new(
+        request: &GenerationRequest,
+        choice: u64,
         max_tokens: usize,
         events: EventSender,
-        model: Arc<backend::Model>,
-        place: Place,
-    ) -> Self {
-        Sequence {
+        model: &Arc<backend::Model>,
+        place: &Arc<Place>,
+    ) -> Result<Self> {
+        // Choices differ in their random numbers alone.
+        let sampling = Sampling { seed: request.sampling.seed.wrapping_add(choice), ..request.sampling };
+        Ok(Sequence {
             prompt_tokens: request.prompt.len(),
-            tokens: request.prompt,
+            tokens: request.prompt.clone(),
             cached: 0,
             max_tokens,
-            sampler: Sampler::new(request.sampling),
-            text: TextStream::new(request.stops),
-            events,
-            model,
-            _place: place,
-        }
+            chooser: Chooser {
+                penalizer: Penalizer::new(request.penalties.clone(), &request.prompt),
+                sampler: Sampler::new(sampling),
+                constraint: request.grammar.as_ref().map(Grammar::start).transpose()?,
+                top_logprobs: request.top_logprobs,
+            },
+            output: Output {
+                text: TextStream::new(request.stops.clone()),
+                logprobs: HeldLogprobs::default(),
+                thinking: request.thinking.clone().map(ThinkingCounter::new),
+                visible_controls: request.visible_controls.clone(),
+                events,
+            },
+            prediction: request.prediction.clone().filter(|_| model.can_rewind()).map(Prediction::new),
+            siblings: Vec::new(),
+            shared_prompt: None,
+            model: model.clone(),
+            _place: place.clone(),
+        })
     }
 
     pub(super) fn is_cancelled(&self) -> bool {
-        self.events.is_cancelled()
+        self.output.is_cancelled()
     }
 
-    /// Cells of the KV cache in use.
+    /// Positions in the KV cache.
     pub(super) fn cached(&self) -> usize {
         self.cached
     }
@@ -96,25 +148,46 @@ impl Sequence {
         self.prompt_tokens + self.max_tokens
     }
 
-    /// Whether all but the newest token are computed.
-    pub(super) fn is_decoding(&self) -> bool {
-        self.cached > 0 && self.tokens.len() - self.cached == 1
+    /// How many sequences this one becomes.
+    pub(super) fn choices(&self) -> usize {
+        1 + self.siblings.len()
     }
 
-    /// The next tokens to compute.
+    pub(super) fn shared_prompt(&self) -> Option<&Arc<SharedPrompt>> {
+        self.shared_prompt.as_ref()
+    }
+
+    /// Whether the prompt is computed.
+    pub(super) fn is_decoding(&self) -> bool {
+        self.cached >= self.prompt_tokens && self.tokens.len() > self.prompt_tokens
+    }
+
+    /// The next tokens to compute: the next slice of the prompt, or what was
+    /// chosen last, `limit` tokens at most.
     ///
     /// Where a prompt is cut depends on its length alone, never on the load: the
     /// kernels round differently for slices of different sizes. A slice of one
     /// token is avoided, since that takes the least equal path of all.
-    pub(super) fn next_slice(&self) -> Slice<'_> {
+    pub(super) fn next_slice(&self, limit: usize) -> Slice<'_> {
         let start = self.cached;
         let left = self.tokens.len() - start;
         let size = match left {
+            _ if self.is_decoding() => left.min(limit),
             _ if left <= SLICE => left,
             left if left == SLICE + 1 => SLICE - 1,
             _ => SLICE,
         };
         Slice { tokens: &self.tokens[start..start + size], start, completes: size == left }
+    }
+
+    /// The tokens that the caller expects next, to be checked together with the
+    /// newest one.
+    pub(super) fn draft(&mut self, limit: usize) -> &[Token] {
+        let limit = limit.min((self.max_tokens - self.generated()).saturating_sub(1));
+        match &mut self.prediction {
+            Some(prediction) => prediction.draft(limit),
+            None => &[],
+        }
     }
 
     /// Notes that `count` more tokens are in the cache.
@@ -126,39 +199,87 @@ impl Sequence {
     /// tokens generated so far as part of its prompt.
     pub(super) fn evicted(&mut self) {
         self.cached = 0;
+        self.shared_prompt = None;
     }
 
-    /// Chooses the next token. `None` when the logits are no numbers.
-    pub(super) fn sample(&mut self, logits: &[f32]) -> Option<Token> {
-        self.sampler.sample(logits)
+    /// The siblings, once the prompt that they share is computed: each begins
+    /// with all that this sequence has in the cache.
+    pub(super) fn take_siblings(&mut self) -> Vec<Sequence> {
+        let mut siblings = std::mem::take(&mut self.siblings);
+        if !siblings.is_empty() {
+            let shared = Arc::new(SharedPrompt { tokens: self.cached });
+            for sequence in siblings.iter_mut().chain([self]) {
+                sequence.cached = shared.tokens;
+                sequence.shared_prompt = Some(shared.clone());
+            }
+        }
+        siblings
+    }
+
+    pub(super) fn is_constrained(&self) -> bool {
+        self.chooser.constraint.is_some()
+    }
+
+    /// Computes the grammar's mask for the next choice.
+    pub(super) fn prepare(&mut self) {
+        self.chooser.prepare();
+    }
+
+    /// Chooses the tokens that follow, and sends their text out: one for the
+    /// newest token's logits, and one more for each drafted token that came true.
+    /// `rows` has the logits of the newest token and of the `draft` after it.
+    /// Gives the reason if the answer has ended.
+    pub(super) fn extend(&mut self, rows: &mut [&mut [f32]], draft: &[Token]) -> Result<Option<StopReason>> {
+        let mut accepted = 0;
+        let mut end = None;
+        for (index, row) in rows.iter_mut().enumerate() {
+            let (token, logprob) = self.chooser.choose(row, self.model.vocab())?;
+            end = self.accept(token, logprob)?;
+            if end.is_some() || draft.get(index) != Some(&token) {
+                break;
+            }
+            accepted += 1;
+        }
+        self.advance(accepted);
+        if let Some(prediction) = &mut self.prediction {
+            prediction.settle(accepted, &self.tokens[self.prompt_tokens..]);
+        }
+        if end.is_none() {
+            end = self.append_forced()?;
+        }
+        Ok(end)
+    }
+
+    /// Appends the tokens about which the grammar leaves no choice.
+    fn append_forced(&mut self) -> Result<Option<StopReason>> {
+        for token in self.chooser.forced()? {
+            if let Some(end) = self.accept(token, None)? {
+                return Ok(Some(end));
+            }
+        }
+        Ok(None)
     }
 
     /// Adds a chosen token and sends its text. Gives the reason if it was the last.
-    pub(super) fn accept(&mut self, token: Token) -> Option<StopReason> {
+    fn accept(&mut self, token: Token, logprob: Option<TokenLogprob>) -> Result<Option<StopReason>> {
         self.tokens.push(token);
         if self.model.vocab().is_end_of_generation(token) {
-            self.send_held_text();
-            return Some(StopReason::Stop);
+            self.output.send_held();
+            return Ok(Some(StopReason::Stop));
         }
-        let pushed = self.text.push(self.model.vocab().piece(token));
-        if !pushed.text.is_empty() {
-            self.events.text(pushed.text);
+        self.chooser.accept(token)?;
+        if self.output.push(token, logprob, self.model.vocab()) {
+            return Ok(Some(StopReason::Stop));
         }
-        if pushed.stopped {
-            return Some(StopReason::Stop);
-        }
-        if self.generated() >= self.max_tokens {
-            self.send_held_text();
-            return Some(StopReason::Length);
-        }
-        None
-    }
-
-    fn send_held_text(&mut self) {
-        let rest = self.text.finish();
-        if !rest.is_empty() {
-            self.events.text(rest);
-        }
+        let end = if self.chooser.is_complete() {
+            StopReason::Stop
+        } else if self.generated() >= self.max_tokens {
+            StopReason::Length
+        } else {
+            return Ok(None);
+        };
+        self.output.send_held();
+        Ok(Some(end))
     }
 
     fn generated(&self) -> usize {
@@ -166,11 +287,15 @@ impl Sequence {
     }
 
     pub(super) fn finish(self, reason: StopReason) {
-        let finish = Finish { reason, prompt_tokens: self.prompt_tokens, completion_tokens: self.generated() };
-        self.events.finish(finish);
+        let counts = Counts {
+            prompt: self.prompt_tokens,
+            generated: self.generated(),
+            prediction: self.prediction.as_ref().map_or((0, 0), Prediction::counts),
+        };
+        self.output.finish(reason, counts);
     }
 
     pub(super) fn fail(self, error: Error) {
-        self.events.fail(error);
+        self.output.fail(error);
     }
 }

@@ -24,10 +24,10 @@ pub(crate) struct ControlSpellings {
 }
 
 impl ControlSpellings {
-    pub(crate) fn new(control_texts: &[String]) -> Result<Self> {
+    pub(crate) fn new<'a>(controls: impl IntoIterator<Item = &'a str>) -> Result<Self> {
         // The marks' own characters are marked too, so that no caller can forge one.
         let marks = [MARK_START.to_string(), MARK_END.to_string()];
-        let spellings: Vec<String> = control_texts.iter().cloned().chain(marks).collect();
+        let spellings: Vec<String> = controls.into_iter().map(str::to_owned).chain(marks).collect();
         let finder = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
             .build(&spellings)
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     fn spellings() -> ControlSpellings {
-        ControlSpellings::new(&["<|im_end|>".to_owned(), "<s>".to_owned()]).unwrap()
+        ControlSpellings::new(["<|im_end|>", "<s>"]).unwrap()
     }
 
     #[test]

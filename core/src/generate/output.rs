@@ -1,0 +1,93 @@
+//! One choice's answer on its way out: text, log probabilities, counts.
+
+use std::sync::Arc;
+
+use super::Finish;
+use super::StopReason;
+use super::events::EventSender;
+use super::logprobs::{HeldLogprobs, TokenLogprob};
+use super::text::TextStream;
+use super::thinking::ThinkingCounter;
+use crate::api::error::Error;
+use crate::backend::{Token, Vocab};
+
+/// Turns accepted tokens into events.
+#[derive(Debug)]
+pub(super) struct Output {
+    pub(super) text: TextStream,
+    pub(super) logprobs: HeldLogprobs,
+    pub(super) thinking: Option<ThinkingCounter>,
+    /// Control tokens that are shown as text, because they mark up the answer.
+    pub(super) visible_controls: Arc<[Token]>,
+    pub(super) events: EventSender,
+}
+
+impl Output {
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.events.is_cancelled()
+    }
+
+    /// Takes a token that does not end the answer. Gives whether a stop text was
+    /// met.
+    pub(super) fn push(&mut self, token: Token, logprob: Option<TokenLogprob>, vocab: &Vocab) -> bool {
+        let piece = self.shown(token, vocab);
+        if let Some(thinking) = &mut self.thinking {
+            thinking.push(piece);
+        }
+        // A token without text, a control token say, has no entry (CR11).
+        if let Some(entry) = logprob.filter(|_| !piece.is_empty()) {
+            self.logprobs.push(entry);
+        }
+        let pushed = self.text.push(piece);
+        self.send(pushed.text);
+        pushed.stopped
+    }
+
+    fn shown<'a>(&self, token: Token, vocab: &'a Vocab) -> &'a [u8] {
+        match vocab.piece(token) {
+            [] if self.visible_controls.contains(&token) => vocab.control_spelling(token).map_or(&[], str::as_bytes),
+            piece => piece,
+        }
+    }
+
+    fn send(&mut self, text: String) {
+        if !text.is_empty() {
+            let logprobs = self.logprobs.release(text.len());
+            self.events.text(text, logprobs);
+        }
+    }
+
+    /// Sends what was held back in case that a stop text began in it.
+    pub(super) fn send_held(&mut self) {
+        let rest = self.text.finish();
+        self.send(rest);
+    }
+
+    pub(super) fn finish(mut self, reason: StopReason, counts: Counts) {
+        if let Some(cut) = self.logprobs.finish() {
+            self.events.text(String::new(), vec![cut]);
+        }
+        let (accepted_prediction_tokens, rejected_prediction_tokens) = counts.prediction;
+        self.events.finish(Finish {
+            reason,
+            prompt_tokens: counts.prompt,
+            completion_tokens: counts.generated + rejected_prediction_tokens,
+            reasoning_tokens: self.thinking.map_or(0, |thinking| thinking.tokens()),
+            accepted_prediction_tokens,
+            rejected_prediction_tokens,
+        });
+    }
+
+    pub(super) fn fail(self, error: Error) {
+        self.events.fail(error);
+    }
+}
+
+/// What a sequence counts of itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counts {
+    pub(super) prompt: usize,
+    pub(super) generated: usize,
+    /// Accepted and rejected.
+    pub(super) prediction: (usize, usize),
+}
