@@ -5,39 +5,36 @@ mod common;
 
 use std::thread;
 
-use common::{count, engine, greedy, one_of_a_mixture, resident_kib, tiny};
+use common::{assert_memory_settles, count, engine, greedy, one_of_a_mixture, tiny};
 
 #[test]
 fn nothing_leaks() {
-    memory_does_not_grow();
-    loading_and_closing_leaks_nothing();
+    requests_leak_nothing();
+    engines_leak_nothing();
 }
 
-fn memory_does_not_grow() {
+fn requests_leak_nothing() {
     let engine = engine(tiny());
-    let serve = |requests: usize| {
+    let requests = count(160, 480);
+    let mut first = 0;
+    // 1 KiB a request.
+    assert_memory_settles(requests.try_into().unwrap(), || {
         thread::scope(|scope| {
             for caller in 0..8 {
-                let engine = &engine;
-                scope.spawn(move || (0..requests / 8).for_each(|round| one_of_a_mixture(engine, caller, round)));
+                let (engine, rounds) = (&engine, first..first + requests / 8);
+                scope.spawn(move || rounds.for_each(|round| one_of_a_mixture(engine, caller, round)));
             }
         });
-        resident_kib()
-    };
-    // By then the allocator has made its arenas for all the threads.
-    let early = serve(448);
-    let late = serve(count(448, 4480));
-    assert!(late <= early + early / 50, "{early} KiB after 448 requests, {late} KiB later");
+        first += requests / 8;
+    });
 }
 
-fn loading_and_closing_leaks_nothing() {
-    let load = |times: usize| {
-        for _ in 0..times {
+fn engines_leak_nothing() {
+    let engines = count(10, 40);
+    // 64 KiB an engine.
+    assert_memory_settles(i64::try_from(engines).unwrap() * 64, || {
+        for _ in 0..engines {
             engine(tiny()).chat().create(&greedy("Hello", 2)).unwrap();
         }
-        resident_kib()
-    };
-    let early = load(10);
-    let late = load(count(40, 400));
-    assert!(late <= early + early / 10, "{early} KiB after 10 engines, {late} KiB later");
+    });
 }

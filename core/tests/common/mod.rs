@@ -62,11 +62,39 @@ pub fn count(quick: usize, full: usize) -> usize {
     if std::env::var_os("ZEROHOP_TEST_FULL").is_some() { full } else { quick }
 }
 
-/// The resident memory of this process in KiB.
-pub fn resident_kib() -> u64 {
+/// The resident memory of this process in KiB, without what the allocator keeps
+/// for later.
+pub fn resident_kib() -> i64 {
+    // SAFETY: may be called at any time from any thread.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0);
+    }
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux has /proc");
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS is always there");
     line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("VmRSS is a number")
+}
+
+/// Runs `round` until memory has stopped growing, and fails if it never does.
+///
+/// A leak grows in every round, while a process that settles (new arenas, fuller
+/// caches, the stacks of its threads) grows in some. So the median growth of five
+/// rounds must be below half of `leak_kib`, which is what the smallest leak to be
+/// found adds in a round.
+pub fn assert_memory_settles(leak_kib: i64, mut round: impl FnMut()) {
+    round();
+    let mut sizes = vec![resident_kib()];
+    while sizes.len() <= count(20, 40) {
+        round();
+        sizes.push(resident_kib());
+        let growths = sizes.windows(2).map(|pair| pair[1] - pair[0]);
+        let mut last: Vec<i64> = growths.rev().take(5).collect();
+        last.sort_unstable();
+        if last.len() == 5 && last[2] < leak_kib / 2 {
+            return;
+        }
+    }
+    panic!("memory grows in every round, in KiB: {sizes:?}");
 }
 
 /// A prompt of about `words` tokens that is different for each `index`.
