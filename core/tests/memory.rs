@@ -18,7 +18,7 @@ fn requests_leak_nothing() {
     let requests = count(160, 480);
     let mut first = 0;
     // 1 KiB a request.
-    assert_memory_settles(requests.try_into().unwrap(), || {
+    assert_memory_settles(requests, || {
         thread::scope(|scope| {
             for caller in 0..8 {
                 let (engine, rounds) = (&engine, first..first + requests / 8);
@@ -32,7 +32,7 @@ fn requests_leak_nothing() {
 fn engines_leak_nothing() {
     let engines = count(10, 40);
     // 64 KiB an engine.
-    assert_memory_settles(i64::try_from(engines).unwrap() * 64, || {
+    assert_memory_settles(engines * 64, || {
         for _ in 0..engines {
             engine(tiny()).chat().create(&greedy("Hello", 2)).unwrap();
         }

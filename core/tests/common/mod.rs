@@ -64,7 +64,7 @@ pub fn count(quick: usize, full: usize) -> usize {
 
 /// The resident memory of this process in KiB, without what the allocator keeps
 /// for later.
-pub fn resident_kib() -> i64 {
+pub fn resident_kib() -> usize {
     // SAFETY: may be called at any time from any thread.
     #[cfg(target_env = "gnu")]
     unsafe {
@@ -78,23 +78,22 @@ pub fn resident_kib() -> i64 {
 /// Runs `round` until memory has stopped growing, and fails if it never does.
 ///
 /// A leak grows in every round, while a process that settles (new arenas, fuller
-/// caches, the stacks of its threads) grows in some. So the median growth of five
-/// rounds must be below half of `leak_kib`, which is what the smallest leak to be
-/// found adds in a round.
-pub fn assert_memory_settles(leak_kib: i64, mut round: impl FnMut()) {
-    round();
-    let mut sizes = vec![resident_kib()];
-    while sizes.len() <= count(20, 40) {
+/// caches, the stacks of its threads) grows in some. So there must be eight
+/// rounds that on average grow by less than half of `leak_kib`, which is what the
+/// smallest leak to be found adds in a round.
+pub fn assert_memory_settles(leak_kib: usize, mut round: impl FnMut()) {
+    const WINDOW: usize = 8;
+    let mut sizes = Vec::new();
+    while sizes.len() < 3 * WINDOW {
         round();
-        sizes.push(resident_kib());
-        let growths = sizes.windows(2).map(|pair| pair[1] - pair[0]);
-        let mut last: Vec<i64> = growths.rev().take(5).collect();
-        last.sort_unstable();
-        if last.len() == 5 && last[2] < leak_kib / 2 {
+        let size = resident_kib();
+        let before = sizes.len().checked_sub(WINDOW).map(|index| sizes[index]);
+        if before.is_some_and(|before| size < before + WINDOW * leak_kib / 2) {
             return;
         }
+        sizes.push(size);
     }
-    panic!("memory grows in every round, in KiB: {sizes:?}");
+    panic!("memory keeps growing, in KiB: {sizes:?}");
 }
 
 /// A prompt of about `words` tokens that is different for each `index`.
