@@ -5,10 +5,13 @@ mod common;
 
 use std::thread;
 
-use common::{assert_memory_settles, count, engine, greedy, one_of_a_mixture, tiny};
+use common::{assert_memory_settles, count, engine, greedy, one_of_a_mixture, resident_kib, smollm2, status_kib, tiny};
+use zerohop::ErrorKind;
 
 #[test]
 fn nothing_leaks() {
+    closing_gives_the_weights_back();
+    long_texts_reserve_little_at_once();
     requests_leak_nothing();
     engines_leak_nothing();
 }
@@ -37,4 +40,33 @@ fn engines_leak_nothing() {
             engine(tiny()).chat().create(&greedy("Hello", 2)).unwrap();
         }
     });
+}
+
+/// Also while the engine's clones and its replies are still there.
+fn closing_gives_the_weights_back() {
+    let engine = engine(smollm2().context_length(256).mmap(false));
+    let weights = usize::try_from(engine.model_info()[0].file_size / 1024).unwrap();
+    let clone = engine.clone();
+    let mut stream = engine.chat().create_stream(&greedy("Hello", 200)).unwrap();
+    assert!(stream.next().unwrap().is_ok());
+    let open = resident_kib();
+    engine.close();
+    let closed = resident_kib();
+    assert!(closed + weights * 9 / 10 < open, "{open} KiB open, {closed} KiB closed, of weights {weights} KiB");
+    assert_eq!(clone.chat().create(&greedy("Hello", 1)).unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(clone.model_info()[0].id, "m");
+    assert_eq!(stream.find_map(Result::err).unwrap().kind(), ErrorKind::Closed);
+}
+
+/// Each of these texts has a stack of more than 400 MiB while it is tokenised.
+fn long_texts_reserve_little_at_once() {
+    let engine = engine(tiny().context_length(100_000));
+    let text = "word ".repeat(80_000);
+    thread::scope(|scope| {
+        for _ in 0..32 {
+            scope.spawn(|| engine.chat().create(&greedy(&text, 100_000)).unwrap_err());
+        }
+    });
+    let peak = status_kib("VmPeak:");
+    assert!(peak < 6 << 20, "{peak} KiB of address space");
 }

@@ -9,6 +9,7 @@ mod context;
 mod logs;
 mod model;
 mod native;
+mod stack;
 mod templates;
 mod vocab;
 

@@ -1,10 +1,9 @@
 //! A model's vocabulary: text to tokens and back.
 
-use std::thread;
-
 use llama_cpp_sys_2 as sys;
 
 use super::native;
+use super::stack::LargeStacks;
 use crate::api::error::{Error, ErrorKind, Result};
 
 /// A token id of one model's vocabulary.
@@ -16,6 +15,10 @@ pub(crate) type Token = i32;
 /// at about 320 bytes of stack a step; the pages are only touched when used.
 const STACK_BASE: usize = 8 << 20;
 const STACK_PER_BYTE: usize = 1024;
+
+/// Address space for the stacks of all texts that are tokenised at once: two of
+/// a megabyte, or some 250 short ones.
+const ALL_STACKS: usize = 2 << 30;
 
 /// A part of a text to tokenise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +38,7 @@ pub(crate) struct Vocab {
     end_of_generation: Vec<bool>,
     control_texts: Vec<String>,
     bos: Option<Token>,
+    stacks: LargeStacks,
 }
 
 // SAFETY: llama.cpp documents its tokenising API as thread-safe, and a
@@ -72,6 +76,7 @@ impl Vocab {
                 end_of_generation: (0..size).map(|token| sys::llama_vocab_is_eog(raw, token)).collect(),
                 control_texts: control_texts(raw, size),
                 bos: (adds_bos && bos >= 0).then_some(bos),
+                stacks: LargeStacks::new(ALL_STACKS),
             }
         }
     }
@@ -109,22 +114,11 @@ impl Vocab {
     /// Text to tokens, without a leading or trailing special token.
     pub(crate) fn tokenize(&self, spans: &[Span<'_>]) -> Result<Vec<Token>> {
         let longest = spans.iter().map(|span| span.text.len()).max().unwrap_or(0);
-        let stack = STACK_BASE + STACK_PER_BYTE.saturating_mul(longest);
-        thread::scope(|scope| {
-            thread::Builder::new()
-                .name("zerohop-tokenize".to_owned())
-                .stack_size(stack)
-                .spawn_scoped(scope, || {
-                    let mut tokens = Vec::new();
-                    spans.iter().try_for_each(|span| self.append_tokens(*span, &mut tokens))?;
-                    Ok(tokens)
-                })
-                .map_err(|error| {
-                    Error::new(ErrorKind::Unavailable, "no memory for a tokenising thread; try a shorter text")
-                        .with_source(error)
-                })?
-                .join()
-                .unwrap_or_else(|_| Err(Error::internal("tokenising failed")))
+        let stack = STACK_PER_BYTE.saturating_mul(longest).saturating_add(STACK_BASE);
+        self.stacks.run(stack, || {
+            let mut tokens = Vec::new();
+            spans.iter().try_for_each(|span| self.append_tokens(*span, &mut tokens))?;
+            Ok(tokens)
         })
     }
 

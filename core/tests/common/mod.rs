@@ -70,9 +70,14 @@ pub fn resident_kib() -> usize {
     unsafe {
         libc::malloc_trim(0);
     }
+    status_kib("VmRSS:")
+}
+
+/// One of the sizes that the system tells about this process.
+pub fn status_kib(name: &str) -> usize {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux has /proc");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS is always there");
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("VmRSS is a number")
+    let line = status.lines().find(|line| line.starts_with(name)).expect("the size is there");
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("it is a number")
 }
 
 /// Runs `round` until memory has stopped growing, and fails if it never does.
