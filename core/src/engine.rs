@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use parking_lot::RwLock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::api::chat::CreateChatCompletionRequest;
 use crate::api::chat_reply::ChatCompletion;
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::api::models::{ListObject, Model, ModelList, ModelObject};
+use crate::api::models::{self, ListObject, ModelList, ModelObject};
 use crate::backend::{self, ContextOptions};
 use crate::chat::{self, ChatCompletionStream, PendingChatCompletion, ReplyHead};
 use crate::generate::{DRAFT, EXTRA, Generator, GeneratorOptions, SLICE};
@@ -23,6 +24,8 @@ use crate::router::{self, Body, Pending};
 const DEFAULT_PARALLEL: u32 = 16;
 /// The most sequences that llama.cpp can hold in one context.
 const MAX_PARALLEL: u32 = 256;
+/// The most tokens that llama.cpp can number; it rounds contexts up to 256 of them.
+const MAX_CONTEXT: u32 = i32::MAX.cast_unsigned() - 255;
 /// The most threads that ggml computes with.
 const MAX_THREADS: u32 = 512;
 /// Requests that may wait unless the options say otherwise.
@@ -31,9 +34,8 @@ const DEFAULT_QUEUE: u32 = 512;
 /// Runs models in this process and answers requests in the OpenAI API's shapes.
 ///
 /// Cheap to clone; all clones share the models. Any number of threads may call
-/// one engine at once: their requests are computed together. The models are
-/// unloaded when the last clone goes; [`close`](Self::close) ends all requests
-/// before that.
+/// one engine at once: their requests are computed together. When the last clone
+/// goes, or on [`close`](Self::close), the models are unloaded.
 ///
 /// ```no_run
 /// use zerohop::types::{ChatCompletionMessage, CreateChatCompletionRequest};
@@ -51,8 +53,14 @@ const DEFAULT_QUEUE: u32 = 512;
 pub struct Engine(Arc<Inner>);
 
 struct Inner {
-    models: Vec<ServedModel>,
+    models: Vec<Model>,
     closed: AtomicBool,
+}
+
+/// A model by its description, which stays when the engine is closed.
+struct Model {
+    info: ModelInfo,
+    served: RwLock<Option<Arc<ServedModel>>>,
 }
 
 /// A model and the scheduler that computes for it.
@@ -82,12 +90,12 @@ impl EngineBuilder {
     /// # Errors
     ///
     /// `ModelFile` or `InvalidModel` for a file that cannot be loaded, naming the
-    /// file and the reason; `InvalidArgument` for an option out of range or a
-    /// name given twice; `Unavailable` when memory is short.
+    /// file and the reason; `InvalidArgument` for an option out of range or
+    /// unfit for the model, or a name given twice; `Unavailable` when memory is
+    /// short.
     pub fn build(self) -> Result<Engine> {
         self.check_names()?;
-        let models =
-            self.models.iter().map(|(name, options)| ServedModel::load(name, options)).collect::<Result<Vec<_>>>()?;
+        let models = self.models.iter().map(|(name, options)| Model::load(name, options)).collect::<Result<_>>()?;
         Ok(Engine(Arc::new(Inner { models, closed: AtomicBool::new(false) })))
     }
 
@@ -109,6 +117,33 @@ impl EngineBuilder {
     }
 }
 
+impl Model {
+    fn load(name: &str, options: &ModelOptions) -> Result<Self> {
+        let served = ServedModel::load(name, options)?;
+        Ok(Model { info: served.model.info.clone(), served: RwLock::new(Some(Arc::new(served))) })
+    }
+
+    fn answers_to(&self, name: &str) -> bool {
+        self.info.id == name || self.info.aliases.iter().any(|alias| alias == name)
+    }
+
+    /// # Errors
+    ///
+    /// `Closed` after [`close`](Self::close).
+    fn served(&self) -> Result<Arc<ServedModel>> {
+        self.served.read().clone().ok_or_else(Error::closed)
+    }
+
+    /// Ends all requests and unloads the model. Who is just submitting a request
+    /// keeps the model until that has failed.
+    fn close(&self) {
+        let served = self.served.write().take();
+        if let Some(served) = served {
+            served.generator.close();
+        }
+    }
+}
+
 impl ServedModel {
     fn load(name: &str, options: &ModelOptions) -> Result<Self> {
         let parallel = options.parallel.map_or(DEFAULT_PARALLEL, std::num::NonZeroU32::get);
@@ -123,6 +158,13 @@ impl ServedModel {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
                 format!("threads is {threads}; llama.cpp computes with at most {MAX_THREADS}"),
+            ));
+        }
+        let context_length = options.context_length.map_or(0, std::num::NonZeroU32::get);
+        if context_length > MAX_CONTEXT {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!("context_length is {context_length}; llama.cpp computes with at most {MAX_CONTEXT} tokens"),
             ));
         }
         let model = LoadedModel::load(name, options)?;
@@ -141,10 +183,6 @@ impl ServedModel {
             Generator::start(model.backend.clone(), model.info.context_length as usize, &generator_options)?;
         let fingerprint = fingerprint(&model.info, &generator_options.context);
         Ok(ServedModel { model, generator, fingerprint })
-    }
-
-    fn answers_to(&self, name: &str) -> bool {
-        self.model.info.id == name || self.model.info.aliases.iter().any(|alias| alias == name)
     }
 }
 
@@ -185,7 +223,7 @@ impl Engine {
 
     /// What the loaded models are, in the order they were added.
     pub fn model_info(&self) -> Vec<ModelInfo> {
-        self.0.models.iter().map(|served| served.model.info.clone()).collect()
+        self.0.models.iter().map(|model| model.info.clone()).collect()
     }
 
     /// Answers one HTTP-shaped request as a hosted API would: method, path
@@ -268,13 +306,12 @@ impl Engine {
         }
     }
 
-    /// Ends all requests with [`ErrorKind::Closed`] and stops computing. Returns
-    /// when the model threads have gone. Later calls fail; closing twice is fine.
+    /// Ends all requests with [`ErrorKind::Closed`] and unloads the models, also
+    /// where clones of the engine live on. Returns when the model threads have
+    /// gone. Later calls fail; closing twice is fine.
     pub fn close(&self) {
         self.0.closed.store(true, Ordering::Relaxed);
-        for served in &self.0.models {
-            served.generator.close();
-        }
+        self.0.models.iter().for_each(Model::close);
     }
 
     /// Whether [`close`](Self::close) was called.
@@ -282,9 +319,9 @@ impl Engine {
         self.0.closed.load(Ordering::Relaxed)
     }
 
-    fn served(&self, name: &str) -> Result<&ServedModel> {
-        self.0.models.iter().find(|served| served.answers_to(name)).ok_or_else(|| {
-            let known: Vec<&str> = self.0.models.iter().map(|served| served.model.info.id.as_str()).collect();
+    fn model(&self, name: &str) -> Result<&Model> {
+        self.0.models.iter().find(|model| model.answers_to(name)).ok_or_else(|| {
+            let known: Vec<&str> = self.0.models.iter().map(|model| model.info.id.as_str()).collect();
             Error::new(
                 ErrorKind::NotFound,
                 format!("the model '{name}' does not exist; this engine has {}", known.join(", ")),
@@ -297,7 +334,7 @@ impl Engine {
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let models: Vec<&str> = self.0.models.iter().map(|served| served.model.info.id.as_str()).collect();
+        let models: Vec<&str> = self.0.models.iter().map(|model| model.info.id.as_str()).collect();
         f.debug_struct("Engine").field("models", &models).field("closed", &self.is_closed()).finish()
     }
 }
@@ -350,7 +387,7 @@ impl Chat<'_> {
 
     /// Starts a validated request that is answered piece by piece.
     pub(crate) fn submit_stream(self, request: &CreateChatCompletionRequest) -> Result<ChatCompletionStream> {
-        let served = self.engine.served(&request.model)?;
+        let served = self.engine.model(&request.model)?.served()?;
         let events = chat::submit(&served.model, &served.generator, request)?;
         let include_usage = request.stream_options.as_ref().and_then(|options| options.include_usage).unwrap_or(false);
         Ok(ChatCompletionStream::new(ReplyHead::new(request, &served.fingerprint), events, include_usage))
@@ -358,7 +395,7 @@ impl Chat<'_> {
 
     /// Starts a validated request that is answered as a whole.
     pub(crate) fn submit(self, request: &CreateChatCompletionRequest) -> Result<PendingChatCompletion> {
-        let served = self.engine.served(&request.model)?;
+        let served = self.engine.model(&request.model)?.served()?;
         let events = chat::submit(&served.model, &served.generator, request)?;
         Ok(PendingChatCompletion::new(ReplyHead::new(request, &served.fingerprint), events))
     }
@@ -373,9 +410,8 @@ pub struct Models<'a> {
 impl Models<'_> {
     /// All models (MO1): exactly the names that `model` accepts (MO3).
     pub fn list(&self) -> ModelList {
-        let data = self.engine.0.models.iter().flat_map(|served| {
-            let info = &served.model.info;
-            std::iter::once(&info.id).chain(&info.aliases).map(|name| model_object(name, info))
+        let data = self.engine.0.models.iter().flat_map(|Model { info, .. }| {
+            std::iter::once(&info.id).chain(&info.aliases).map(move |name| model_object(name, info))
         });
         ModelList { object: ListObject::List, data: data.collect() }
     }
@@ -385,12 +421,17 @@ impl Models<'_> {
     /// # Errors
     ///
     /// `NotFound` for an unknown name (MO2).
-    pub fn retrieve(&self, name: &str) -> Result<Model> {
-        let served = self.engine.served(name)?;
-        Ok(model_object(name, &served.model.info))
+    pub fn retrieve(&self, name: &str) -> Result<models::Model> {
+        let model = self.engine.model(name)?;
+        Ok(model_object(name, &model.info))
     }
 }
 
-fn model_object(name: &str, info: &ModelInfo) -> Model {
-    Model { id: name.to_owned(), object: ModelObject::Model, created: info.created, owned_by: "zerohop".to_owned() }
+fn model_object(name: &str, info: &ModelInfo) -> models::Model {
+    models::Model {
+        id: name.to_owned(),
+        object: ModelObject::Model,
+        created: info.created,
+        owned_by: "zerohop".to_owned(),
+    }
 }

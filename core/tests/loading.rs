@@ -85,6 +85,15 @@ fn options_out_of_range_are_refused() {
     assert_eq!(load_error(tiny().chat_template("{% for")).kind(), ErrorKind::InvalidModel);
     assert_eq!(load_error(tiny().chat_template("")).kind(), ErrorKind::InvalidArgument);
     assert_eq!(load_error(tiny().threads(100_000)).kind(), ErrorKind::InvalidArgument);
+    assert_eq!(load_error(tiny().context_length(u32::MAX)).kind(), ErrorKind::InvalidArgument);
+}
+
+#[test]
+fn options_that_do_not_fit_the_model_are_refused() {
+    // The tiny model's heads are smaller than a block of this type.
+    let error = load_error(tiny().kv_type(KvType::Q8_0));
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    assert!(error.message().contains("q8_0"), "{error}");
 }
 
 #[test]

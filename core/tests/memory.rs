@@ -5,39 +5,68 @@ mod common;
 
 use std::thread;
 
-use common::{count, engine, greedy, one_of_a_mixture, resident_kib, tiny};
+use common::{assert_memory_settles, count, engine, greedy, one_of_a_mixture, resident_kib, smollm2, status_kib, tiny};
+use zerohop::ErrorKind;
 
 #[test]
 fn nothing_leaks() {
-    memory_does_not_grow();
-    loading_and_closing_leaks_nothing();
+    closing_gives_the_weights_back();
+    long_texts_reserve_little_at_once();
+    requests_leak_nothing();
+    engines_leak_nothing();
 }
 
-fn memory_does_not_grow() {
+fn requests_leak_nothing() {
     let engine = engine(tiny());
-    let serve = |requests: usize| {
+    let requests = count(160, 480);
+    let mut first = 0;
+    // 1 KiB a request.
+    assert_memory_settles(requests, || {
         thread::scope(|scope| {
             for caller in 0..8 {
-                let engine = &engine;
-                scope.spawn(move || (0..requests / 8).for_each(|round| one_of_a_mixture(engine, caller, round)));
+                let (engine, rounds) = (&engine, first..first + requests / 8);
+                scope.spawn(move || rounds.for_each(|round| one_of_a_mixture(engine, caller, round)));
             }
         });
-        resident_kib()
-    };
-    // By then the allocator has made its arenas for all the threads.
-    let early = serve(448);
-    let late = serve(count(448, 4480));
-    assert!(late <= early + early / 50, "{early} KiB after 448 requests, {late} KiB later");
+        first += requests / 8;
+    });
 }
 
-fn loading_and_closing_leaks_nothing() {
-    let load = |times: usize| {
-        for _ in 0..times {
+fn engines_leak_nothing() {
+    let engines = count(10, 40);
+    // 64 KiB an engine.
+    assert_memory_settles(engines * 64, || {
+        for _ in 0..engines {
             engine(tiny()).chat().create(&greedy("Hello", 2)).unwrap();
         }
-        resident_kib()
-    };
-    let early = load(10);
-    let late = load(count(40, 400));
-    assert!(late <= early + early / 10, "{early} KiB after 10 engines, {late} KiB later");
+    });
+}
+
+/// Also while the engine's clones and its replies are still there.
+fn closing_gives_the_weights_back() {
+    let engine = engine(smollm2().context_length(256).mmap(false));
+    let weights = usize::try_from(engine.model_info()[0].file_size / 1024).unwrap();
+    let clone = engine.clone();
+    let mut stream = engine.chat().create_stream(&greedy("Hello", 200)).unwrap();
+    assert!(stream.next().unwrap().is_ok());
+    let open = resident_kib();
+    engine.close();
+    let closed = resident_kib();
+    assert!(closed + weights * 9 / 10 < open, "{open} KiB open, {closed} KiB closed, of weights {weights} KiB");
+    assert_eq!(clone.chat().create(&greedy("Hello", 1)).unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(clone.model_info()[0].id, "m");
+    assert_eq!(stream.find_map(Result::err).unwrap().kind(), ErrorKind::Closed);
+}
+
+/// Each of these texts has a stack of more than 400 MiB while it is tokenised.
+fn long_texts_reserve_little_at_once() {
+    let engine = engine(tiny().context_length(100_000));
+    let text = "word ".repeat(80_000);
+    thread::scope(|scope| {
+        for _ in 0..32 {
+            scope.spawn(|| engine.chat().create(&greedy(&text, 100_000)).unwrap_err());
+        }
+    });
+    let peak = status_kib("VmPeak:");
+    assert!(peak < 6 << 20, "{peak} KiB of address space");
 }

@@ -3,8 +3,10 @@
 The full counts run when ZEROHOP_TEST_FULL is set (`make accept`).
 """
 
+import ctypes
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -54,9 +56,56 @@ def test_mixed_requests_from_many_threads(qwen: Path) -> None:
 
 
 def resident_kib() -> int:
+    """The resident memory, without what the allocator keeps for later."""
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(ctypes.c_size_t(0))
     status = Path("/proc/self/status").read_text()
     [line] = [line for line in status.splitlines() if line.startswith("VmRSS:")]
     return int(line.split()[1])
+
+
+def assert_memory_settles(leak_kib: int, run: Callable[[int], None]) -> None:
+    """Runs rounds until memory has stopped growing, and fails if it never does.
+
+    A leak grows in every round, while a process that settles (new arenas, fuller caches) grows in
+    some. So there must be eight rounds that on average grow by less than half of `leak_kib`, which
+    is what the smallest leak to be found adds in a round.
+    """
+    window = 8
+    sizes: list[int] = []
+    for number in range(3 * window):
+        run(number)
+        sizes.append(resident_kib())
+        if number >= window and sizes[-1] - sizes[-1 - window] < window * leak_kib / 2:
+            return
+    pytest.fail(f"memory keeps growing, in KiB: {sizes}")
+
+
+@pytest.mark.timeout(600)
+def test_requests_leak_nothing(make_engine: Callable[..., zerohop.Engine]) -> None:
+    requests = 200
+    engine = make_engine(context_length=4096)
+    with ThreadPoolExecutor(THREADS) as pool:
+
+        def run(number: int) -> None:
+            indexes = range(number * requests, (number + 1) * requests)
+            list(pool.map(lambda index: serve(engine, index, 1 + index % 20, 6), indexes))
+
+        # 1 KiB a request.
+        assert_memory_settles(requests, run)
+
+
+@pytest.mark.timeout(600)
+def test_engines_leak_nothing(tiny: Path) -> None:
+    engines = 10
+
+    def run(_number: int) -> None:
+        for index in range(engines):
+            with zerohop.Engine(tiny, threads=1, context_length=512) as engine:
+                serve(engine, index, 1, 6)
+
+    # 64 KiB an engine.
+    assert_memory_settles(engines * 64, run)
 
 
 @pytest.mark.timeout(900)

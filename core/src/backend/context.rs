@@ -74,13 +74,8 @@ impl Context {
         let ((raw, error), logged) = logs::collect_errors(|| unsafe {
             native::with_error(|error| native::zerohop_native_context_new(model.raw(), params, error))
         });
-        let raw = NonNull::new(raw).ok_or_else(|| {
-            let reason = error.or_else(|| logged.into_iter().next()).unwrap_or_default();
-            Error::new(
-                ErrorKind::Unavailable,
-                format!("no context of {} tokens could be made: {reason}; try a smaller context_length", options.cells),
-            )
-        })?;
+        let raw = NonNull::new(raw)
+            .ok_or_else(|| creation_failed(options.cells, &logged.into_iter().chain(error).collect::<Vec<_>>()))?;
         // SAFETY: the context is live.
         let cells = unsafe { sys::llama_n_ctx(raw.as_ptr()) };
         Ok(Context { raw, cells, abort, model })
@@ -179,6 +174,20 @@ impl Drop for Context {
     fn drop(&mut self) {
         // SAFETY: we own the context, and this runs once, before the model goes.
         unsafe { native::zerohop_native_context_free(self.raw.as_ptr()) }
+    }
+}
+
+/// The error for a context that could not be made, from all that llama.cpp said:
+/// whether memory was short or the options do not fit the model is known from its
+/// words alone.
+fn creation_failed(cells: u32, reasons: &[String]) -> Error {
+    const OUT_OF_MEMORY: [&str; 4] = ["failed to allocate", "failed to reserve", "insufficient memory", "bad_alloc"];
+    let reason = reasons.first().map_or("llama.cpp gave no reason", String::as_str);
+    if reasons.iter().any(|reason| OUT_OF_MEMORY.iter().any(|words| reason.contains(words))) {
+        let message = format!("no memory for a context of {cells} tokens: {reason}; try a smaller context_length");
+        Error::new(ErrorKind::Unavailable, message)
+    } else {
+        Error::new(ErrorKind::InvalidArgument, format!("the model cannot run with these options: {reason}"))
     }
 }
 

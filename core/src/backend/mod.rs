@@ -9,6 +9,7 @@ mod context;
 mod logs;
 mod model;
 mod native;
+mod stack;
 mod templates;
 mod vocab;
 
@@ -24,11 +25,7 @@ use crate::api::error::{Error, ErrorKind, Result};
 pub(crate) use context::{Abort, Batch, Context, ContextOptions, Decoded};
 pub(crate) use model::{LoadOptions, Model};
 pub(crate) use templates::{TemplateMessage, Templates};
-<<<<<<< Updated upstream
 pub(crate) use vocab::{SHORT_TEXT, Span, Token, Vocab};
-=======
-pub(crate) use vocab::{Control, Span, Token, Vocab};
->>>>>>> Stashed changes
 
 /// llama.cpp's process-wide state, alive while any [`Backend`] is.
 struct Process {

@@ -1,10 +1,9 @@
 //! A model's vocabulary: text to tokens and back.
 
-use std::thread;
-
 use llama_cpp_sys_2 as sys;
 
 use super::native;
+use super::stack::LargeStacks;
 use crate::api::error::{Error, ErrorKind, Result};
 
 /// A token id of one model's vocabulary.
@@ -19,6 +18,10 @@ const STACK_PER_BYTE: usize = 1024;
 
 /// The longest text that [`Vocab::tokenize_short`] takes, in bytes: well inside any thread's stack.
 pub(crate) const SHORT_TEXT: usize = 512;
+
+/// Address space for the stacks of all texts that are tokenised at once: two of
+/// a megabyte, or some 250 short ones.
+const ALL_STACKS: usize = 2 << 30;
 
 /// A part of a text to tokenise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,21 +39,10 @@ pub(crate) struct Vocab {
     raw: *const sys::llama_vocab,
     pieces: Pieces,
     end_of_generation: Vec<bool>,
-<<<<<<< Updated upstream
-    controls: Vec<(Token, String)>,
-=======
     /// In token order.
-    controls: Vec<Control>,
->>>>>>> Stashed changes
+    controls: Vec<(Token, String)>,
     bos: Option<Token>,
-}
-
-/// A control token, such as `<|im_end|>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Control {
-    pub(crate) token: Token,
-    /// How it is spelled where control tokens are parsed.
-    pub(crate) spelling: String,
+    stacks: LargeStacks,
 }
 
 // SAFETY: llama.cpp documents its tokenising API as thread-safe, and a
@@ -86,12 +78,9 @@ impl Vocab {
                 raw,
                 pieces: Pieces::read(raw, size),
                 end_of_generation: (0..size).map(|token| sys::llama_vocab_is_eog(raw, token)).collect(),
-<<<<<<< Updated upstream
                 controls: control_tokens(raw, size),
-=======
-                controls: controls(raw, size),
->>>>>>> Stashed changes
                 bos: (adds_bos && bos >= 0).then_some(bos),
+                stacks: LargeStacks::new(ALL_STACKS),
             }
         }
     }
@@ -116,26 +105,20 @@ impl Vocab {
         usize::try_from(token).ok().and_then(|index| self.end_of_generation.get(index)).copied().unwrap_or(false)
     }
 
-<<<<<<< Updated upstream
     /// The control tokens with their spellings, such as `<|im_end|>`.
     pub(crate) fn control_tokens(&self) -> &[(Token, String)] {
-        &self.controls
-=======
-    /// The control tokens that have a spelling, in token order.
-    pub(crate) fn controls(&self) -> &[Control] {
         &self.controls
     }
 
     /// The spelling of a token, if it is a control token.
     pub(crate) fn control_spelling(&self, token: Token) -> Option<&str> {
-        let index = self.controls.binary_search_by_key(&token, |control| control.token).ok()?;
-        Some(&self.controls[index].spelling)
+        let index = self.controls.binary_search_by_key(&token, |(token, _)| *token).ok()?;
+        Some(&self.controls[index].1)
     }
 
     /// The tokens that end a turn or the text.
     pub(crate) fn end_of_generation(&self) -> impl Iterator<Item = Token> {
         (0..).zip(&self.end_of_generation).filter(|(_, ends)| **ends).map(|(token, _)| token)
->>>>>>> Stashed changes
     }
 
     /// The token every text starts with, where the model wants one.
@@ -143,30 +126,14 @@ impl Vocab {
         self.bos
     }
 
-    /// The spellings of control tokens.
-    pub(crate) fn control_texts(&self) -> Vec<String> {
-        self.controls.iter().map(|(_, text)| text.clone()).collect()
-    }
-
     /// Text to tokens, without a leading or trailing special token.
     pub(crate) fn tokenize(&self, spans: &[Span<'_>]) -> Result<Vec<Token>> {
         let longest = spans.iter().map(|span| span.text.len()).max().unwrap_or(0);
-        let stack = STACK_BASE + STACK_PER_BYTE.saturating_mul(longest);
-        thread::scope(|scope| {
-            thread::Builder::new()
-                .name("zerohop-tokenize".to_owned())
-                .stack_size(stack)
-                .spawn_scoped(scope, || {
-                    let mut tokens = Vec::new();
-                    spans.iter().try_for_each(|span| self.append_tokens(*span, &mut tokens))?;
-                    Ok(tokens)
-                })
-                .map_err(|error| {
-                    Error::new(ErrorKind::Unavailable, "no memory for a tokenising thread; try a shorter text")
-                        .with_source(error)
-                })?
-                .join()
-                .unwrap_or_else(|_| Err(Error::internal("tokenising failed")))
+        let stack = STACK_PER_BYTE.saturating_mul(longest).saturating_add(STACK_BASE);
+        self.stacks.run(stack, || {
+            let mut tokens = Vec::new();
+            spans.iter().try_for_each(|span| self.append_tokens(*span, &mut tokens))?;
+            Ok(tokens)
         })
     }
 
@@ -271,13 +238,8 @@ unsafe fn append_piece(raw: *const sys::llama_vocab, token: Token, special: bool
 /// # Safety
 ///
 /// As [`Vocab::new`]; `size` is the vocabulary's size.
-<<<<<<< Updated upstream
 unsafe fn control_tokens(raw: *const sys::llama_vocab, size: i32) -> Vec<(Token, String)> {
     let mut tokens = Vec::new();
-=======
-unsafe fn controls(raw: *const sys::llama_vocab, size: i32) -> Vec<Control> {
-    let mut controls = Vec::new();
->>>>>>> Stashed changes
     for token in 0..size {
         // SAFETY: forwarded from the caller; `token` is below `size`.
         let attributes = unsafe { sys::llama_vocab_get_attr(raw, token) };
@@ -289,17 +251,9 @@ unsafe fn controls(raw: *const sys::llama_vocab, size: i32) -> Vec<Control> {
         // SAFETY: as above.
         unsafe { append_piece(raw, token, true, &mut bytes) };
         match String::from_utf8(bytes) {
-<<<<<<< Updated upstream
             Ok(text) if !text.is_empty() => tokens.push((token, text)),
             _ => {}
         }
     }
     tokens
-=======
-            Ok(spelling) if !spelling.is_empty() => controls.push(Control { token, spelling }),
-            _ => {}
-        }
-    }
-    controls
->>>>>>> Stashed changes
 }

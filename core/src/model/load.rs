@@ -79,12 +79,8 @@ impl LoadedModel {
         let template_source = options.chat_template.clone().or_else(|| backend.chat_template());
         let templates =
             template_source.map(|_| Templates::new(&backend, options.chat_template.as_deref())).transpose()?;
-<<<<<<< Updated upstream
-        let control_spellings = ControlSpellings::new(&backend.vocab().control_texts())?;
-=======
-        let control_spellings =
-            ControlSpellings::new(backend.vocab().controls().iter().map(|control| control.spelling.as_str()))?;
->>>>>>> Stashed changes
+        let spellings = backend.vocab().control_tokens().iter().map(|(_, spelling)| spelling.as_str());
+        let control_spellings = ControlSpellings::new(spellings)?;
         let info = describe(id, options, &file, &backend, templates.is_some());
         Ok(LoadedModel { info, templates, control_spellings, backend: Arc::new(backend) })
     }

@@ -62,11 +62,43 @@ pub fn count(quick: usize, full: usize) -> usize {
     if std::env::var_os("ZEROHOP_TEST_FULL").is_some() { full } else { quick }
 }
 
-/// The resident memory of this process in KiB.
-pub fn resident_kib() -> u64 {
+/// The resident memory of this process in KiB, without what the allocator keeps
+/// for later.
+pub fn resident_kib() -> usize {
+    // SAFETY: may be called at any time from any thread.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0);
+    }
+    status_kib("VmRSS:")
+}
+
+/// One of the sizes that the system tells about this process.
+pub fn status_kib(name: &str) -> usize {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux has /proc");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS is always there");
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("VmRSS is a number")
+    let line = status.lines().find(|line| line.starts_with(name)).expect("the size is there");
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("it is a number")
+}
+
+/// Runs `round` until memory has stopped growing, and fails if it never does.
+///
+/// A leak grows in every round, while a process that settles (new arenas, fuller
+/// caches, the stacks of its threads) grows in some. So there must be eight
+/// rounds that on average grow by less than half of `leak_kib`, which is what the
+/// smallest leak to be found adds in a round.
+pub fn assert_memory_settles(leak_kib: usize, mut round: impl FnMut()) {
+    const WINDOW: usize = 8;
+    let mut sizes = Vec::new();
+    while sizes.len() < 3 * WINDOW {
+        round();
+        let size = resident_kib();
+        let before = sizes.len().checked_sub(WINDOW).map(|index| sizes[index]);
+        if before.is_some_and(|before| size < before + WINDOW * leak_kib / 2) {
+            return;
+        }
+        sizes.push(size);
+    }
+    panic!("memory keeps growing, in KiB: {sizes:?}");
 }
 
 /// A prompt of about `words` tokens that is different for each `index`.
