@@ -90,7 +90,8 @@ impl Skeleton {
         arena
     }
 
-    fn fill_text(&self, text: &str) -> String {
+    /// Puts the real names into a text.
+    pub(crate) fn fill_text(&self, text: &str) -> String {
         let mut filled = String::new();
         let mut rest = text;
         while let Some((before, placeholder, after)) = split_at_placeholder(rest) {
