@@ -48,15 +48,37 @@ int32_t zerohop_native_tokenize(const struct llama_vocab * vocab, const char * t
 int32_t zerohop_native_token_to_piece(const struct llama_vocab * vocab, llama_token token, char * buffer,
                                       int32_t capacity, bool special);
 
-// The templates of a model, or of `override_source` when that is not NULL.
+// The templates of a model, or of `override_source` when that is not NULL. Without
+// a model, `bos` and `eos` are the texts of its tokens; with one they are ignored.
 struct zerohop_native_templates * zerohop_native_templates_new(const struct llama_model * model,
-                                                               const char * override_source, char ** error);
+                                                               const char * override_source, const char * bos,
+                                                               const char * eos, char ** error);
 void   zerohop_native_templates_free(struct zerohop_native_templates * templates);
 
-// Renders a prompt. `request` is JSON: {"messages": [...]}.
-// The reply is JSON: {"prompt": str} (JSON, because a prompt may hold NUL bytes). NULL on failure.
+// What the template for requests with or without tools can say, as JSON:
+// {"supports_tools", "supports_thinking": bool, "thinking_start": str, "thinking_ends": [str]}.
+// The first call takes some milliseconds. NULL on failure.
+char * zerohop_native_templates_describe(const struct zerohop_native_templates * templates, bool with_tools,
+                                         char ** error);
+
+// Renders a prompt. `request` is JSON: {"messages": [...], "tools": [...], "tool_choice": str,
+// "parallel_tool_calls": bool, "enable_thinking": bool, "chat_template_kwargs": {...}}.
+// The reply is JSON (because a prompt may hold NUL bytes): {"prompt", "generation_prompt": str,
+// "format": int, "parser": object or null, "preserved_tokens", "additional_stops": [str]}. NULL on failure.
 char * zerohop_native_templates_apply(const struct zerohop_native_templates * templates, const char * request,
                                       size_t request_len, char ** error);
+
+struct zerohop_native_output_parser;
+
+// `request` is JSON: "format", "generation_prompt" and "parser" of a rendered prompt.
+struct zerohop_native_output_parser * zerohop_native_output_parser_new(const char * request, size_t request_len,
+                                                                       char ** error);
+void zerohop_native_output_parser_free(struct zerohop_native_output_parser * parser);
+
+// Parses what a model wrote, or the beginning of it. The reply is JSON: {"content",
+// "reasoning_content": str, "tool_calls": [{"name", "arguments", "id": str}]}. NULL on failure.
+char * zerohop_native_output_parser_parse(const struct zerohop_native_output_parser * parser, const char * text,
+                                          size_t text_len, bool is_partial, char ** error);
 
 #ifdef __cplusplus
 }

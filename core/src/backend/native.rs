@@ -15,6 +15,12 @@ pub(super) struct NativeTemplates {
     _private: [u8; 0],
 }
 
+/// An opaque parser of one request's output.
+#[repr(C)]
+pub(super) struct NativeOutputParser {
+    _private: [u8; 0],
+}
+
 unsafe extern "C" {
     pub(super) fn zerohop_native_string_free(text: *mut c_char);
     pub(super) fn zerohop_native_silence_common();
@@ -51,13 +57,33 @@ unsafe extern "C" {
     pub(super) fn zerohop_native_templates_new(
         model: *const sys::llama_model,
         override_source: *const c_char,
+        bos: *const c_char,
+        eos: *const c_char,
         error: *mut *mut c_char,
     ) -> *mut NativeTemplates;
     pub(super) fn zerohop_native_templates_free(templates: *mut NativeTemplates);
+    pub(super) fn zerohop_native_templates_describe(
+        templates: *const NativeTemplates,
+        with_tools: bool,
+        error: *mut *mut c_char,
+    ) -> *mut c_char;
     pub(super) fn zerohop_native_templates_apply(
         templates: *const NativeTemplates,
         request: *const c_char,
         request_len: usize,
+        error: *mut *mut c_char,
+    ) -> *mut c_char;
+    pub(super) fn zerohop_native_output_parser_new(
+        request: *const c_char,
+        request_len: usize,
+        error: *mut *mut c_char,
+    ) -> *mut NativeOutputParser;
+    pub(super) fn zerohop_native_output_parser_free(parser: *mut NativeOutputParser);
+    pub(super) fn zerohop_native_output_parser_parse(
+        parser: *const NativeOutputParser,
+        text: *const c_char,
+        text_len: usize,
+        is_partial: bool,
         error: *mut *mut c_char,
     ) -> *mut c_char;
 }

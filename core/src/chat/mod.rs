@@ -3,6 +3,7 @@
 //! `request -> prompt tokens -> generate -> message or chunks`.
 
 mod assemble;
+mod output;
 mod prompt;
 mod stream;
 

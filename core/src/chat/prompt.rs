@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::api::content::{ChatCompletionMessage, ContentPart, MessageContent};
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::backend::{TemplateMessage, Token};
+use crate::backend::{TemplateMessage, TemplateRequest, Token};
 use crate::model::LoadedModel;
 
 /// The prompt of a conversation, as tokens.
@@ -30,12 +30,9 @@ pub(super) fn prompt_tokens(
     })?;
     let messages: Vec<TemplateMessage> = messages
         .iter()
-        .map(|message| TemplateMessage {
-            role: message.role,
-            content: model.control_spellings.mark(&message_text(message)),
-        })
+        .map(|message| TemplateMessage::new(message.role, model.control_spellings.mark(&message_text(message))))
         .collect();
-    let prompt = templates.apply(&messages)?;
+    let prompt = templates.apply(&TemplateRequest::new(&messages))?.prompt;
 
     let vocab = model.backend.vocab();
     // Known without tokenising, which takes time and stack with the text's length.

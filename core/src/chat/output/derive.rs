@@ -1,0 +1,231 @@
+//! What remains of a form once text has been matched.
+
+use std::collections::BTreeMap;
+
+use super::form::Form;
+
+/// Rules that contain themselves.
+pub(super) type Rules = BTreeMap<String, Form>;
+
+/// A form refers to rules in rules no deeper than this.
+const MAX_DEPTH: usize = 64;
+
+/// The sequences that may follow `text` in `forms`; none when it cannot begin so.
+pub(super) fn derive(rules: &Rules, forms: &[Form], text: &str) -> Vec<Vec<Form>> {
+    Deriver { rules, depth: MAX_DEPTH }.derive(forms, text)
+}
+
+#[derive(Clone, Copy)]
+struct Deriver<'a> {
+    rules: &'a Rules,
+    depth: usize,
+}
+
+impl Deriver<'_> {
+    fn derive(self, forms: &[Form], text: &str) -> Vec<Vec<Form>> {
+        if text.is_empty() {
+            return vec![forms.to_vec()];
+        }
+        let Some((head, rest)) = forms.split_first() else { return Vec::new() };
+        match head {
+            Form::Empty => self.derive(rest, text),
+            Form::Literal(literal) => match (literal.strip_prefix(text), text.strip_prefix(literal.as_str())) {
+                (Some(left), _) if !left.is_empty() => vec![joined([Form::literal(left)], rest)],
+                (_, Some(text)) => self.derive(rest, text),
+                _ => Vec::new(),
+            },
+            Form::Space => {
+                let left = text.trim_start_matches(|character: char| character.is_ascii_whitespace());
+                if left.is_empty() { vec![joined([Form::Space], rest)] } else { self.derive(rest, left) }
+            }
+            Form::Characters { class, min, max } => {
+                let limit = max.map_or(usize::MAX, |max| max as usize);
+                let matched = text.chars().take(limit).take_while(|character| class.contains(*character)).count();
+                let left = &text[text.chars().take(matched).map(char::len_utf8).sum()..];
+                let matched = u32::try_from(matched).unwrap_or(u32::MAX);
+                let min = min.saturating_sub(matched);
+                if left.is_empty() {
+                    let max = max.map(|max| max - matched);
+                    vec![joined([Form::Characters { class: class.clone(), min, max }], rest)]
+                } else if min == 0 {
+                    self.derive(rest, left)
+                } else {
+                    Vec::new()
+                }
+            }
+            Form::Until(delimiters) => match delimiters.iter().filter_map(|delimiter| text.find(delimiter)).min() {
+                Some(end) => self.derive(rest, &text[end..]),
+                None => vec![forms.to_vec()],
+            },
+            Form::Sequence(children) => self.derive(&joined(children.iter().cloned(), rest), text),
+            Form::Choice(children) => {
+                children.iter().flat_map(|child| self.derive(&joined([child.clone()], rest), text)).collect()
+            }
+            Form::Repeat { child, min, max, stuck } => self.repeat(child, *min, *max, *stuck, rest, text),
+            Form::Peek { child, negated } => {
+                let passes = if *negated { !self.begins(child, text) } else { self.may_begin(child, text) };
+                if passes { self.derive(rest, text) } else { Vec::new() }
+            }
+            Form::Marked(_, child) => self.derive(&joined([(**child).clone()], rest), text),
+            Form::Rule(name) => match (self.rules.get(name), self.depth.checked_sub(1)) {
+                (Some(rule), Some(depth)) => Deriver { depth, ..self }.derive(&joined([rule.clone()], rest), text),
+                _ => Vec::new(),
+            },
+            // Nothing that is derived by begins inside a value.
+            Form::Quoted(_) | Form::Text(_) | Form::Lark(_) => Vec::new(),
+        }
+    }
+
+    fn repeat(
+        self,
+        child: &Form,
+        min: u32,
+        max: Option<u32>,
+        stuck: Option<usize>,
+        rest: &[Form],
+        text: &str,
+    ) -> Vec<Vec<Form>> {
+        if max == Some(0) || stuck == Some(text.len()) {
+            return self.derive(rest, text);
+        }
+        let again = Form::Repeat {
+            child: Box::new(child.clone()),
+            min: min.saturating_sub(1),
+            max: max.map(|max| max - 1),
+            stuck: Some(text.len()),
+        };
+        let more = self.derive(&joined([child.clone(), again], rest), text);
+        if more.is_empty() && min == 0 { self.derive(rest, text) } else { more }
+    }
+
+    /// Whether the form matches a beginning of the text, or more than the text.
+    fn may_begin(self, form: &Form, text: &str) -> bool {
+        !self.derive(&[form.clone(), Form::Until(Vec::new())], text).is_empty()
+    }
+
+    /// Whether the form matches a beginning of the text.
+    fn begins(self, form: &Form, text: &str) -> bool {
+        let anything = Form::Until(Vec::new());
+        self.derive(&[form.clone(), anything.clone()], text).contains(&vec![anything])
+    }
+}
+
+fn joined(first: impl IntoIterator<Item = Form>, rest: &[Form]) -> Vec<Form> {
+    first.into_iter().chain(rest.iter().cloned()).collect()
+}
+
+/// The literal texts, one of which a sequence begins with; `None` when it may
+/// begin otherwise. `at_least` is how long they are to be where that is possible.
+pub(super) fn beginnings(rules: &Rules, forms: &[Form], at_least: usize) -> Option<Vec<String>> {
+    /// Enough for the tools of a request, few enough for a regular expression.
+    const MOST: usize = 256;
+
+    let mut done = Vec::new();
+    let mut open = vec![(String::new(), forms.to_vec(), MAX_DEPTH)];
+    while let Some((text, forms, depth)) = open.pop() {
+        let Some((head, rest)) = forms.split_first() else {
+            if text.is_empty() {
+                return None;
+            }
+            done.push(text);
+            continue;
+        };
+        if text.len() >= at_least && !text.is_empty() || done.len() + open.len() > MOST {
+            if text.is_empty() {
+                return None;
+            }
+            done.push(text);
+            continue;
+        }
+        let mut push = |text: String, first: Vec<Form>, depth: usize| open.push((text, joined(first, rest), depth));
+        match head {
+            Form::Empty | Form::Peek { .. } => push(text, Vec::new(), depth),
+            Form::Literal(literal) => push(text + literal, Vec::new(), depth),
+            // Leading whitespace is left to those who ask.
+            Form::Space if text.is_empty() => push(text, Vec::new(), depth),
+            Form::Space => {
+                for space in ["", " ", "\n"] {
+                    push(format!("{text}{space}"), Vec::new(), depth);
+                }
+            }
+            Form::Sequence(children) => push(text, children.clone(), depth),
+            Form::Choice(children) => children.iter().for_each(|child| push(text.clone(), vec![child.clone()], depth)),
+            Form::Marked(_, child) => push(text, vec![(**child).clone()], depth),
+            Form::Repeat { child, min, .. } => {
+                push(text.clone(), vec![(**child).clone()], depth);
+                if *min == 0 {
+                    push(text, Vec::new(), depth);
+                }
+            }
+            Form::Rule(name) => match (rules.get(name), depth.checked_sub(1)) {
+                (Some(rule), Some(depth)) => push(text, vec![rule.clone()], depth),
+                _ => return None,
+            },
+            _ if text.is_empty() => return None,
+            _ => done.push(text),
+        }
+    }
+    done.sort_unstable();
+    done.dedup();
+    Some(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn derive_one(forms: &[Form], text: &str) -> Vec<Form> {
+        let mut all = derive(&Rules::new(), forms, text);
+        assert_eq!(all.len(), 1, "{all:?}");
+        all.remove(0)
+    }
+
+    #[test]
+    fn a_generation_prompt_opens_the_thoughts() {
+        let until = Form::Until(vec!["</think>".to_owned()]);
+        let thoughts = Form::Sequence(vec![Form::literal("<think>"), Form::Space, until.clone()]);
+        let forms = [Form::literal("<|assistant|>"), Form::optional(thoughts), Form::Until(Vec::new())];
+        assert_eq!(derive_one(&forms, "<|assistant|><think>\n"), [
+            Form::Space,
+            until,
+            Form::Repeat {
+                child: Box::new(match &forms[1] {
+                    Form::Repeat { child, .. } => (**child).clone(),
+                    _ => unreachable!(),
+                }),
+                min: 0,
+                max: Some(0),
+                stuck: Some("<think>\n".len())
+            },
+            Form::Until(Vec::new())
+        ]);
+    }
+
+    #[test]
+    fn text_ends_at_its_delimiter() {
+        let forms = [Form::Until(vec!["<c>".to_owned()]), Form::literal("<c>{")];
+        assert_eq!(derive_one(&forms, "abc<c>"), [Form::literal("{")]);
+        assert_eq!(derive_one(&forms, "abc"), forms);
+    }
+
+    #[test]
+    fn rounds_that_match_nothing_end_a_repetition() {
+        let forms = [Form::repeat(Form::optional(Form::literal("a")), 0, None), Form::literal("b")];
+        assert_eq!(derive_one(&forms, "aab"), []);
+    }
+
+    #[test]
+    fn negative_lookahead_refuses() {
+        let peek = Form::Peek { child: Box::new(Form::literal("<think>")), negated: true };
+        assert!(derive(&Rules::new(), &[peek.clone(), Form::Until(Vec::new())], "<think>x").is_empty());
+        assert!(!derive(&Rules::new(), &[peek, Form::Until(Vec::new())], "x").is_empty());
+    }
+
+    #[test]
+    fn beginnings_spell_out_optional_whitespace() {
+        let forms = [Form::literal("{"), Form::Space, Form::literal("\"name\""), Form::Lark(String::new())];
+        let all = beginnings(&Rules::new(), &forms, 20).unwrap();
+        assert_eq!(all, ["{\n\"name\"", "{ \"name\"", "{\"name\""]);
+        assert_eq!(beginnings(&Rules::new(), &[Form::Until(Vec::new())], 1), None);
+    }
+}

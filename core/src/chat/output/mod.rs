@@ -1,0 +1,97 @@
+//! The form of a model's output, as a grammar.
+//!
+//! A template's own parser, which llama.cpp derives, says what an answer looks
+//! like: thoughts, text, calls in the family's markup. From it one grammar is
+//! made for the whole output, first token to last, in which the arguments obey
+//! the schemas of the tools.
+
+mod build;
+mod derive;
+mod form;
+mod lark;
+mod prune;
+mod regex;
+mod schema;
+
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+
+use self::build::build;
+use self::derive::{Rules, derive};
+use self::form::Form;
+use self::lark::Writer;
+use self::prune::{Answer, prune};
+use self::schema::ArgumentSchemas;
+use crate::api::error::{Error, Result};
+use crate::backend::{Rendered, Token};
+
+/// One form that an output may have. An output has one of several, if a request
+/// leaves the model that choice.
+pub(crate) struct OutputChoice<'a> {
+    /// The prompt as it is rendered for this form of answer.
+    pub(crate) rendered: &'a Rendered,
+    pub(crate) answer: AnswerKind<'a>,
+}
+
+/// What an answer consists of, beside thoughts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AnswerKind<'a> {
+    /// Text, or what else the template allows; `rendered` is for tools that may be called.
+    Free,
+    /// Calls without any text; `rendered` is for calls that are required.
+    Calls,
+    /// A value, as a Lark expression, in place of text; `rendered` is for no tools.
+    Value(&'a str),
+}
+
+/// What a grammar is made from beside the form.
+pub(crate) struct GrammarSources<'a> {
+    /// The parameters of the callable tools, in their order, ready to be enforced.
+    pub(crate) parameters: &'a [Value],
+    /// A Lark expression for a value of a schema.
+    pub(crate) json_rule: &'a dyn Fn(&Value) -> String,
+    /// The spellings of control tokens.
+    pub(crate) controls: &'a [(String, Token)],
+}
+
+/// The grammar, in llguidance's Lark dialect, of an output that has one of these
+/// forms. It begins after the generation prompt, and so inside the thoughts when
+/// that has opened them.
+pub(crate) fn output_grammar(choices: &[OutputChoice<'_>], sources: &GrammarSources<'_>) -> Result<String> {
+    let mut writer = Writer::new(sources.controls);
+    let mut starts = Vec::new();
+    for choice in choices {
+        let (sequences, rules) = sequences(choice, sources)?;
+        starts.push(writer.any_of(rules, sequences)?);
+    }
+    starts.dedup();
+    Ok(writer.finish(&starts.join(" | ")))
+}
+
+/// What may follow the generation prompt.
+fn sequences(choice: &OutputChoice<'_>, sources: &GrammarSources<'_>) -> Result<(Vec<Vec<Form>>, Rules)> {
+    let answer = match choice.answer {
+        AnswerKind::Free => Answer::Free,
+        AnswerKind::Calls => Answer::Calls,
+        AnswerKind::Value(rule) => Answer::Value(rule.to_owned()),
+    };
+    let Some(format) = &choice.rendered.output else {
+        // An answer that is nothing but text.
+        let form = match answer {
+            Answer::Value(rule) => Form::Lark(rule),
+            Answer::Free | Answer::Calls => Form::Until(Vec::new()),
+        };
+        return Ok((vec![vec![form]], Rules::new()));
+    };
+    let schemas =
+        ArgumentSchemas { skeleton: &format.skeleton, parameters: sources.parameters, json_rule: sources.json_rule };
+    let (form, rules) = build(format, &schemas)?;
+    let rules = rules.into_iter().map(|(name, form)| (name, prune(&form, &answer))).collect();
+    let sequences = derive(&rules, &[prune(&form, &answer)], &choice.rendered.generation_prompt);
+    if sequences.is_empty() {
+        return Err(Error::internal("the template's output form does not begin as its prompt ends"));
+    }
+    Ok((sequences, rules))
+}

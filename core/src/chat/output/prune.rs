@@ -1,0 +1,98 @@
+//! What a request allows of the form that a template has.
+
+use super::form::{Form, Mark};
+
+/// What the answer is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// Text, calls or both, as the template has it.
+    Free,
+    /// Calls without any text.
+    Calls,
+    /// A value in place of the text: a Lark expression.
+    Value(String),
+}
+
+/// Removes what the answer must not be, and the marks.
+pub(super) fn prune(form: &Form, answer: &Answer) -> Form {
+    match form {
+        Form::Marked(Mark::Content, child) => match answer {
+            Answer::Free => prune(child, answer),
+            Answer::Calls => Form::Empty,
+            Answer::Value(rule) => Form::Lark(rule.clone()),
+        },
+        Form::Marked(_, child) => prune(child, answer),
+        Form::Choice(children) => {
+            let wanted = wanted(answer);
+            let some_have_it = wanted.is_some_and(|mark| form.has(mark));
+            let kept = children.iter().filter(|child| !some_have_it || wanted.is_some_and(|mark| child.has(mark)));
+            Form::Choice(kept.map(|child| prune(child, answer)).collect())
+        }
+        Form::Sequence(children) => prune_sequence(children, answer),
+        Form::Repeat { child, min, max, .. } => match answer {
+            // A preamble.
+            Answer::Calls if child.has(Mark::Content) && !child.has(Mark::Tool) && !child.has(Mark::Reasoning) => {
+                Form::Empty
+            }
+            Answer::Value(_) if child.has(Mark::Content) && *min == 0 && max.is_none() => Form::Empty,
+            // The value is there once.
+            Answer::Value(_) if child.has(Mark::Content) => prune(child, answer),
+            _ => Form::repeat(prune(child, answer), *min, *max),
+        },
+        Form::Peek { child, negated } => {
+            Form::Peek { child: Box::new(prune(child, &Answer::Free)), negated: *negated }
+        }
+        other => other.clone(),
+    }
+}
+
+/// What every alternative must have where one has it.
+fn wanted(answer: &Answer) -> Option<Mark> {
+    match answer {
+        Answer::Free => None,
+        Answer::Calls => Some(Mark::Tool),
+        Answer::Value(_) => Some(Mark::Content),
+    }
+}
+
+fn prune_sequence(children: &[Form], answer: &Answer) -> Form {
+    let with_calls = children.iter().filter(|child| child.has(Mark::Tool)).count();
+    let prune_child = |child: &Form| match child {
+        // The calls must not be left out, even where the template's parser could do without.
+        Form::Repeat { child, min: 0, max, .. }
+            if *answer == Answer::Calls && with_calls == 1 && child.has(Mark::Tool) =>
+        {
+            Form::repeat(prune(child, answer), 1, *max)
+        }
+        child => prune(child, answer),
+    };
+    Form::Sequence(children.iter().map(prune_child).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content() -> Form {
+        Form::Marked(Mark::Content, Box::new(Form::Until(Vec::new())))
+    }
+
+    fn call() -> Form {
+        Form::Marked(Mark::Tool, Box::new(Form::literal("call")))
+    }
+
+    #[test]
+    fn required_calls_come_without_text() {
+        let form = Form::Sequence(vec![Form::optional(content()), Form::optional(call())]);
+        let expected = Form::Sequence(vec![Form::Empty, Form::repeat(Form::literal("call"), 1, Some(1))]);
+        assert_eq!(prune(&form, &Answer::Calls), expected);
+    }
+
+    #[test]
+    fn alternatives_without_what_is_wanted_are_left_out() {
+        let form = Form::Choice(vec![call(), content()]);
+        assert_eq!(prune(&form, &Answer::Calls), Form::Choice(vec![Form::literal("call")]));
+        let value = Answer::Value("%json {}".to_owned());
+        assert_eq!(prune(&form, &value), Form::Choice(vec![Form::Lark("%json {}".to_owned())]));
+    }
+}
