@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
+use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
 use super::chat::CreateChatCompletionRequest;
@@ -37,33 +37,10 @@ fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     serde_path_to_error::deserialize(tree).map_err(|error| explain(param_of(error.path()), &error.inner().to_string()))
 }
 
-/// Parameters of a chat completion that this release does not serve yet, each with the values that
-/// ask for nothing and are therefore accepted; null is always one of them (T7).
-pub(crate) const UNSERVED: &[UnservedKey] = &[
-    ("audio", |_| false),
-    ("frequency_penalty", is_zero),
-    ("function_call", |v| *v == "none"),
-    ("functions", |_| false),
-    ("logit_bias", |v| *v == json!({})),
-    ("logprobs", |v| *v == false),
-    ("modalities", |v| *v == json!(["text"])),
-    ("moderation", |_| false),
-    ("n", |v| *v == 1),
-    ("parallel_tool_calls", Value::is_boolean),
-    ("prediction", |_| false),
-    ("presence_penalty", is_zero),
-    ("reasoning_effort", |_| false),
-    ("response_format", |v| *v == json!({"type": "text"})),
-    ("tool_choice", |v| *v == "none"),
-    ("tools", |_| false),
-    ("top_logprobs", |_| false),
-    ("verbosity", |v| *v == "medium"),
-    ("web_search_options", |_| false),
-];
-
-fn is_zero(value: &Value) -> bool {
-    value.as_f64() == Some(0.0)
-}
+/// Parameters of a chat completion that this engine does not serve, each with the values that ask for
+/// nothing and are therefore accepted; null is always one of them (T7).
+pub(crate) const UNSERVED: &[UnservedKey] =
+    &[("audio", |_| false), ("moderation", |_| false), ("web_search_options", |_| false)];
 
 /// A key of the API that is not served, and which of its values ask for nothing.
 pub(crate) type UnservedKey = (&'static str, fn(&Value) -> bool);
@@ -129,6 +106,24 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
+/// Refuses a key that belongs to an object of another `type`; each of `keys` is a type, its key, and
+/// whether that is given.
+pub(crate) fn check_keys<K, E>(kind: K, keys: &[(K, &'static str, bool)]) -> Result<(), E>
+where
+    K: PartialEq,
+    E: serde::de::Error,
+{
+    match keys.iter().find(|(other, _, given)| *given && *other != kind) {
+        Some((_, key, _)) => Err(E::unknown_field(key, &[])),
+        None => Ok(()),
+    }
+}
+
+/// The value of a key that an object of this `type` has to have.
+pub(crate) fn required<T, E: serde::de::Error>(key: &'static str, value: Option<T>) -> Result<T, E> {
+    value.ok_or_else(|| E::missing_field(key))
+}
+
 /// A path as the API writes it: `messages[0].content[1].text`.
 fn param_of(path: &Path) -> String {
     path.iter().fold(String::new(), |param, segment| match segment {
@@ -144,7 +139,7 @@ fn join(path: &str, key: &str) -> String {
 }
 
 /// Caps text of the caller's before it is repeated in an error.
-fn shorten(text: &str) -> Cow<'_, str> {
+pub(crate) fn shorten(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(100) {
         Some((end, _)) => format!("{}…", &text[..end]).into(),
         None => text.into(),
@@ -226,7 +221,7 @@ fn given(got: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::content::ChatCompletionMessage;
+    use crate::api::message::ChatCompletionMessage;
 
     fn parse(body: &str) -> Result<CreateChatCompletionRequest> {
         parse_chat_request(body.as_bytes())

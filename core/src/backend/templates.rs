@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Model;
 use super::native::{self, NativeString, NativeTemplates};
-use crate::api::content::Role;
 use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::message::Role;
 
 /// The chat templates of one model.
 #[derive(Debug)]
