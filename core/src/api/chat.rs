@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{Error as _, MapAccess, Visitor};
+use serde::de::{Error as _, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -392,7 +392,11 @@ impl<'de> Visitor<'de> for RequestVisitor {
                 "top_p" => request.top_p = map.next_value()?,
                 "frequency_penalty" => request.frequency_penalty = map.next_value()?,
                 "presence_penalty" => request.presence_penalty = map.next_value()?,
-                "logit_bias" => request.logit_bias = map.next_value()?,
+                "logit_bias" => {
+                    let biases: Option<BTreeMap<TokenId, f32>> = map.next_value()?;
+                    request.logit_bias =
+                        biases.map(|all| all.into_iter().map(|(TokenId(id), bias)| (id, bias)).collect());
+                }
                 "logprobs" => request.logprobs = map.next_value()?,
                 "top_logprobs" => request.top_logprobs = map.next_value()?,
                 "n" => request.n = map.next_value()?,
@@ -436,10 +440,105 @@ impl<'de> Visitor<'de> for RequestVisitor {
     }
 }
 
+/// A token's id as a key of `logit_bias`, where JSON has only strings.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct TokenId(u32);
+
+impl<'de> Deserialize<'de> for TokenId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let key = String::deserialize(deserializer)?;
+        let id = key.parse().map_err(|_| D::Error::invalid_value(Unexpected::Str(&key), &"token ids as keys"))?;
+        Ok(TokenId(id))
+    }
+}
+
 fn next_object<'de, A, T>(map: &mut A) -> Result<Option<T>, A::Error>
 where
     A: MapAccess<'de>,
     T: Deserialize<'de>,
 {
     Ok(map.next_value::<Option<Object<T>>>()?.map(|Object(value)| value))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::chat_options::{PromptCacheMode, PromptCacheTtl};
+    use crate::api::response_format::JsonSchema;
+    use crate::api::tool_choice::ToolName;
+    use crate::api::tools::{CustomTool, FunctionDefinition, GrammarSyntax};
+
+    fn request() -> CreateChatCompletionRequest {
+        CreateChatCompletionRequest::new("m", [ChatCompletionMessage::user("hi")])
+    }
+
+    #[test]
+    fn every_field_survives_json() {
+        let custom = CustomTool::new("c").description("d").grammar(GrammarSyntax::Regex, "a+");
+        let function = serde_json::from_value(json!({"name": "g", "parameters": {}})).unwrap();
+        let mut full = request()
+            .temperature(0.5)
+            .top_p(0.9)
+            .max_completion_tokens(64)
+            .stop(["a", "b"])
+            .seed(-1)
+            .stream(true)
+            .stream_options(StreamOptions::default().include_usage(true))
+            .metadata([("k", "v")])
+            .user("u")
+            .service_tier(ServiceTier::Flex)
+            .frequency_penalty(0.5)
+            .presence_penalty(-0.5)
+            .logit_bias([(7, -100.0), (70, 0.5)])
+            .logprobs(true)
+            .top_logprobs(3)
+            .n(2)
+            .reasoning_effort(ReasoningEffort::Xhigh)
+            .prediction(PredictionContent::new("a"))
+            .response_format(JsonSchema::new("s", json!({"type": "object"})).description("d").strict(true))
+            .tools([ChatCompletionTool::from(FunctionDefinition::new("f")), custom.into()])
+            .tool_choice(ToolChoice::Named(ToolName::function("f")))
+            .parallel_tool_calls(false)
+            .top_k(40)
+            .min_p(0.05)
+            .repeat_penalty(1.1)
+            .grammar("start: /a/")
+            .chat_template_kwarg("enable_thinking", false)
+            .ignore_eos(true);
+        full.verbosity = Some(Verbosity::Medium);
+        full.modalities = Some(vec![Modality::Text]);
+        full.functions = Some(vec![function]);
+        full.function_call = Some(FunctionCallOption::named("g"));
+        full.max_tokens = Some(32);
+        full.store = Some(false);
+        full.safety_identifier = Some("s".to_owned());
+        full.prompt_cache_key = Some("p".to_owned());
+        full.prompt_cache_options = Some(PromptCacheOptions {
+            mode: Some(PromptCacheMode::Explicit),
+            ttl: Some(PromptCacheTtl::ThirtyMinutes),
+        });
+        full.prompt_cache_retention = Some(PromptCacheRetention::OneDay);
+        let json = serde_json::to_string(&full).unwrap();
+        assert_eq!(serde_json::from_str::<CreateChatCompletionRequest>(&json).unwrap(), full);
+        // Each of the 40 keys was set above, so that a new field fails here until it is read.
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(value.as_object().unwrap().len(), 40);
+    }
+
+    #[test]
+    fn unset_fields_are_not_written() {
+        let json = serde_json::to_string(&request()).unwrap();
+        assert_eq!(json, r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#);
+    }
+
+    #[test]
+    fn either_name_sets_the_token_limit() {
+        // CQ8
+        assert_eq!(request().token_limit(), None);
+        assert_eq!(request().max_completion_tokens(5).token_limit(), Some(5));
+        let deprecated = CreateChatCompletionRequest { max_tokens: Some(7), ..request() };
+        assert_eq!(deprecated.token_limit(), Some(7));
+    }
 }

@@ -158,3 +158,65 @@ fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::message::ChatCompletionMessage;
+
+    fn request() -> CreateChatCompletionRequest {
+        CreateChatCompletionRequest::new("m", [ChatCompletionMessage::user("hi")])
+    }
+
+    #[test]
+    fn typed_requests_are_checked_too() {
+        // CQ9: values that JSON cannot even write
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for (request, param) in [
+                (request().temperature(bad), "temperature"),
+                (request().top_p(bad), "top_p"),
+                (request().frequency_penalty(bad), "frequency_penalty"),
+                (request().presence_penalty(bad), "presence_penalty"),
+                (request().logit_bias([(1, bad)]), "logit_bias.1"),
+                (request().repeat_penalty(bad), "repeat_penalty"),
+                (request().min_p(bad), "min_p"),
+            ] {
+                assert_eq!(request.validate().unwrap_err().param(), Some(param));
+            }
+        }
+        let ends = request().temperature(2.0).top_p(0.0).stop(["a", "b", "c", "d"]).n(128).logprobs(true);
+        let ends = ends.frequency_penalty(-2.0).presence_penalty(2.0).top_logprobs(20);
+        assert!(ends.logit_bias([(0, -100.0), (u32::MAX, 100.0)]).validate().is_ok());
+    }
+
+    #[test]
+    fn typed_messages_are_checked_too() {
+        // CQ4: an empty list, which JSON's reader takes for none (CR16)
+        let mut silent = ChatCompletionMessage::assistant_calls([]);
+        let check = |message: &ChatCompletionMessage| {
+            CreateChatCompletionRequest::new("m", [message.clone()])
+                .validate()
+                .map_err(|e| e.param().map(str::to_owned))
+        };
+        assert_eq!(check(&silent), Err(Some("messages[0].tool_calls".to_owned())));
+        silent.tool_calls = None;
+        assert_eq!(check(&silent), Err(Some("messages[0].content".to_owned())));
+        silent.refusal = Some("no".to_owned());
+        assert_eq!(check(&silent), Ok(()));
+    }
+
+    #[test]
+    fn metadata_is_counted_in_characters() {
+        // CQ17
+        let pairs = |count: usize| (0..count).map(|i| (i.to_string(), ""));
+        assert!(request().metadata(pairs(16)).validate().is_ok());
+        assert!(request().metadata([("ü".repeat(64), "ü".repeat(512))]).validate().is_ok());
+        for (request, param) in [
+            (request().metadata(pairs(17)), "metadata"),
+            (request().metadata([("ü".repeat(65), "")]), "metadata"),
+            (request().metadata([("k", "ü".repeat(513))]), "metadata.k"),
+        ] {
+            assert_eq!(request.validate().unwrap_err().param(), Some(param));
+        }
+    }
+}

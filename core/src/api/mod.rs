@@ -16,6 +16,8 @@ pub(crate) mod chat_options;
 pub(crate) mod chat_reply;
 mod chat_validate;
 pub(crate) mod content;
+#[cfg(test)]
+mod contract_tests;
 pub(crate) mod error;
 pub(crate) mod ext;
 pub(crate) mod logprobs;
