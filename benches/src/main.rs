@@ -72,7 +72,10 @@ fn report(model: &str, rounds: usize) -> Result<(), Error> {
     println!("  bare loop, generating       {bare:7.1}");
     println!("  one stream, generating      {stream:7.1}   {:.2} of the bare loop", stream / bare);
     println!("  bare loop, one after another{bare_one:7.1}");
-    println!("  bare loop, {CALLERS} in a batch    {bare_many:7.1}   {:.2} times one after another", bare_many / bare_one);
+    println!(
+        "  bare loop, {CALLERS} in a batch    {bare_many:7.1}   {:.2} times one after another",
+        bare_many / bare_one
+    );
     println!("  one caller, whole calls     {one:7.1}   {:.2} of the bare loop", one / bare_one);
     println!(
         "  {CALLERS} callers, whole calls    {many:7.1}   {:.2} times one caller, {:.2} of the bare loop",

@@ -12,10 +12,19 @@ mod router;
 /// The API's requests, replies and chunks, in OpenAI's field names.
 pub mod types {
     pub use crate::api::chat::*;
+    pub use crate::api::chat_chunk::*;
+    pub use crate::api::chat_options::*;
     pub use crate::api::chat_reply::*;
     pub use crate::api::content::*;
     pub use crate::api::error::{ErrorBody, ErrorObject};
+    pub use crate::api::logprobs::*;
+    pub use crate::api::message::*;
     pub use crate::api::models::*;
+    pub use crate::api::response_format::*;
+    pub use crate::api::tool_calls::*;
+    pub use crate::api::tool_choice::*;
+    pub use crate::api::tools::*;
+    pub use crate::api::usage::*;
 
     /// Parameters that OpenAI's API does not have. The SDK sends them through
     /// `extra_body`.

@@ -124,7 +124,8 @@ fn error_response(error: &Error) -> Result<Response<Body>> {
     let headers = response.headers_mut();
     match error.retry_after() {
         Some(delay) => {
-            headers.insert(RETRY_AFTER, HeaderValue::from(delay.as_secs().max(1)));
+            let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
         // Repeating it cannot help, whatever the status suggests (ER7).
         None => {
@@ -262,5 +263,79 @@ fn to_json(value: &impl Serialize) -> Vec<u8> {
         Ok(text) => text,
         // Our own types with string keys always serialise.
         Err(error) => unreachable!("a reply cannot be written as JSON: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// What the API shows of an error; null for one that it cannot express.
+    fn reply(error: &Error) -> Value {
+        let Ok(response) = error_response(error) else { return Value::Null };
+        let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap());
+        // T3, T4
+        assert_eq!(header("content-type"), Some("application/json"));
+        assert!(header("x-request-id").is_some());
+        let Body::Full(body) = response.body() else { panic!("an error is one body") };
+        let body: Value = serde_json::from_slice(body).unwrap();
+        // ER1
+        assert_eq!(body["error"].as_object().unwrap().len(), 4);
+        json!({
+            "status": response.status().as_u16(),
+            "type": body["error"]["type"],
+            "code": body["error"]["code"],
+            "retry-after": header("retry-after"),
+            "x-should-retry": header("x-should-retry"),
+        })
+    }
+
+    #[test]
+    fn every_kind_of_error_has_its_reply() {
+        // ER1 to ER7
+        for kind in ErrorKind::ALL {
+            let (status, error_type, code, retries) = match kind {
+                ErrorKind::InvalidRequest => (400, "invalid_request_error", Value::Null, false),
+                ErrorKind::Authentication => (401, "invalid_request_error", json!("invalid_api_key"), false),
+                ErrorKind::PermissionDenied => (403, "permission_error", Value::Null, false),
+                ErrorKind::NotFound => (404, "invalid_request_error", Value::Null, false),
+                ErrorKind::Conflict => (409, "invalid_request_error", Value::Null, false),
+                ErrorKind::RateLimit => (429, "rate_limit_error", json!("rate_limit_exceeded"), true),
+                ErrorKind::Internal => (500, "server_error", Value::Null, false),
+                ErrorKind::Unavailable => (503, "server_error", Value::Null, true),
+                ErrorKind::ModelFile
+                | ErrorKind::InvalidModel
+                | ErrorKind::InvalidArgument
+                | ErrorKind::Closed
+                | ErrorKind::Cancelled => {
+                    assert_eq!(reply(&Error::new(kind, "m")), Value::Null, "{kind:?}");
+                    continue;
+                }
+            };
+            let expected = json!({
+                "status": status,
+                "type": error_type,
+                "code": code,
+                "retry-after": retries.then_some("1"),
+                "x-should-retry": (!retries).then_some("false"),
+            });
+            assert_eq!(reply(&Error::new(kind, "m")), expected, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_may_say_more_than_its_kind() {
+        // ER4, ER5
+        let unknown = reply(&Error::new(ErrorKind::NotFound, "m").with_code("model_not_found"));
+        assert_eq!((&unknown["status"], &unknown["code"]), (&json!(404), &json!("model_not_found")));
+        for (milliseconds, header) in [(7000, "7"), (1500, "2"), (20, "1"), (0, "1")] {
+            let delay = Duration::from_millis(milliseconds);
+            let full = reply(&Error::new(ErrorKind::RateLimit, "m").with_retry_after(delay));
+            assert_eq!(full["retry-after"], header);
+        }
     }
 }

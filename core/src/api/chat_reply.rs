@@ -1,13 +1,17 @@
-//! The answers of `/v1/chat/completions`: whole (CR1 to CR14) and in chunks (CS2 to CS6).
+//! The whole answer of `/v1/chat/completions` (CR1 to CR8).
 //!
 //! Which keys are always present, null or absent is part of the contract, so each optional field
 //! says which of the two its `None` means. Reading ignores unknown keys, so that other providers'
 //! answers can be read too.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use super::chat::ServiceTier;
-use super::content::{ChatCompletionMessage, MessageContent, Role};
+use super::chat_options::ServiceTier;
+use super::content::MessageContent;
+use super::logprobs::ChoiceLogprobs;
+use super::message::{ChatCompletionMessage, Role};
+use super::tool_calls::{ChatCompletionMessageToolCall, FunctionCall};
+use super::usage::CompletionUsage;
 
 /// A whole answer.
 ///
@@ -103,6 +107,31 @@ pub struct ChatCompletionResponseMessage {
     pub content: Option<String>,
     /// The words of refusal; null unless the model refused (CR5).
     pub refusal: Option<String>,
+    /// The thoughts that led to the content (an extension, CR15); absent if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<String>,
+    /// The tools that the model calls, in the order in which it does; absent if there are none, and
+    /// never empty (CR6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_calls: Option<Vec<ChatCompletionMessageToolCall>>,
+    /// The function that the model calls; absent unless the request had the deprecated `functions`
+    /// (CQ18).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function_call: Option<FunctionCall>,
+}
+
+impl ChatCompletionResponseMessage {
+    /// A message of the model's that says this, and nothing else.
+    pub fn new(content: Option<String>) -> Self {
+        ChatCompletionResponseMessage {
+            role: Role::Assistant,
+            content,
+            refusal: None,
+            reasoning_content: None,
+            tool_calls: None,
+            function_call: None,
+        }
+    }
 }
 
 impl From<ChatCompletionResponseMessage> for ChatCompletionMessage {
@@ -110,6 +139,9 @@ impl From<ChatCompletionResponseMessage> for ChatCompletionMessage {
         let mut history = ChatCompletionMessage::empty(message.role);
         history.content = message.content.map(MessageContent::Text);
         history.refusal = message.refusal;
+        history.reasoning_content = message.reasoning_content;
+        history.tool_calls = message.tool_calls.filter(|calls| !calls.is_empty());
+        history.function_call = message.function_call;
         history
     }
 }
@@ -131,231 +163,11 @@ pub enum FinishReason {
     FunctionCall,
 }
 
-/// How likely a choice's tokens were (CR8).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct ChoiceLogprobs {
-    /// One entry for each token of the content; null if there is none.
-    pub content: Option<Vec<TokenLogprob>>,
-    /// One entry for each token of the refusal; null if there is none.
-    pub refusal: Option<Vec<TokenLogprob>>,
-}
-
-/// How likely a token was (CR9).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct TokenLogprob {
-    /// The token's text.
-    pub token: String,
-    /// The natural logarithm of its probability; -9999 for very unlikely tokens.
-    pub logprob: f32,
-    /// The token's bytes, which joined over the entries are the text (CR10).
-    pub bytes: Option<Vec<u8>>,
-    /// The likeliest tokens in its place, in descending order; empty if none were asked for.
-    pub top_logprobs: Vec<TopLogprob>,
-}
-
-/// One of the likeliest tokens in a place (CR9).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct TopLogprob {
-    /// The token's text.
-    pub token: String,
-    /// The natural logarithm of its probability.
-    pub logprob: f32,
-    /// The token's bytes.
-    pub bytes: Option<Vec<u8>>,
-}
-
-/// The tokens that a request used (CR12).
-///
-/// ```
-/// use zerohop::types::CompletionUsage;
-///
-/// let usage = CompletionUsage::new(14, 2);
-/// assert_eq!(usage.total_tokens, 16);
-/// assert_eq!(usage.prompt_tokens_details.cached_tokens, 0);
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct CompletionUsage {
-    /// Tokens of the prompt; counted once, however many answers were asked for.
-    pub prompt_tokens: u32,
-    /// Tokens of all answers.
-    pub completion_tokens: u32,
-    /// The sum of the two.
-    pub total_tokens: u32,
-    /// Of the prompt's tokens, how many were which.
-    #[serde(default)]
-    pub prompt_tokens_details: PromptTokensDetails,
-    /// Of the answers' tokens, how many were which.
-    #[serde(default)]
-    pub completion_tokens_details: CompletionTokensDetails,
-}
-
-impl CompletionUsage {
-    /// The usage of so many tokens, with all details at 0.
-    pub fn new(prompt_tokens: u32, completion_tokens: u32) -> Self {
-        CompletionUsage {
-            prompt_tokens,
-            completion_tokens,
-            total_tokens: prompt_tokens.saturating_add(completion_tokens),
-            ..Self::default()
-        }
-    }
-}
-
-/// Of the prompt's tokens, how many were which (CR13).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct PromptTokensDetails {
-    /// Tokens of a prefix that was reused instead of computed.
-    pub cached_tokens: u32,
-    /// Tokens of sound.
-    pub audio_tokens: u32,
-}
-
-/// Of the answers' tokens, how many were which (CR14).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct CompletionTokensDetails {
-    /// Tokens of reasoning, which are not in the content.
-    pub reasoning_tokens: u32,
-    /// Tokens of sound.
-    pub audio_tokens: u32,
-    /// Tokens of the prediction that are in the answer.
-    pub accepted_prediction_tokens: u32,
-    /// Tokens of the prediction that are not in the answer.
-    pub rejected_prediction_tokens: u32,
-}
-
-/// A piece of a streamed answer (CS2).
-///
-/// ```
-/// use zerohop::types::ChatCompletionChunk;
-///
-/// let json = r#"{
-///     "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1700000000,
-///     "model": "chat", "system_fingerprint": null,
-///     "choices": [{"index": 0, "delta": {"content": "Pa"}, "logprobs": null, "finish_reason": null}]
-/// }"#;
-/// let chunk: ChatCompletionChunk = serde_json::from_str(json).unwrap();
-/// assert_eq!(chunk.text(), Some("Pa"));
-/// assert_eq!(chunk.usage(), None);
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct ChatCompletionChunk {
-    /// A unique name of the answer, the same in all its chunks.
-    pub id: String,
-    /// Always `chat.completion.chunk`.
-    pub object: ChatCompletionChunkObject,
-    /// When the answer was begun, in seconds since 1970; the same in all its chunks.
-    pub created: u64,
-    /// The model, as the request named it.
-    pub model: String,
-    /// What has come to the answers; empty in the chunk that reports the usage alone.
-    pub choices: Vec<ChunkChoice>,
-    /// The class of service; absent unless the request named one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service_tier: Option<ServiceTier>,
-    /// As in [`ChatCompletion`]; null if unknown.
-    pub system_fingerprint: Option<String>,
-    /// The tokens used: absent (`None`) unless the request set `include_usage`, else null
-    /// (`Some(None)`) in all chunks but the last (CS5, CS6). [`usage`](Self::usage) is easier to read.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
-    pub usage: Option<Option<CompletionUsage>>,
-}
-
-impl ChatCompletionChunk {
-    /// What has come to the text of the first choice; `None` if nothing has.
-    pub fn text(&self) -> Option<&str> {
-        self.choices.first()?.delta.content.as_deref()
-    }
-
-    /// The tokens used; only ever in the last chunk.
-    pub fn usage(&self) -> Option<&CompletionUsage> {
-        self.usage.as_ref()?.as_ref()
-    }
-}
-
-/// Reads a key that is present; serde alone would take null for absence.
-fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    T::deserialize(deserializer).map(Some)
-}
-
-/// The fixed `object` of a [`ChatCompletionChunk`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ChatCompletionChunkObject {
-    /// `chat.completion.chunk`
-    #[default]
-    #[serde(rename = "chat.completion.chunk")]
-    ChatCompletionChunk,
-}
-
-/// What has come to one of the answers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct ChunkChoice {
-    /// Which answer, from 0.
-    pub index: u32,
-    /// What has come to it.
-    pub delta: ChunkDelta,
-    /// How likely this chunk's tokens were; null unless asked for (CR8).
-    pub logprobs: Option<ChoiceLogprobs>,
-    /// Why the answer ended; null until its last chunk (CS4).
-    pub finish_reason: Option<FinishReason>,
-}
-
-/// What has come to a message; keys without news are absent (CS3, CS4).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct ChunkDelta {
-    /// [`Role::Assistant`] in an answer's first chunk only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<Role>,
-    /// Text to append; empty in the first chunk.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub content: Option<String>,
-    /// Words of refusal to append.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refusal: Option<String>,
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
-
-    fn chunk(choices: Vec<ChunkChoice>) -> ChatCompletionChunk {
-        ChatCompletionChunk {
-            id: "chatcmpl-1".to_owned(),
-            object: ChatCompletionChunkObject::default(),
-            created: 1,
-            model: "m".to_owned(),
-            choices,
-            service_tier: None,
-            system_fingerprint: Some("fp".to_owned()),
-            usage: None,
-        }
-    }
-
-    fn news(delta: ChunkDelta, finish_reason: Option<FinishReason>) -> ChunkChoice {
-        ChunkChoice { index: 0, delta, logprobs: None, finish_reason }
-    }
-
-    fn round_trip(chunk: &ChatCompletionChunk) -> Value {
-        let value = serde_json::to_value(chunk).unwrap();
-        assert_eq!(&serde_json::from_value::<ChatCompletionChunk>(value.clone()).unwrap(), chunk);
-        value
-    }
 
     #[test]
     fn a_whole_answer_has_every_key() {
@@ -367,7 +179,7 @@ mod tests {
             model: "m".to_owned(),
             choices: vec![Choice {
                 index: 0,
-                message: ChatCompletionResponseMessage { role: Role::Assistant, content: None, refusal: None },
+                message: ChatCompletionResponseMessage::new(None),
                 logprobs: None,
                 finish_reason: FinishReason::ContentFilter,
             }],
@@ -406,50 +218,6 @@ mod tests {
     }
 
     #[test]
-    fn first_and_last_deltas() {
-        // CS2, CS3, CS4, CS6
-        let first = ChunkDelta { role: Some(Role::Assistant), content: Some(String::new()), ..ChunkDelta::default() };
-        let value = round_trip(&chunk(vec![news(first, None)]));
-        assert_eq!(value["object"], "chat.completion.chunk");
-        assert!(!value.as_object().unwrap().contains_key("usage"));
-        let choice = json!({
-            "index": 0,
-            "delta": {"role": "assistant", "content": ""},
-            "logprobs": null,
-            "finish_reason": null,
-        });
-        assert_eq!(value["choices"][0], choice);
-
-        let last = news(ChunkDelta::default(), Some(FinishReason::Length));
-        let value = round_trip(&chunk(vec![last]));
-        assert_eq!(value["choices"][0]["delta"], json!({}));
-        assert_eq!(value["choices"][0]["finish_reason"], "length");
-    }
-
-    #[test]
-    fn usage_is_absent_null_or_there() {
-        // CS5
-        let delta = ChunkDelta { content: Some("a".to_owned()), ..ChunkDelta::default() };
-        let waiting = ChatCompletionChunk { usage: Some(None), ..chunk(vec![news(delta, None)]) };
-        let value = round_trip(&waiting);
-        assert!(value.as_object().unwrap()["usage"].is_null());
-        assert_eq!((waiting.text(), waiting.usage()), (Some("a"), None));
-
-        let usage = Some(Some(CompletionUsage::new(1, 2)));
-        let last = ChatCompletionChunk { usage, ..chunk(vec![]) };
-        let value = round_trip(&last);
-        assert_eq!((&value["choices"], &value["usage"]["total_tokens"]), (&json!([]), &json!(3)));
-        assert_eq!((last.text(), last.usage()), (None, Some(&CompletionUsage::new(1, 2))));
-    }
-
-    #[test]
-    fn another_object_is_no_answer() {
-        let mut value = serde_json::to_value(chunk(vec![])).unwrap();
-        value["object"] = json!("chat.completion");
-        assert!(serde_json::from_value::<ChatCompletionChunk>(value).is_err());
-    }
-
-    #[test]
     fn finish_reasons_are_the_apis() {
         // CR3
         for (reason, word) in [
@@ -464,13 +232,56 @@ mod tests {
     }
 
     #[test]
+    fn calls_and_thoughts_are_keys_of_their_own() {
+        // CR6, CR7, CR15, CQ18, TL5, TL6
+        let call = ChatCompletionMessageToolCall::function("call_1", "f", "{}");
+        let custom = ChatCompletionMessageToolCall::custom("call_2", "g", "text");
+        let message = ChatCompletionResponseMessage {
+            reasoning_content: Some("hm".to_owned()),
+            tool_calls: Some(vec![call, custom]),
+            ..ChatCompletionResponseMessage::new(None)
+        };
+        let expected = json!({
+            "role": "assistant",
+            "content": null,
+            "refusal": null,
+            "reasoning_content": "hm",
+            "tool_calls": [
+                {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+                {"id": "call_2", "type": "custom", "custom": {"name": "g", "input": "text"}},
+            ],
+        });
+        assert_eq!(serde_json::to_value(&message).unwrap(), expected);
+        assert_eq!(serde_json::from_value::<ChatCompletionResponseMessage>(expected).unwrap(), message);
+
+        let function_call = Some(FunctionCall::new("f", "{}"));
+        let message = ChatCompletionResponseMessage { function_call, ..ChatCompletionResponseMessage::new(None) };
+        let expected = json!({
+            "role": "assistant",
+            "content": null,
+            "refusal": null,
+            "function_call": {"name": "f", "arguments": "{}"},
+        });
+        assert_eq!(serde_json::to_value(&message).unwrap(), expected);
+    }
+
+    #[test]
     fn an_answer_becomes_history() {
         // CR16
-        let message =
-            ChatCompletionResponseMessage { role: Role::Assistant, content: Some("hi".to_owned()), refusal: None };
-        let json = serde_json::to_value(&message).unwrap();
-        let history = ChatCompletionMessage::from(message);
-        assert_eq!(history, ChatCompletionMessage::assistant("hi"));
-        assert_eq!(serde_json::from_value::<ChatCompletionMessage>(json).unwrap(), history);
+        let mut message = ChatCompletionResponseMessage::new(Some("hi".to_owned()));
+        let same_as_json = |message: &ChatCompletionResponseMessage| {
+            let json = serde_json::to_value(message).unwrap();
+            let history = ChatCompletionMessage::from(message.clone());
+            assert_eq!(serde_json::from_value::<ChatCompletionMessage>(json).unwrap(), history);
+            history
+        };
+        assert_eq!(same_as_json(&message), ChatCompletionMessage::assistant("hi"));
+
+        message.tool_calls = Some(vec![ChatCompletionMessageToolCall::function("a", "f", "{}")]);
+        message.reasoning_content = Some("hm".to_owned());
+        assert_eq!(same_as_json(&message).tool_calls, message.tool_calls);
+        message.tool_calls = Some(Vec::new());
+        message.function_call = Some(FunctionCall::new("f", "{}"));
+        assert_eq!(same_as_json(&message).tool_calls, None);
     }
 }

@@ -1,179 +1,13 @@
-//! Messages of a request and what they contain (CQ2 to CQ6).
+//! What a message contains (CQ3, CQ5, CQ6).
 
 use std::fmt;
 
-use serde::de::{Error as _, MapAccess, SeqAccess, Visitor, value::SeqAccessDeserializer};
+use serde::de::{SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
 
 use super::error::{Error, Result};
-use super::parse::{Object, Unserved, UnservedKey};
-
-/// Who a message is from (CQ2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Role {
-    /// Instructions from the program's author; acts as `system`.
-    Developer,
-    /// Instructions from the program's author.
-    System,
-    /// The person, or program, that the model answers.
-    User,
-    /// The model.
-    Assistant,
-    /// The result of a tool call. Not served by this release: a 400.
-    Tool,
-    /// The result of a function call. Not served by this release: a 400.
-    Function,
-}
-
-/// One message of a conversation.
-///
-/// The message of a reply becomes history with `into()`; in JSON, a reply's `message` is accepted
-/// unchanged, whatever null and empty keys the SDK's `model_dump()` has added (CR16).
-///
-/// ```
-/// use zerohop::types::ChatCompletionMessage;
-///
-/// let messages = [
-///     ChatCompletionMessage::system("Answer in one word."),
-///     ChatCompletionMessage::user("What is the capital of France?").name("ada"),
-/// ];
-/// let json = serde_json::to_string(&messages[1]).unwrap();
-/// assert_eq!(json, r#"{"role":"user","content":"What is the capital of France?","name":"ada"}"#);
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[must_use = "a message does nothing until it is part of a request"]
-#[non_exhaustive]
-pub struct ChatCompletionMessage {
-    /// Who the message is from.
-    pub role: Role,
-
-    /// What it says. Required, except from an assistant that refused (CQ4).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub content: Option<MessageContent>,
-
-    /// The name of the participant, where several share a role.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-
-    /// The assistant's words of refusal.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub refusal: Option<String>,
-
-    #[serde(skip)]
-    unserved: Unserved,
-}
-
-impl ChatCompletionMessage {
-    /// A message of the given role.
-    pub fn new(role: Role, content: impl Into<MessageContent>) -> Self {
-        ChatCompletionMessage { content: Some(content.into()), ..Self::empty(role) }
-    }
-
-    /// Instructions from the program's author.
-    pub fn system(content: impl Into<MessageContent>) -> Self {
-        Self::new(Role::System, content)
-    }
-
-    /// Instructions from the program's author; acts as [`system`](Self::system).
-    pub fn developer(content: impl Into<MessageContent>) -> Self {
-        Self::new(Role::Developer, content)
-    }
-
-    /// A message to the model.
-    pub fn user(content: impl Into<MessageContent>) -> Self {
-        Self::new(Role::User, content)
-    }
-
-    /// An earlier answer of the model.
-    pub fn assistant(content: impl Into<MessageContent>) -> Self {
-        Self::new(Role::Assistant, content)
-    }
-
-    /// Names the participant.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    pub(crate) fn empty(role: Role) -> Self {
-        ChatCompletionMessage { role, content: None, name: None, refusal: None, unserved: Unserved::default() }
-    }
-
-    /// Checks what the role allows; `path` is where the message stands in the request.
-    pub(crate) fn validate(&self, path: &str) -> Result<()> {
-        if matches!(self.role, Role::Tool | Role::Function) {
-            return Err(Error::unsupported_value(
-                format!("{path}.role"),
-                "This release serves no tool results: \
-                 the role must be developer, system, user or assistant",
-            ));
-        }
-        self.unserved.check(path)?;
-        if self.refusal.is_some() && self.role != Role::Assistant {
-            return Err(Error::unsupported_parameter(
-                format!("{path}.refusal"),
-                "Only an assistant message may have a refusal",
-            ));
-        }
-        match &self.content {
-            Some(content) => content.validate(self.role, path),
-            None if self.refusal.is_some() => Ok(()),
-            None => {
-                Err(Error::invalid(format!("{path}.content"), format!("Missing required parameter: '{path}.content'")))
-            }
-        }
-    }
-}
-
-/// Keys that a message of the API may have, and the values that say nothing (CR16).
-const UNSERVED: &[UnservedKey] = &[
-    ("tool_calls", is_empty_list),
-    ("tool_call_id", Value::is_null),
-    ("function_call", Value::is_null),
-    ("audio", Value::is_null),
-    ("annotations", is_empty_list),
-    // Earlier thoughts are not shown to the model again, so the text changes nothing.
-    ("reasoning_content", Value::is_string),
-];
-
-fn is_empty_list(value: &Value) -> bool {
-    value.as_array().is_some_and(Vec::is_empty)
-}
-
-impl<'de> Deserialize<'de> for ChatCompletionMessage {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MessageVisitor)
-    }
-}
-
-struct MessageVisitor;
-
-impl<'de> Visitor<'de> for MessageVisitor {
-    type Value = ChatCompletionMessage;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut role = None;
-        let mut message = ChatCompletionMessage::empty(Role::User);
-        while let Some(key) = map.next_key::<String>()? {
-            match key.as_str() {
-                "role" => role = Some(map.next_value()?),
-                "content" => message.content = map.next_value()?,
-                "name" => message.name = map.next_value()?,
-                "refusal" => message.refusal = map.next_value()?,
-                key => message.unserved.read(UNSERVED, key, &mut map)?,
-            }
-        }
-        message.role = role.ok_or_else(|| A::Error::missing_field("role"))?;
-        Ok(message)
-    }
-}
+use super::message::Role;
+use super::parse::{Object, check_keys, required};
 
 /// What a message says: a text, or a list of parts (CQ3).
 ///
@@ -213,7 +47,8 @@ impl From<Vec<ContentPart>> for MessageContent {
 }
 
 impl MessageContent {
-    fn validate(&self, role: Role, path: &str) -> Result<()> {
+    /// Checks what the role allows; `path` is where the message stands in the request.
+    pub(super) fn validate(&self, role: Role, path: &str) -> Result<()> {
         let MessageContent::Parts(parts) = self else {
             return Ok(());
         };
@@ -316,6 +151,8 @@ pub enum ImageDetail {
     Low,
     /// More tokens.
     High,
+    /// As many tokens as the image has.
+    Original,
 }
 
 /// Sound inside of a message (CQ6).
@@ -360,6 +197,14 @@ impl ContentPart {
     /// A part of text.
     pub fn text(text: impl Into<String>) -> Self {
         ContentPart::Text { text: text.into() }
+    }
+
+    /// The text of a part of type text.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            ContentPart::Text { text } => Some(text),
+            _ => None,
+        }
     }
 
     fn validate(&self, role: Role, path: impl Fn() -> String) -> Result<()> {
@@ -411,6 +256,8 @@ enum PartKind {
 struct CacheBreakpoint {
     #[serde(rename = "mode")]
     _mode: CacheBreakpointMode,
+    #[serde(rename = "ttl")]
+    _ttl: Option<CacheBreakpointTtl>,
 }
 
 #[derive(Deserialize)]
@@ -419,71 +266,50 @@ enum CacheBreakpointMode {
     Explicit,
 }
 
-impl RawPart {
-    /// The first key that belongs to a part of another kind.
-    fn stray_key(&self) -> Option<&'static str> {
-        let keys = [
-            (PartKind::Text, "text", self.text.is_some()),
-            (PartKind::Refusal, "refusal", self.refusal.is_some()),
-            (PartKind::ImageUrl, "image_url", self.image_url.is_some()),
-            (PartKind::InputAudio, "input_audio", self.input_audio.is_some()),
-            (PartKind::File, "file", self.file.is_some()),
-        ];
-        keys.iter().find(|(kind, _, given)| *given && *kind != self.kind).map(|(_, key, _)| *key)
-    }
-
-    /// The part, or the key that it lacks.
-    fn into_part(self) -> Result<ContentPart, &'static str> {
-        Ok(match self.kind {
-            PartKind::Text => ContentPart::Text { text: self.text.ok_or("text")? },
-            PartKind::Refusal => ContentPart::Refusal { refusal: self.refusal.ok_or("refusal")? },
-            PartKind::ImageUrl => ContentPart::ImageUrl { image_url: self.image_url.ok_or("image_url")?.0 },
-            PartKind::InputAudio => ContentPart::InputAudio { input_audio: self.input_audio.ok_or("input_audio")?.0 },
-            PartKind::File => ContentPart::File { file: self.file.ok_or("file")?.0 },
-        })
-    }
+#[derive(Deserialize)]
+enum CacheBreakpointTtl {
+    #[serde(rename = "30m")]
+    ThirtyMinutes,
+    #[serde(rename = "12h")]
+    TwelveHours,
 }
 
 impl<'de> Deserialize<'de> for ContentPart {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Object(raw) = Object::<RawPart>::deserialize(deserializer)?;
-        if let Some(key) = raw.stray_key() {
-            return Err(D::Error::unknown_field(key, &[]));
-        }
-        raw.into_part().map_err(D::Error::missing_field)
+        check_keys(
+            raw.kind,
+            &[
+                (PartKind::Text, "text", raw.text.is_some()),
+                (PartKind::Refusal, "refusal", raw.refusal.is_some()),
+                (PartKind::ImageUrl, "image_url", raw.image_url.is_some()),
+                (PartKind::InputAudio, "input_audio", raw.input_audio.is_some()),
+                (PartKind::File, "file", raw.file.is_some()),
+            ],
+        )?;
+        Ok(match raw.kind {
+            PartKind::Text => ContentPart::Text { text: required("text", raw.text)? },
+            PartKind::Refusal => ContentPart::Refusal { refusal: required("refusal", raw.refusal)? },
+            PartKind::ImageUrl => ContentPart::ImageUrl { image_url: required("image_url", raw.image_url)?.0 },
+            PartKind::InputAudio => {
+                ContentPart::InputAudio { input_audio: required("input_audio", raw.input_audio)?.0 }
+            }
+            PartKind::File => ContentPart::File { file: required("file", raw.file)?.0 },
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn round_trip(message: &ChatCompletionMessage, json: &str) {
-        assert_eq!(serde_json::to_string(message).unwrap(), json);
-        assert_eq!(&serde_json::from_str::<ChatCompletionMessage>(json).unwrap(), message);
-    }
-
-    #[test]
-    fn messages_have_the_apis_shape() {
-        // CQ2, CQ3
-        round_trip(&ChatCompletionMessage::developer("a"), r#"{"role":"developer","content":"a"}"#);
-        round_trip(&ChatCompletionMessage::system("a"), r#"{"role":"system","content":"a"}"#);
-        round_trip(
-            &ChatCompletionMessage::user(vec![ContentPart::text("a"), ContentPart::text("b")]),
-            r#"{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}"#,
-        );
-        let refusal = ContentPart::Refusal { refusal: "no".to_owned() };
-        round_trip(
-            &ChatCompletionMessage::assistant(vec![refusal]).name("bot"),
-            r#"{"role":"assistant","content":[{"type":"refusal","refusal":"no"}],"name":"bot"}"#,
-        );
-    }
+    use crate::api::message::ChatCompletionMessage;
 
     #[test]
     fn media_parts_are_read_before_they_are_refused() {
         // CQ5, CQ6
         for part in [
             r#"{"type":"image_url","image_url":{"url":"https://a/b.png","detail":"low"}}"#,
+            r#"{"type":"image_url","image_url":{"url":"data:image/png;base64,AA==","detail":"original"}}"#,
             r#"{"type":"input_audio","input_audio":{"data":"AAAA","format":"mp3"}}"#,
             r#"{"type":"file","file":{"filename":"a.txt","file_data":"AAAA"}}"#,
         ] {
@@ -498,19 +324,11 @@ mod tests {
 
     #[test]
     fn text_parts_may_mark_a_cached_prefix() {
-        let marked = r#"{"type":"text","text":"a","prompt_cache_breakpoint":{"mode":"explicit"}}"#;
-        let read: ContentPart = serde_json::from_str(marked).unwrap();
-        assert_eq!(read, ContentPart::text("a"));
-    }
-
-    #[test]
-    fn only_an_assistant_may_refuse() {
-        // CQ3, CQ4
-        let mut message = ChatCompletionMessage::empty(Role::Assistant);
-        message.refusal = Some("no".to_owned());
-        assert!(message.validate("messages[0]").is_ok());
-        message.role = Role::User;
-        let error = message.validate("messages[0]").unwrap_err();
-        assert_eq!(error.param(), Some("messages[0].refusal"));
+        // CQ17
+        for mark in [r#"{"mode":"explicit"}"#, r#"{"mode":"explicit","ttl":"12h"}"#] {
+            let marked = format!(r#"{{"type":"text","text":"a","prompt_cache_breakpoint":{mark}}}"#);
+            let read: ContentPart = serde_json::from_str(&marked).unwrap();
+            assert_eq!(read, ContentPart::text("a"));
+        }
     }
 }

@@ -66,35 +66,36 @@ impl ErrorKind {
         ErrorKind::Cancelled,
     ];
 
-    /// The HTTP status a hosted API would answer with, or `None` for failures
-    /// that happen outside of any request (loading a file, a closed engine).
-    pub fn status(self) -> Option<u16> {
-        match self {
-            ErrorKind::InvalidRequest => Some(400),
-            ErrorKind::Authentication => Some(401),
-            ErrorKind::PermissionDenied => Some(403),
-            ErrorKind::NotFound => Some(404),
-            ErrorKind::Conflict => Some(409),
-            ErrorKind::RateLimit => Some(429),
-            ErrorKind::Internal => Some(500),
-            ErrorKind::Unavailable => Some(503),
+    /// The one table of what each kind is to the API (ER1 to ER7).
+    fn row(self) -> Row {
+        const RETRY_AFTER: Option<Duration> = Some(Duration::from_secs(1));
+        let (status, error_type, code, retry_after) = match self {
+            ErrorKind::InvalidRequest => (Some(400), "invalid_request_error", None, None),
+            ErrorKind::Authentication => (Some(401), "invalid_request_error", Some("invalid_api_key"), None),
+            ErrorKind::PermissionDenied => (Some(403), "permission_error", None, None),
+            ErrorKind::NotFound => (Some(404), "invalid_request_error", None, None),
+            ErrorKind::Conflict => (Some(409), "invalid_request_error", None, None),
+            ErrorKind::RateLimit => (Some(429), "rate_limit_error", Some("rate_limit_exceeded"), RETRY_AFTER),
+            ErrorKind::Internal => (Some(500), "server_error", None, None),
+            ErrorKind::Unavailable => (Some(503), "server_error", None, RETRY_AFTER),
             ErrorKind::ModelFile
             | ErrorKind::InvalidModel
             | ErrorKind::InvalidArgument
             | ErrorKind::Closed
-            | ErrorKind::Cancelled => None,
-        }
+            | ErrorKind::Cancelled => (None, "invalid_request_error", None, None),
+        };
+        Row { status, error_type, code, retry_after }
+    }
+
+    /// The HTTP status a hosted API would answer with, or `None` for failures
+    /// that happen outside of any request (loading a file, a closed engine).
+    pub fn status(self) -> Option<u16> {
+        self.row().status
     }
 
     /// The `type` of the API's error object.
     pub fn error_type(self) -> &'static str {
-        match self {
-            ErrorKind::Internal | ErrorKind::Unavailable => "server_error",
-            ErrorKind::RateLimit => "rate_limit_error",
-            ErrorKind::Authentication => "authentication_error",
-            ErrorKind::PermissionDenied => "permission_error",
-            _ => "invalid_request_error",
-        }
+        self.row().error_type
     }
 
     fn from_status(status: u16) -> Self {
@@ -109,6 +110,15 @@ impl ErrorKind {
             _ => ErrorKind::Internal,
         }
     }
+}
+
+/// What a kind of error is to the API. `code` and `retry_after` are those of errors that say nothing
+/// more exact.
+struct Row {
+    status: Option<u16>,
+    error_type: &'static str,
+    code: Option<&'static str>,
+    retry_after: Option<Duration>,
 }
 
 /// An error of the engine. Cheap to clone.
@@ -219,17 +229,17 @@ impl Error {
 
     /// A stable word for programs, such as `model_not_found`.
     pub fn code(&self) -> Option<&str> {
-        self.0.code.as_deref()
+        self.0.code.as_deref().or(self.0.kind.row().code)
     }
 
     /// When a repetition may succeed (ER5, ER6).
     pub fn retry_after(&self) -> Option<Duration> {
-        self.0.retry_after
+        self.0.retry_after.or(self.0.kind.row().retry_after)
     }
 
     /// Whether the same request may succeed later.
     pub fn is_retryable(&self) -> bool {
-        self.0.retry_after.is_some()
+        self.retry_after().is_some()
     }
 
     /// The error as the API's JSON body.

@@ -2,26 +2,30 @@
 //!
 //! In JSON these keys stand at the top level of the body, where the SDK's `extra_body` puts them (T7);
 //! in Rust they have a struct of their own, so that a request shows what would not move back to a
-//! hosted provider.
+//! hosted provider. Two more extensions stand inside of the API's own objects: the response formats
+//! `regex` and `lark`, and `reasoning_content` in messages and deltas.
 
 use serde::Serialize;
 use serde::de::MapAccess;
+use serde_json::{Map, Value};
 
-use super::chat::check_range;
-use super::error::Result;
+use super::chat_validate::check_range;
+use super::error::{Error, Result};
 
-/// Sampling parameters that the API does not have.
+/// Parameters that the API does not have.
 ///
 /// ```
 /// use zerohop::types::{ChatCompletionMessage, CreateChatCompletionRequest};
 ///
 /// let request = CreateChatCompletionRequest::new("chat", [ChatCompletionMessage::user("Hi")])
 ///     .top_k(40)
-///     .min_p(0.05);
+///     .min_p(0.05)
+///     .chat_template_kwarg("enable_thinking", false);
 /// assert_eq!(request.ext.top_k, Some(40));
 ///
 /// let json = serde_json::to_value(&request).unwrap();
 /// assert_eq!(json["top_k"], 40);
+/// assert_eq!(json["chat_template_kwargs"]["enable_thinking"], false);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -34,6 +38,25 @@ pub struct ChatExtensions {
     /// The default, 0.05, keeps out the tail in which small models stumble; 0 sets no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_p: Option<f32>,
+
+    /// Makes tokens less likely that have come already: their positive logits are divided by it,
+    /// their negative ones multiplied. From 0.01 to 2; below 1 makes them likelier. Default 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat_penalty: Option<f32>,
+
+    /// A Lark grammar that the answer's text follows, in llguidance's dialect; the same as the
+    /// response format `lark`, beside which it must not stand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grammar: Option<String>,
+
+    /// Variables for the model's chat template. What they do depends on the model; many reasoning
+    /// models have `enable_thinking`. Default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chat_template_kwargs: Option<Map<String, Value>>,
+
+    /// Whether to go on where the model would end its turn, up to the token limit. Default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ignore_eos: Option<bool>,
 }
 
 impl ChatExtensions {
@@ -42,13 +65,22 @@ impl ChatExtensions {
         match key {
             "top_k" => self.top_k = map.next_value()?,
             "min_p" => self.min_p = map.next_value()?,
+            "repeat_penalty" => self.repeat_penalty = map.next_value()?,
+            "grammar" => self.grammar = map.next_value()?,
+            "chat_template_kwargs" => self.chat_template_kwargs = map.next_value()?,
+            "ignore_eos" => self.ignore_eos = map.next_value()?,
             _ => return Ok(false),
         }
         Ok(true)
     }
 
     pub(crate) fn validate(&self) -> Result<()> {
-        check_range("min_p", self.min_p, 0.0..=1.0)
+        check_range("min_p", self.min_p, 0.0..=1.0)?;
+        check_range("repeat_penalty", self.repeat_penalty, 0.01..=2.0)?;
+        if self.grammar.as_ref().is_some_and(String::is_empty) {
+            return Err(Error::invalid("grammar", "'grammar' must not be empty"));
+        }
+        Ok(())
     }
 }
 
@@ -62,6 +94,15 @@ mod tests {
         assert!(with(0.0).validate().is_ok() && with(1.0).validate().is_ok());
         for bad in [-0.1, 1.1, f32::NAN, f32::INFINITY] {
             assert_eq!(with(bad).validate().unwrap_err().param(), Some("min_p"));
+        }
+    }
+
+    #[test]
+    fn repeat_penalty_is_a_divisor() {
+        let with = |penalty| ChatExtensions { repeat_penalty: Some(penalty), ..Default::default() };
+        assert!(with(0.5).validate().is_ok() && with(2.0).validate().is_ok());
+        for bad in [0.0, 0.009, -1.0, 2.1, f32::NAN] {
+            assert_eq!(with(bad).validate().unwrap_err().param(), Some("repeat_penalty"));
         }
     }
 }

@@ -1,16 +1,31 @@
-//! The contract as types and validation, one file an endpoint.
+//! The contract as types and validation.
 //!
-//! `chat` and `content` hold what a chat request may say, `chat_reply` what is answered, `models` the
-//! list of models, `ext` what this engine understands beyond the API, `parse` the way from a body's
-//! bytes to a validated request, and `error` the one error type. Each request type has a `validate`
-//! that both doors run: the typed Rust calls and the JSON one.
+//! - A chat request: `chat` (the request itself), `chat_options`, `ext` (what this engine understands
+//!   beyond the API), `message`, `content`, `tools`, `tool_choice`, `tool_calls`, `response_format`.
+//! - Its answers: `chat_reply`, `chat_chunk`, `logprobs`, `usage`.
+//! - `models`: the list of models.
+//! - `parse`: the way from a body's bytes to a validated request; `error`: the one error type.
+//!
+//! Each request type has a `validate` that both doors run: the typed Rust calls and the JSON one.
 //!
 //! The identifiers in parentheses, such as CQ9, are points of the project's contract with the API.
 
 pub(crate) mod chat;
+pub(crate) mod chat_chunk;
+pub(crate) mod chat_options;
 pub(crate) mod chat_reply;
+mod chat_validate;
 pub(crate) mod content;
+#[cfg(test)]
+mod contract_tests;
 pub(crate) mod error;
 pub(crate) mod ext;
+pub(crate) mod logprobs;
+pub(crate) mod message;
 pub(crate) mod models;
 pub(crate) mod parse;
+pub(crate) mod response_format;
+pub(crate) mod tool_calls;
+pub(crate) mod tool_choice;
+pub(crate) mod tools;
+pub(crate) mod usage;

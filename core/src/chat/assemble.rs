@@ -5,13 +5,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;
 
-use crate::api::chat::{CreateChatCompletionRequest, ServiceTier};
+use crate::api::chat::CreateChatCompletionRequest;
+use crate::api::chat_chunk::{ChatCompletionChunk, ChatCompletionChunkObject, ChunkChoice, ChunkDelta};
+use crate::api::chat_options::ServiceTier;
 use crate::api::chat_reply::{
-    ChatCompletion, ChatCompletionChunk, ChatCompletionChunkObject, ChatCompletionObject,
-    ChatCompletionResponseMessage, Choice, ChunkChoice, ChunkDelta, CompletionUsage, FinishReason,
+    ChatCompletion, ChatCompletionObject, ChatCompletionResponseMessage, Choice, FinishReason,
 };
-use crate::api::content::Role;
 use crate::api::error::Result;
+use crate::api::usage::CompletionUsage;
 use crate::generate::{CancelHandle, EventReceiver, Finish, Progress, StopReason, Wait, block};
 
 /// What a reply, or all chunks of a stream, have in common (CR1, CS2).
@@ -43,7 +44,7 @@ impl ReplyHead {
             model: self.model.clone(),
             choices: vec![Choice {
                 index: 0,
-                message: ChatCompletionResponseMessage { role: Role::Assistant, content: Some(text), refusal: None },
+                message: ChatCompletionResponseMessage::new(Some(text)),
                 logprobs: None,
                 finish_reason: finish_reason(finish),
             }],

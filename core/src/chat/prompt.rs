@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::api::content::{ChatCompletionMessage, ContentPart, MessageContent};
+use crate::api::content::{ContentPart, MessageContent};
 use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::message::ChatCompletionMessage;
 use crate::backend::{TemplateMessage, TemplateRequest, Token};
 use crate::model::LoadedModel;
 

@@ -8,9 +8,10 @@ use std::time::Instant;
 use futures_core::Stream;
 
 use super::assemble::{ReplyHead, finish_reason, usage};
-use crate::api::chat_reply::{ChatCompletionChunk, ChunkDelta, FinishReason};
-use crate::api::content::Role;
+use crate::api::chat_chunk::{ChatCompletionChunk, ChunkDelta};
+use crate::api::chat_reply::FinishReason;
 use crate::api::error::Result;
+use crate::api::message::Role;
 use crate::generate::{CancelHandle, Event, EventReceiver, Finish, Progress, Wait, block};
 
 /// The chunks of one streamed chat completion, as they are generated.
@@ -80,7 +81,8 @@ impl ChatCompletionStream {
     fn assemble(&mut self, event: Event) {
         if !self.started {
             self.started = true;
-            let delta = ChunkDelta { role: Some(Role::Assistant), content: Some(String::new()), refusal: None };
+            let delta =
+                ChunkDelta { role: Some(Role::Assistant), content: Some(String::new()), ..ChunkDelta::default() };
             self.push(delta, None);
         }
         match event.progress {

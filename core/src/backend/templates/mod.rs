@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 
 use super::Model;
 use super::native::{self, NativeString, NativeTemplates};
-use crate::api::content::Role;
 use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::message::Role;
 
 pub(crate) use output::{OutputParser, ParsedMessage, ParsedToolCall};
 pub(crate) use skeleton::{Placeholder, SchemaStep, Skeleton, SkeletonProperty, split_at_placeholder};

@@ -316,11 +316,8 @@ impl<'a> Writer<'a> {
             return Ok(joined(&text, &self.alternatives(residuals, &[])?));
         };
         let value = self.define("T", "", &value)?;
-        let terminal = if before.is_empty() {
-            value
-        } else {
-            self.define("T", "", &format!("{value} {}", quoted(before)))?
-        };
+        let terminal =
+            if before.is_empty() { value } else { self.define("T", "", &format!("{value} {}", quoted(before)))? };
         let residuals = residuals.into_iter().map(|forms| [vec![Form::literal(after)], forms].concat()).collect();
         let following = self.alternatives(residuals, &[])?;
         Ok(joined(&joined(&terminal, &token_expression(token)), &following))
