@@ -313,7 +313,6 @@ mod tests {
             reason: StopReason::Stop,
             prompt_tokens: 3,
             completion_tokens: 1,
-            reasoning_tokens: 0,
             accepted_prediction_tokens: 0,
             rejected_prediction_tokens: 0,
         };

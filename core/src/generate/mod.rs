@@ -13,7 +13,6 @@ mod sampler;
 mod scheduler;
 mod sequence;
 mod text;
-mod thinking;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -34,7 +33,6 @@ pub(crate) use penalties::Penalties;
 pub(crate) use sampler::Sampling;
 use scheduler::Scheduler;
 use sequence::{Place, Sequence};
-pub(crate) use thinking::ThinkingMarks;
 
 /// Prompt tokens computed in one step at most, so that a long prompt holds up
 /// the tokens of others for no longer than one such slice.
@@ -71,8 +69,6 @@ pub(crate) struct GenerationRequest {
     pub(crate) grammar: Option<Grammar>,
     /// How many likely tokens to report for each chosen one, if any.
     pub(crate) top_logprobs: Option<usize>,
-    /// How the model marks its thoughts, so that their tokens are counted.
-    pub(crate) thinking: Option<ThinkingMarks>,
     /// Control tokens that are shown as text, because they mark up the answer.
     pub(crate) visible_controls: Arc<[Token]>,
     /// A text that the answer is expected to repeat in large parts.
@@ -93,10 +89,8 @@ pub(crate) enum StopReason {
 pub(crate) struct Finish {
     pub(crate) reason: StopReason,
     pub(crate) prompt_tokens: usize,
-    /// All that was computed for the answer: thoughts and rejected predictions
-    /// are part of it (CR14).
+    /// All that was computed for the answer, rejected predictions too (CR14).
     pub(crate) completion_tokens: usize,
-    pub(crate) reasoning_tokens: usize,
     pub(crate) accepted_prediction_tokens: usize,
     pub(crate) rejected_prediction_tokens: usize,
 }

@@ -7,7 +7,6 @@ use super::StopReason;
 use super::events::EventSender;
 use super::logprobs::{HeldLogprobs, TokenLogprob};
 use super::text::TextStream;
-use super::thinking::ThinkingCounter;
 use crate::api::error::Error;
 use crate::backend::{Token, Vocab};
 
@@ -16,7 +15,6 @@ use crate::backend::{Token, Vocab};
 pub(super) struct Output {
     pub(super) text: TextStream,
     pub(super) logprobs: HeldLogprobs,
-    pub(super) thinking: Option<ThinkingCounter>,
     /// Control tokens that are shown as text, because they mark up the answer.
     pub(super) visible_controls: Arc<[Token]>,
     pub(super) events: EventSender,
@@ -31,9 +29,6 @@ impl Output {
     /// met.
     pub(super) fn push(&mut self, token: Token, logprob: Option<TokenLogprob>, vocab: &Vocab) -> bool {
         let piece = self.shown(token, vocab);
-        if let Some(thinking) = &mut self.thinking {
-            thinking.push(piece);
-        }
         // A token without text, a control token say, has no entry (CR11).
         if let Some(entry) = logprob.filter(|_| !piece.is_empty()) {
             self.logprobs.push(entry);
@@ -72,7 +67,6 @@ impl Output {
             reason,
             prompt_tokens: counts.prompt,
             completion_tokens: counts.generated + rejected_prediction_tokens,
-            reasoning_tokens: self.thinking.map_or(0, |thinking| thinking.tokens()),
             accepted_prediction_tokens,
             rejected_prediction_tokens,
         });

@@ -11,7 +11,6 @@ use super::penalties::Penalizer;
 use super::prediction::Prediction;
 use super::sampler::{Sampler, Sampling};
 use super::text::TextStream;
-use super::thinking::ThinkingCounter;
 use super::{GenerationRequest, SLICE, StopReason};
 use crate::api::error::{Error, Result};
 use crate::backend::{self, Token};
@@ -117,7 +116,6 @@ impl Sequence {
             output: Output {
                 text: TextStream::new(request.stops.clone()),
                 logprobs: HeldLogprobs::default(),
-                thinking: request.thinking.clone().map(ThinkingCounter::new),
                 visible_controls: request.visible_controls.clone(),
                 events,
             },

@@ -1,0 +1,202 @@
+//! A model's text, read back as what the API calls a message's parts.
+//!
+//! Whole replies and streams are made from the same deltas, so that they agree.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::custom_input::custom_input;
+use crate::api::error::Result;
+use crate::backend::{self, OutputParser, ParsedMessage, ParsedToolCall, Span};
+use crate::generate::{StopReason, TokenLogprob};
+
+/// How a request's answers are to be read.
+#[derive(Debug)]
+pub(crate) struct AnswerFormat {
+    /// `None` when an answer is nothing but text.
+    pub(super) parser: Option<OutputParser>,
+    /// The names of the tools that take a text instead of a JSON object.
+    pub(super) custom_tools: HashSet<String>,
+    /// Whether a call is shown as the deprecated `function_call`.
+    pub(super) legacy: bool,
+    /// The ids of the calls in the history; new ones must differ (TL5).
+    pub(super) known_ids: HashSet<String>,
+    pub(super) model: Arc<backend::Model>,
+}
+
+/// What has come to a message.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Delta {
+    /// Text, with the log probabilities of its tokens.
+    Content(String, Vec<TokenLogprob>),
+    Reasoning(String),
+    /// A call begins. All fragments of one call come before the next (TL12).
+    Call {
+        index: usize,
+        id: String,
+        name: String,
+        custom: bool,
+    },
+    /// More of a call's arguments, or of a custom tool's input.
+    Arguments {
+        index: usize,
+        text: String,
+    },
+}
+
+/// Reads one answer.
+#[derive(Debug)]
+pub(super) struct Reader {
+    format: Arc<AnswerFormat>,
+    /// Whether deltas are wanted as the text comes, rather than at the end.
+    incremental: bool,
+    /// All text so far; empty where the answer is nothing but text.
+    text: String,
+    content: String,
+    reasoning: String,
+    calls: Vec<ReadCall>,
+    tokens: TextTokens,
+}
+
+/// A call as far as it was given out.
+#[derive(Debug)]
+struct ReadCall {
+    id: String,
+    custom: bool,
+    arguments: String,
+}
+
+impl Reader {
+    pub(super) fn new(format: Arc<AnswerFormat>, incremental: bool) -> Self {
+        Reader {
+            format,
+            incremental,
+            text: String::new(),
+            content: String::new(),
+            reasoning: String::new(),
+            calls: Vec::new(),
+            tokens: TextTokens::default(),
+        }
+    }
+
+    /// Takes more text.
+    pub(super) fn push(&mut self, text: String, logprobs: Vec<TokenLogprob>) -> Vec<Delta> {
+        let Some(parser) = &self.format.parser else { return vec![Delta::Content(text, logprobs)] };
+        self.tokens.push(self.text.len(), logprobs);
+        self.text.push_str(&text);
+        if !self.incremental {
+            return Vec::new();
+        }
+        // What is not in the expected form yet may come to be.
+        parser.parse(&self.text, true).map_or_else(|_| Vec::new(), |message| self.advance(message, false))
+    }
+
+    /// The rest, once the answer has ended.
+    pub(super) fn finish(&mut self, reason: StopReason) -> Vec<Delta> {
+        let Some(parser) = &self.format.parser else { return Vec::new() };
+        let whole = if reason == StopReason::Length { None } else { parser.parse(&self.text, false).ok() };
+        let message = whole.or_else(|| parser.parse(&self.text, true).ok()).unwrap_or_else(|| ParsedMessage {
+            // In no form at all: a model that writes so meant it as text.
+            content: self.text.clone(),
+            ..ParsedMessage::default()
+        });
+        self.advance(message, true)
+    }
+
+    /// Whether the answer calls tools.
+    pub(super) fn has_calls(&self) -> bool {
+        !self.calls.is_empty()
+    }
+
+    /// The tokens of the thoughts (CR14).
+    pub(super) fn reasoning_tokens(&self) -> Result<usize> {
+        let text = [Span { text: &self.reasoning, parse_special: true }];
+        if self.reasoning.is_empty() { Ok(0) } else { Ok(self.format.model.vocab().tokenize(&text)?.len()) }
+    }
+
+    /// What `message` says beyond what was given out. Whitespace at the end of a
+    /// text may turn out to be part of the markup that follows, so it waits.
+    fn advance(&mut self, message: ParsedMessage, last: bool) -> Vec<Delta> {
+        let mut deltas = Vec::new();
+        if let Some(text) = news(&mut self.reasoning, &message.reasoning_content, last) {
+            deltas.push(Delta::Reasoning(text));
+        }
+        if let Some(text) = news(&mut self.content, &message.content, last) {
+            let logprobs = self.tokens.take(&self.text, &text);
+            deltas.push(Delta::Content(text, logprobs));
+        }
+        let count = message.tool_calls.len();
+        for (index, call) in message.tool_calls.into_iter().enumerate() {
+            self.advance_call(index, call, last || index + 1 < count, &mut deltas);
+        }
+        deltas
+    }
+
+    fn advance_call(&mut self, index: usize, mut call: ParsedToolCall, complete: bool, deltas: &mut Vec<Delta>) {
+        if index >= self.calls.len() {
+            // The name may still grow until the arguments begin.
+            if call.name.is_empty() || (call.arguments.is_empty() && !complete) {
+                return;
+            }
+            let (id, custom) = (self.new_id(&call.id), self.format.custom_tools.contains(&call.name));
+            deltas.push(Delta::Call { index, id: id.clone(), name: call.name, custom });
+            self.calls.push(ReadCall { id, custom, arguments: String::new() });
+        }
+        let known = &mut self.calls[index];
+        if complete && call.arguments.trim().is_empty() {
+            "{}".clone_into(&mut call.arguments);
+        }
+        let arguments = if known.custom { custom_input(&call.arguments) } else { call.arguments };
+        if let Some(text) = news(&mut known.arguments, &arguments, true) {
+            deltas.push(Delta::Arguments { index, text });
+        }
+    }
+
+    /// The id that the model's markup gave, if it is new, or one of ours.
+    fn new_id(&self, given: &str) -> String {
+        let known = self.format.known_ids.contains(given) || self.calls.iter().any(|call| call.id == given);
+        if given.is_empty() || known { format!("call_{}", Uuid::new_v4().simple()) } else { given.to_owned() }
+    }
+}
+
+/// What `text` has beyond `known`, which becomes equal to it.
+fn news(known: &mut String, text: &str, last: bool) -> Option<String> {
+    let text = if last { text } else { text.trim_end() };
+    let news = text.strip_prefix(known.as_str()).filter(|news| !news.is_empty())?.to_owned();
+    known.push_str(&news);
+    Some(news)
+}
+
+/// The log probabilities of tokens and where in the text each token stands.
+#[derive(Debug, Default)]
+struct TextTokens {
+    /// Each with the position of its first byte.
+    tokens: Vec<(usize, TokenLogprob)>,
+    /// Where the text ends that was asked for last.
+    taken: usize,
+}
+
+impl TextTokens {
+    fn push(&mut self, mut start: usize, logprobs: Vec<TokenLogprob>) {
+        // A token may have begun in the text before.
+        if let Some((last, token)) = self.tokens.last() {
+            start = start.min(last + token.bytes.len());
+        }
+        for logprob in logprobs {
+            let length = logprob.bytes.len();
+            self.tokens.push((start, logprob));
+            start += length;
+        }
+    }
+
+    /// The tokens of the next occurrence of `part` in `text` (CR11).
+    fn take(&mut self, text: &str, part: &str) -> Vec<TokenLogprob> {
+        let Some(found) = text[self.taken..].find(part) else { return Vec::new() };
+        let (start, end) = (self.taken + found, self.taken + found + part.len());
+        self.taken = end;
+        let within = |(at, _): &&(usize, TokenLogprob)| (start..end).contains(at);
+        self.tokens.iter().filter(within).map(|(_, logprob)| logprob.clone()).collect()
+    }
+}
