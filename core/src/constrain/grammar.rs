@@ -199,7 +199,7 @@ impl Constraint {
     /// [`accept`](Self::accept).
     pub(crate) fn compute_mask(&mut self) -> Result<()> {
         if self.mask.is_none() {
-            let mask = self.guarded(|matcher| matcher.compute_mask_or_eos())?;
+            let mask = self.guarded(Matcher::compute_mask_or_eos)?;
             self.mask = Some(mask);
         }
         Ok(())
@@ -279,11 +279,12 @@ fn too_complex(reason: impl fmt::Display) -> Error {
 
 /// llguidance's reason, without the backtrace and the state that it may append.
 fn reason(error: &str) -> String {
-    const LONGEST: usize = 600;
+    const LONGEST: usize = 500;
     let error = error.split("\n<").next().unwrap_or(error).trim();
+    let short = |text: &str| text.chars().take(LONGEST).collect::<String>();
     match error.split_once("panic: ") {
-        Some((_, message)) => format!("llguidance failed: {}", &message[..message.floor_char_boundary(LONGEST)]),
-        None => error[..error.floor_char_boundary(LONGEST)].to_owned(),
+        Some((_, message)) => format!("llguidance failed: {}", short(message)),
+        None => short(error),
     }
 }
 

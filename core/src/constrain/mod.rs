@@ -8,6 +8,7 @@
 
 mod grammar;
 pub(crate) mod lark;
+pub(crate) mod schema;
 mod tokens;
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ fn short_part(text: &str) -> usize {
     if text.len() <= LIMIT {
         return text.len();
     }
-    let end = text.floor_char_boundary(LIMIT);
+    let end = (0..=LIMIT).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(text.len());
     text[..end].rfind(' ').filter(|&space| space > 0).unwrap_or(end)
 }
 

@@ -50,7 +50,7 @@ fn smollm2() -> &'static Loaded {
     LOADED.get_or_init(|| load("smollm2-135m-instruct-q4_1.gguf"))
 }
 
-/// A generated SentencePiece vocabulary, which puts a space before texts.
+/// A generated `SentencePiece` vocabulary, which puts a space before texts.
 fn tiny_spm() -> &'static Loaded {
     static LOADED: OnceLock<Loaded> = OnceLock::new();
     LOADED.get_or_init(|| load("tiny/tiny-spm.gguf"))
