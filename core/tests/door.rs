@@ -96,7 +96,8 @@ fn failures_are_error_objects() {
         (json!({"model": "m"}), 400, Some("messages"), None),
         (chat_body(&json!({"model": "gpt-5"})), 404, Some("model"), Some("model_not_found")),
         (chat_body(&json!({"temprature": 1})), 400, Some("temprature"), Some("unsupported_parameter")),
-        (chat_body(&json!({"tools": [{"type": "function"}]})), 400, Some("tools"), Some("unsupported_parameter")),
+        (chat_body(&json!({"tools": [{"type": "function"}]})), 400, Some("tools[0].function"), None),
+        (chat_body(&json!({"web_search_options": {}})), 400, Some("web_search_options"), Some("unsupported_parameter")),
         (chat_body(&json!({"max_completion_tokens": 5000})), 400, Some("messages"), Some("context_length_exceeded")),
         // CS11: a failure before the first byte is an ordinary reply.
         (chat_body(&json!({"stream": true, "top_p": 2})), 400, Some("top_p"), None),

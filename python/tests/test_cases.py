@@ -3,6 +3,7 @@
 core/tests/cases.rs runs the same file through Rust.
 """
 
+import inspect
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from support import model
 
 import zerohop
+from zerohop._native import Completions
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = json.loads((ROOT / "tests/cases/cases.json").read_text())
@@ -77,7 +79,8 @@ def test_python(cases_engine: zerohop.Engine, case: dict[str, Any]) -> None:
         pytest.raises(TypeError, create, **request)
         return
     # What openai's SDK does not know goes where its users would put it.
-    extra = {key: request.pop(key) for key in ("top_k", "max_token") if key in request}
+    known = inspect.signature(Completions.create).parameters
+    extra = {key: request.pop(key) for key in set(request) - set(known)}
     request["extra_body"] = extra
     if expect["status"] != 200:
         with pytest.raises(zerohop.APIStatusError) as raised:

@@ -22,22 +22,32 @@ from typing_extensions import disjoint_base
 from ._response import Response
 
 __all__ = [
+    "Annotation",
+    "AnnotationURLCitation",
     "BaseModel",
     "Chat",
     "ChatCompletion",
+    "ChatCompletionAudio",
     "ChatCompletionChunk",
     "ChatCompletionMessage",
+    "ChatCompletionMessageCustomToolCall",
+    "ChatCompletionMessageFunctionToolCall",
     "ChatCompletionTokenLogprob",
     "Choice",
     "ChoiceDelta",
+    "ChoiceDeltaAudio",
+    "ChoiceDeltaFunctionCall",
+    "ChoiceDeltaToolCall",
+    "ChoiceDeltaToolCallFunction",
     "ChoiceLogprobs",
     "ChunkChoice",
     "ChunkChoiceLogprobs",
-    "Completions",
     "CompletionTokensDetails",
     "CompletionUsage",
+    "Completions",
     "Device",
     "Engine",
+    "FunctionCall",
     "Model",
     "ModelInfo",
     "ModelOptions",
@@ -45,6 +55,8 @@ __all__ = [
     "PromptTokensDetails",
     "Stream",
     "SyncPage",
+    "ToolCallCustom",
+    "ToolCallFunction",
     "TopLogprob",
     "__version__",
     "_error_kinds",
@@ -191,9 +203,9 @@ class _CreateParams(TypedDict, total=False):
     model: str
     audio: _Object | None
     frequency_penalty: float | None
-    function_call: str | _Object
+    function_call: Literal["none", "auto"] | _Object
     functions: Iterable[_Object]
-    logit_bias: Mapping[str, int] | Mapping[int, int] | None
+    logit_bias: Mapping[str, float] | Mapping[int, float] | None
     logprobs: bool | None
     max_completion_tokens: int | None
     max_tokens: int | None
@@ -216,7 +228,7 @@ class _CreateParams(TypedDict, total=False):
     store: bool | None
     stream_options: _Object | None
     temperature: float | None
-    tool_choice: str | _Object
+    tool_choice: Literal["none", "auto", "required"] | _Object
     tools: Iterable[_Object]
     top_logprobs: int | None
     top_p: float | None
@@ -443,13 +455,109 @@ class ChatCompletionMessage(BaseModel):
     @property
     def role(self) -> Literal["assistant"]: ...
     @property
-    def annotations(self) -> list[Any] | None: ...
+    def annotations(self) -> list[Annotation] | None: ...
     @property
-    def audio(self) -> Any: ...
+    def audio(self) -> ChatCompletionAudio | None: ...
     @property
-    def function_call(self) -> Any: ...
+    def function_call(self) -> FunctionCall | None: ...
     @property
-    def tool_calls(self) -> list[Any] | None: ...
+    def tool_calls(
+        self,
+    ) -> (
+        list[ChatCompletionMessageFunctionToolCall | ChatCompletionMessageCustomToolCall] | None
+    ): ...
+
+@final
+class Annotation(BaseModel):
+    """Where a statement of the model's comes from."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def type(self) -> Literal["url_citation"]: ...
+    @property
+    def url_citation(self) -> AnnotationURLCitation: ...
+
+@final
+class AnnotationURLCitation(BaseModel):
+    """The web page that a statement comes from."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def end_index(self) -> int: ...
+    @property
+    def start_index(self) -> int: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+
+@final
+class ChatCompletionAudio(BaseModel):
+    """A spoken answer."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def data(self) -> str: ...
+    @property
+    def expires_at(self) -> int: ...
+    @property
+    def transcript(self) -> str: ...
+
+@final
+class FunctionCall(BaseModel):
+    """What function the model calls, and how; the deprecated form of tool calls."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def arguments(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+@final
+class ChatCompletionMessageFunctionToolCall(BaseModel):
+    """A call of a function."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def function(self) -> ToolCallFunction: ...
+    @property
+    def type(self) -> Literal["function"]: ...
+
+@final
+class ToolCallFunction(BaseModel):
+    """What function is called, and how. `arguments` is JSON text."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def arguments(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+@final
+class ChatCompletionMessageCustomToolCall(BaseModel):
+    """A call of a custom tool."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def custom(self) -> ToolCallCustom: ...
+    @property
+    def type(self) -> Literal["custom"]: ...
+
+@final
+class ToolCallCustom(BaseModel):
+    """What custom tool is called, and with what text."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def input(self) -> str: ...
+    @property
+    def name(self) -> str: ...
 
 @final
 class ChatCompletionChunk(BaseModel):
@@ -507,17 +615,65 @@ class ChoiceDelta(BaseModel):
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
-    def audio(self) -> Any: ...
+    def audio(self) -> ChoiceDeltaAudio | None: ...
     @property
     def content(self) -> str | None: ...
     @property
-    def function_call(self) -> Any: ...
+    def function_call(self) -> ChoiceDeltaFunctionCall | None: ...
     @property
     def refusal(self) -> str | None: ...
     @property
     def role(self) -> Literal["developer", "system", "user", "assistant", "tool"] | None: ...
     @property
-    def tool_calls(self) -> list[Any] | None: ...
+    def tool_calls(self) -> list[ChoiceDeltaToolCall] | None: ...
+
+@final
+class ChoiceDeltaAudio(BaseModel):
+    """What has come to a spoken answer."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str | None: ...
+    @property
+    def data(self) -> str | None: ...
+    @property
+    def expires_at(self) -> int | None: ...
+    @property
+    def transcript(self) -> str | None: ...
+
+@final
+class ChoiceDeltaFunctionCall(BaseModel):
+    """What has come to the call of a function; the deprecated form of tool calls."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def arguments(self) -> str | None: ...
+    @property
+    def name(self) -> str | None: ...
+
+@final
+class ChoiceDeltaToolCall(BaseModel):
+    """What has come to the call of a tool; its first piece alone has `id`, `type` and a name."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def id(self) -> str | None: ...
+    @property
+    def function(self) -> ChoiceDeltaToolCallFunction | None: ...
+    @property
+    def type(self) -> Literal["function"] | None: ...
+
+@final
+class ChoiceDeltaToolCallFunction(BaseModel):
+    """What has come to the call of a function."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def arguments(self) -> str | None: ...
+    @property
+    def name(self) -> str | None: ...
 
 @final
 class CompletionUsage(BaseModel):

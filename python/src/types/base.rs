@@ -51,8 +51,9 @@ pub(crate) fn reply<'py>(
 fn value<'py>(py: Python<'py>, shape: Shape, json: &Json) -> PyResult<Bound<'py, PyAny>> {
     match (shape, json) {
         (Shape::Object(schema), _) => object(py, schema, json),
-        (Shape::List(schema), Json::List(items)) => {
-            let objects = items.iter().map(|item| object(py, schema, item)).collect::<PyResult<Vec<_>>>()?;
+        (Shape::List(_) | Shape::Union(_), Json::List(items)) => {
+            let objects: Vec<_> =
+                items.iter().map(|item| value(py, shape.entry(item), item)).collect::<PyResult<_>>()?;
             Ok(PyList::new(py, objects)?.into_any())
         }
         _ => convert::to_python(py, json),
@@ -274,11 +275,11 @@ fn write_repr(py: Python<'_>, schema: &Schema, object: &Fields, text: &mut Strin
 fn write_value_repr(py: Python<'_>, shape: Shape, value: &Json, text: &mut String) -> PyResult<()> {
     match (shape, value) {
         (Shape::Object(schema), Json::Object(object)) => write_repr(py, schema, object, text)?,
-        (Shape::List(schema), Json::List(items)) => {
+        (Shape::List(_) | Shape::Union(_), Json::List(items)) => {
             text.push('[');
             for (index, item) in items.iter().enumerate() {
                 text.push_str(if index == 0 { "" } else { ", " });
-                write_value_repr(py, Shape::Object(schema), item, text)?;
+                write_value_repr(py, shape.entry(item), item, text)?;
             }
             text.push(']');
         }

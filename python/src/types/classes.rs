@@ -22,7 +22,7 @@ macro_rules! classes {
         $(
             pub(crate) static $schema: Schema = Schema {
                 name: $name,
-                fields: &[$(Field { name: stringify!($field), spec: $spec }),*],
+                fields: &[$(Field { name: field_name(stringify!($field)), spec: $spec }),*],
                 class: |py| py.get_type::<$class>(),
                 instance: |py, base| Ok(Bound::new(py, PyClassInitializer::from(base).add_subclass($class))?.into_any()),
             };
@@ -44,7 +44,7 @@ macro_rules! classes {
                     #[getter]
                     fn $field<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
                         const SPEC: Spec = $spec;
-                        const FIELD: Field = Field { name: stringify!($field), spec: SPEC };
+                        const FIELD: Field = Field { name: field_name(stringify!($field)), spec: SPEC };
                         slf.as_super().get().field(slf.py(), &FIELD)
                     }
                 )*
@@ -64,6 +64,18 @@ macro_rules! classes {
         }
     };
 }
+
+/// A field's name as Python has it: `type` is a keyword in Rust alone.
+const fn field_name(name: &'static str) -> &'static str {
+    match name.as_bytes() {
+        [b'r', b'#', ..] => name.split_at(2).1,
+        _ => name,
+    }
+}
+
+/// The calls of tools by their `type`.
+static TOOL_CALLS: &[(&str, &Schema)] =
+    &[("function", &CHAT_COMPLETION_MESSAGE_FUNCTION_TOOL_CALL), ("custom", &CHAT_COMPLETION_MESSAGE_CUSTOM_TOOL_CALL)];
 
 classes! {
     /// A whole answer.
@@ -116,10 +128,68 @@ classes! {
         content: OPTIONAL,
         refusal: OPTIONAL,
         role: REQUIRED,
-        annotations: OPTIONAL,
-        audio: OPTIONAL,
-        function_call: OPTIONAL,
-        tool_calls: OPTIONAL,
+        annotations: OPTIONAL.list(&ANNOTATION),
+        audio: OPTIONAL.object(&CHAT_COMPLETION_AUDIO),
+        function_call: OPTIONAL.object(&FUNCTION_CALL),
+        tool_calls: OPTIONAL.union(TOOL_CALLS),
+    }
+
+    /// Where a statement of the model's comes from.
+    Annotation, ANNOTATION, "Annotation", "zerohop.types.chat.chat_completion_message" {
+        r#type: REQUIRED,
+        url_citation: REQUIRED.object(&ANNOTATION_URL_CITATION),
+    }
+
+    /// The web page that a statement comes from.
+    AnnotationURLCitation, ANNOTATION_URL_CITATION, "AnnotationURLCitation",
+    "zerohop.types.chat.chat_completion_message" {
+        end_index: REQUIRED,
+        start_index: REQUIRED,
+        title: REQUIRED,
+        url: REQUIRED,
+    }
+
+    /// A spoken answer.
+    ChatCompletionAudio, CHAT_COMPLETION_AUDIO, "ChatCompletionAudio", "zerohop.types.chat.chat_completion_audio" {
+        id: REQUIRED,
+        data: REQUIRED,
+        expires_at: REQUIRED,
+        transcript: REQUIRED,
+    }
+
+    /// What function the model calls, and how; the deprecated form of tool calls.
+    FunctionCall, FUNCTION_CALL, "FunctionCall", "zerohop.types.chat.chat_completion_message" {
+        arguments: REQUIRED,
+        name: REQUIRED,
+    }
+
+    /// A call of a function.
+    ChatCompletionMessageFunctionToolCall, CHAT_COMPLETION_MESSAGE_FUNCTION_TOOL_CALL,
+    "ChatCompletionMessageFunctionToolCall", "zerohop.types.chat.chat_completion_message_function_tool_call" {
+        id: REQUIRED,
+        function: REQUIRED.object(&TOOL_CALL_FUNCTION),
+        r#type: REQUIRED,
+    }
+
+    /// What function is called, and how. `arguments` is JSON text.
+    ToolCallFunction, TOOL_CALL_FUNCTION, "Function",
+    "zerohop.types.chat.chat_completion_message_function_tool_call" {
+        arguments: REQUIRED,
+        name: REQUIRED,
+    }
+
+    /// A call of a custom tool.
+    ChatCompletionMessageCustomToolCall, CHAT_COMPLETION_MESSAGE_CUSTOM_TOOL_CALL,
+    "ChatCompletionMessageCustomToolCall", "zerohop.types.chat.chat_completion_message_custom_tool_call" {
+        id: REQUIRED,
+        custom: REQUIRED.object(&TOOL_CALL_CUSTOM),
+        r#type: REQUIRED,
+    }
+
+    /// What custom tool is called, and with what text.
+    ToolCallCustom, TOOL_CALL_CUSTOM, "Custom", "zerohop.types.chat.chat_completion_message_custom_tool_call" {
+        input: REQUIRED,
+        name: REQUIRED,
     }
 
     /// A piece of a streamed answer.
@@ -152,12 +222,42 @@ classes! {
 
     /// What has come to a message; what has no news is None.
     ChoiceDelta, CHOICE_DELTA, "ChoiceDelta", "zerohop.types.chat.chat_completion_chunk" {
-        audio: OPTIONAL,
+        audio: OPTIONAL.object(&CHOICE_DELTA_AUDIO),
         content: OPTIONAL,
-        function_call: OPTIONAL,
+        function_call: OPTIONAL.object(&CHOICE_DELTA_FUNCTION_CALL),
         refusal: OPTIONAL,
         role: OPTIONAL,
-        tool_calls: OPTIONAL,
+        tool_calls: OPTIONAL.list(&CHOICE_DELTA_TOOL_CALL),
+    }
+
+    /// What has come to a spoken answer.
+    ChoiceDeltaAudio, CHOICE_DELTA_AUDIO, "ChoiceDeltaAudio", "zerohop.types.chat.chat_completion_chunk" {
+        id: OPTIONAL,
+        data: OPTIONAL,
+        expires_at: OPTIONAL,
+        transcript: OPTIONAL,
+    }
+
+    /// What has come to the call of a function; the deprecated form of tool calls.
+    ChoiceDeltaFunctionCall, CHOICE_DELTA_FUNCTION_CALL, "ChoiceDeltaFunctionCall",
+    "zerohop.types.chat.chat_completion_chunk" {
+        arguments: OPTIONAL,
+        name: OPTIONAL,
+    }
+
+    /// What has come to the call of a tool; its first piece alone has `id`, `type` and a name.
+    ChoiceDeltaToolCall, CHOICE_DELTA_TOOL_CALL, "ChoiceDeltaToolCall", "zerohop.types.chat.chat_completion_chunk" {
+        index: REQUIRED,
+        id: OPTIONAL,
+        function: OPTIONAL.object(&CHOICE_DELTA_TOOL_CALL_FUNCTION),
+        r#type: OPTIONAL,
+    }
+
+    /// What has come to the call of a function.
+    ChoiceDeltaToolCallFunction, CHOICE_DELTA_TOOL_CALL_FUNCTION, "ChoiceDeltaToolCallFunction",
+    "zerohop.types.chat.chat_completion_chunk" {
+        arguments: OPTIONAL,
+        name: OPTIONAL,
     }
 
     /// The tokens that a request used.

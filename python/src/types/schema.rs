@@ -36,6 +36,27 @@ pub(crate) enum Shape {
     Plain,
     Object(&'static Schema),
     List(&'static Schema),
+    /// A list of objects, each of the class that belongs to its `type`.
+    Union(&'static [(&'static str, &'static Schema)]),
+}
+
+impl Shape {
+    /// The class of an entry in a list of this shape.
+    pub(crate) fn class_of(self, entry: &Json) -> Option<&'static Schema> {
+        match (self, entry) {
+            (Shape::List(schema), _) => Some(schema),
+            (Shape::Union(classes), Json::Object(fields)) => {
+                let Json::Text(kind) = fields.get("type")? else { return None };
+                classes.iter().find(|(name, _)| *name == kind.as_str()).map(|(_, schema)| *schema)
+            }
+            _ => None,
+        }
+    }
+
+    /// The shape of an entry in a list of this shape.
+    pub(crate) fn entry(self, entry: &Json) -> Shape {
+        self.class_of(entry).map_or(Shape::Plain, Shape::Object)
+    }
 }
 
 pub(crate) const REQUIRED: Spec = Spec { required: true, shape: Shape::Plain };
@@ -48,6 +69,10 @@ impl Spec {
 
     pub(crate) const fn list(self, schema: &'static Schema) -> Self {
         Spec { shape: Shape::List(schema), ..self }
+    }
+
+    pub(crate) const fn union(self, classes: &'static [(&'static str, &'static Schema)]) -> Self {
+        Spec { shape: Shape::Union(classes), ..self }
     }
 }
 
@@ -66,12 +91,14 @@ impl Schema {
                 (None, _) if field.spec.required => return Err(format!("{path} is missing")),
                 (None | Some(Json::Null), _) | (_, Shape::Plain) => {}
                 (Some(value), Shape::Object(schema)) => schema.check(value, &path)?,
-                (Some(Json::List(items)), Shape::List(schema)) => {
+                (Some(Json::List(items)), shape) => {
                     for (index, item) in items.iter().enumerate() {
-                        schema.check(item, &format!("{path}[{index}]"))?;
+                        let path = format!("{path}[{index}]");
+                        let schema = shape.class_of(item).ok_or_else(|| format!("{path} has no known type"))?;
+                        schema.check(item, &path)?;
                     }
                 }
-                (Some(_), Shape::List(_)) => return Err(format!("{path} is no list")),
+                (Some(_), Shape::List(_) | Shape::Union(_)) => return Err(format!("{path} is no list")),
             }
         }
         Ok(())

@@ -1,12 +1,38 @@
 """The API's objects, under the names and modules that openai's SDK has them in.
 
-Where it has two of one name, that of chunks is `ChunkChoice` and `ChunkChoiceLogprobs` here.
+Where it has two of one name, that of chunks is `ChunkChoice` and `ChunkChoiceLogprobs` here. The
+`Function` and `Custom` of tool calls are `ToolCallFunction` and `ToolCallCustom` here.
 """
 
-from .._native import BaseModel, ChunkChoice, ChunkChoiceLogprobs
+from .._native import (
+    BaseModel,
+    ChunkChoice,
+    ChunkChoiceLogprobs,
+    ToolCallCustom,
+    ToolCallFunction,
+)
 from .chat.chat_completion import ChatCompletion, Choice, ChoiceLogprobs
-from .chat.chat_completion_chunk import ChatCompletionChunk, ChoiceDelta
-from .chat.chat_completion_message import ChatCompletionMessage
+from .chat.chat_completion_audio import ChatCompletionAudio
+from .chat.chat_completion_chunk import (
+    ChatCompletionChunk,
+    ChoiceDelta,
+    ChoiceDeltaAudio,
+    ChoiceDeltaFunctionCall,
+    ChoiceDeltaToolCall,
+    ChoiceDeltaToolCallFunction,
+)
+from .chat.chat_completion_message import (
+    Annotation,
+    AnnotationURLCitation,
+    ChatCompletionMessage,
+    FunctionCall,
+)
+from .chat.chat_completion_message_custom_tool_call import ChatCompletionMessageCustomToolCall
+from .chat.chat_completion_message_function_tool_call import ChatCompletionMessageFunctionToolCall
+from .chat.chat_completion_message_tool_call import (
+    ChatCompletionMessageToolCall,
+    ChatCompletionMessageToolCallUnion,
+)
 from .chat.chat_completion_token_logprob import ChatCompletionTokenLogprob, TopLogprob
 from .completion_usage import CompletionTokensDetails, CompletionUsage, PromptTokensDetails
 from .device import Device
@@ -14,21 +40,35 @@ from .model import Model
 from .model_info import ModelInfo
 
 __all__ = [
+    "Annotation",
+    "AnnotationURLCitation",
     "BaseModel",
     "ChatCompletion",
+    "ChatCompletionAudio",
     "ChatCompletionChunk",
     "ChatCompletionMessage",
+    "ChatCompletionMessageCustomToolCall",
+    "ChatCompletionMessageFunctionToolCall",
+    "ChatCompletionMessageToolCall",
+    "ChatCompletionMessageToolCallUnion",
     "ChatCompletionTokenLogprob",
     "Choice",
     "ChoiceDelta",
+    "ChoiceDeltaAudio",
+    "ChoiceDeltaFunctionCall",
+    "ChoiceDeltaToolCall",
+    "ChoiceDeltaToolCallFunction",
     "ChoiceLogprobs",
     "ChunkChoice",
     "ChunkChoiceLogprobs",
     "CompletionTokensDetails",
     "CompletionUsage",
     "Device",
+    "FunctionCall",
     "Model",
     "ModelInfo",
     "PromptTokensDetails",
+    "ToolCallCustom",
+    "ToolCallFunction",
     "TopLogprob",
 ]

@@ -1,5 +1,5 @@
 """What the model says."""
 
-from ..._native import ChatCompletionMessage
+from ..._native import Annotation, AnnotationURLCitation, ChatCompletionMessage, FunctionCall
 
-__all__ = ["ChatCompletionMessage"]
+__all__ = ["Annotation", "AnnotationURLCitation", "ChatCompletionMessage", "FunctionCall"]

@@ -1,0 +1,5 @@
+"""A spoken answer."""
+
+from ..._native import ChatCompletionAudio
+
+__all__ = ["ChatCompletionAudio"]
