@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -130,6 +131,7 @@ struct Repr {
     param: Option<Cow<'static, str>>,
     code: Option<Cow<'static, str>>,
     retry_after: Option<Duration>,
+    path: Option<PathBuf>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -141,6 +143,7 @@ impl Error {
             param: None,
             code: None,
             retry_after: None,
+            path: None,
             source: None,
         }))
     }
@@ -187,6 +190,11 @@ impl Error {
         self
     }
 
+    pub(crate) fn with_path(mut self, path: impl Into<PathBuf>) -> Self {
+        Arc::make_mut(&mut self.0).path = Some(path.into());
+        self
+    }
+
     pub(crate) fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Arc::make_mut(&mut self.0).source = Some(Arc::new(source));
         self
@@ -225,6 +233,11 @@ impl Error {
     /// When a repetition may succeed (ER5, ER6).
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
+    }
+
+    /// The file that cannot be read, for [`ErrorKind::ModelFile`].
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
     }
 
     /// Whether the same request may succeed later.
