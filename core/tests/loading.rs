@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -17,6 +18,7 @@ fn a_missing_file_is_named() {
     let error = load_error("/no/such/folder/model.gguf");
     assert_eq!(error.kind(), ErrorKind::ModelFile);
     assert!(error.message().contains("/no/such/folder/model.gguf"), "{error}");
+    assert_eq!(error.path(), Some(Path::new("/no/such/folder/model.gguf")));
     assert!(std::error::Error::source(&error).is_some());
 }
 

@@ -77,16 +77,23 @@ impl From<PyErr> for Refusal {
     }
 }
 
+/// How much of a path an error shows: the start of it. What is nested deeper is most often an object
+/// that contains itself, whose path says nothing more.
+const MAX_PATH: usize = 8;
+
 /// A path as the engine's errors write it, such as `messages[0].content`.
 fn path_text(path: &[Segment]) -> String {
     let mut text = String::new();
-    for segment in path.iter().rev() {
+    for segment in path.iter().rev().take(MAX_PATH) {
         // Writing to a string cannot fail.
         let _ = match segment {
             Segment::Key(key) if text.is_empty() => write!(text, "{key}"),
             Segment::Key(key) => write!(text, ".{key}"),
             Segment::Index(index) => write!(text, "[{index}]"),
         };
+    }
+    if path.len() > MAX_PATH {
+        text.push_str("...");
     }
     text
 }

@@ -5,6 +5,7 @@
 
 use std::error::Error as _;
 use std::io;
+use std::path::Path;
 
 use http::HeaderMap;
 use pyo3::prelude::*;
@@ -25,9 +26,11 @@ pub(crate) fn from_engine(py: Python<'_>, error: &Error) -> PyErr {
         return made(status_error(py, status, headers.into_iter().collect(), &body));
     }
     let errno = error.source().and_then(|source| source.downcast_ref::<io::Error>()).and_then(io::Error::raw_os_error);
+    // As the operating system has it: a `Path` would become `pathlib.Path`, which no builtin sets.
+    let filename = error.path().map(Path::as_os_str);
     made(
         MAKE.import(py, MODULE, "engine_error")
-            .and_then(|make| make.call1((kind_name(error.kind()), error.message(), error.code(), errno))),
+            .and_then(|make| make.call1((kind_name(error.kind()), error.message(), error.code(), errno, filename))),
     )
 }
 

@@ -72,8 +72,8 @@ def examples():
     yield zerohop.APIConnectionError()
     for kind, status in _native._error_kinds():
         if status is None:
-            yield _exceptions.engine_error(kind, "m", "c", None)
-    yield _exceptions.engine_error("ModelFile", "m", None, 2)
+            yield _exceptions.engine_error(kind, "m", "c", None, None)
+    yield _exceptions.engine_error("ModelFile", "m", None, 2, "f.gguf")
     yield zerohop.ForkError("m")
 
 
@@ -89,7 +89,7 @@ def test_pickling(error):
             assert state.pop("response").headers == expected.pop("response").headers
         assert state == expected
         if isinstance(error, OSError):
-            assert back.errno == error.errno
+            assert (back.errno, back.filename) == (error.errno, error.filename)
 
 
 def test_headers_are_found_in_any_case():
@@ -144,6 +144,7 @@ def test_a_missing_file(tmp_path):
     assert isinstance(caught.value, FileNotFoundError)
     assert isinstance(caught.value, zerohop.ModelFileError)
     assert caught.value.errno == 2
+    assert caught.value.filename == str(missing)
 
 
 def test_an_unreadable_file(tmp_path):
@@ -151,8 +152,10 @@ def test_an_unreadable_file(tmp_path):
         zerohop.Engine(tmp_path)
     assert isinstance(caught.value, OSError)
     assert not isinstance(caught.value, FileNotFoundError)
-    with pytest.raises(zerohop.ModelFileError):
+    assert caught.value.filename == str(tmp_path)
+    with pytest.raises(zerohop.ModelFileError) as caught:
         zerohop.Engine("a\0b.gguf")
+    assert caught.value.filename == "a\0b.gguf"
 
 
 def test_hostile_files(hostile):

@@ -188,6 +188,22 @@ zerohop.devices()
     assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)
 
 
+def test_too_little_memory_is_no_fault_of_the_options(tiny, run_python):
+    script = """
+import resource, sys
+import zerohop
+resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+try:
+    zerohop.Engine(sys.argv[1], threads=1, context_length=2**30)
+except zerohop.InternalServerError as error:
+    print(error.status_code, "smaller context_length" in str(error))
+with zerohop.Engine(sys.argv[1], threads=1, context_length=256) as engine:
+    print(engine.model_info[0].context_length)
+"""
+    result = run_python(script, tiny)
+    assert (result.stdout, result.stderr, result.returncode) == ("503 True\n256\n", "", 0)
+
+
 EXITS = {
     "idle": "engine = make()",
     "stream": "stream = make().chat.completions.create(messages=USER, stream=True); next(stream)",

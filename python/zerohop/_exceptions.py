@@ -124,15 +124,18 @@ class InternalServerError(APIStatusError):
 class ModelFileError(ZerohopError, OSError):
     """A model file that cannot be read."""
 
-    def __init__(self, message: str, errno: int | None = None) -> None:
-        OSError.__init__(self, errno, message)
+    def __init__(
+        self, message: str, errno: int | None = None, filename: str | None = None
+    ) -> None:
+        OSError.__init__(self, errno, message, filename)
         self.message = message
 
     def __str__(self) -> str:
         return self.message
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.message, self.errno), self.__dict__.copy()
+        arguments = (self.message, self.errno, self.filename)
+        return type(self), arguments, self.__dict__.copy()
 
 
 class ModelNotFoundError(ModelFileError, FileNotFoundError):
@@ -227,12 +230,14 @@ def stream_error(error: object) -> APIError:
     )
 
 
-def engine_error(kind: str, message: str, code: str | None, errno: int | None) -> ZerohopError:
+def engine_error(
+    kind: str, message: str, code: str | None, errno: int | None, filename: str | None
+) -> ZerohopError:
     """The exception for an error of the engine outside of any reply."""
     error: ZerohopError
     if kind == "ModelFile":
         missing = errno == errno_codes.ENOENT
-        error = (ModelNotFoundError if missing else ModelFileError)(message, errno)
+        error = (ModelNotFoundError if missing else ModelFileError)(message, errno, filename)
     else:
         error = BY_KIND.get(kind, ZerohopError)(message)
     error.code = code

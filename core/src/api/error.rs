@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -140,6 +141,7 @@ struct Repr {
     param: Option<Cow<'static, str>>,
     code: Option<Cow<'static, str>>,
     retry_after: Option<Duration>,
+    path: Option<PathBuf>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -151,6 +153,7 @@ impl Error {
             param: None,
             code: None,
             retry_after: None,
+            path: None,
             source: None,
         }))
     }
@@ -197,6 +200,11 @@ impl Error {
         self
     }
 
+    pub(crate) fn with_path(mut self, path: impl Into<PathBuf>) -> Self {
+        Arc::make_mut(&mut self.0).path = Some(path.into());
+        self
+    }
+
     pub(crate) fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Arc::make_mut(&mut self.0).source = Some(Arc::new(source));
         self
@@ -235,6 +243,11 @@ impl Error {
     /// When a repetition may succeed (ER5, ER6).
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after.or(self.0.kind.row().retry_after)
+    }
+
+    /// The file that cannot be read, for [`ErrorKind::ModelFile`].
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
     }
 
     /// Whether the same request may succeed later.

@@ -126,6 +126,7 @@ impl ModelFile {
 
 fn unreadable(path: &Path, error: io::Error) -> Error {
     Error::new(ErrorKind::ModelFile, format!("{}: the model file cannot be read: {error}", path.display()))
+        .with_path(path)
         .with_source(error)
 }
 

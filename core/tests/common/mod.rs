@@ -73,6 +73,16 @@ pub fn resident_kib() -> usize {
     status_kib("VmRSS:")
 }
 
+/// Keeps the allocator from making an arena for every thread, so that what a
+/// process holds depends less on when which thread ran.
+pub fn use_one_arena() {
+    // SAFETY: may be called at any time from any thread.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
 /// One of the sizes that the system tells about this process.
 pub fn status_kib(name: &str) -> usize {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux has /proc");
