@@ -388,16 +388,16 @@ impl Chat<'_> {
     /// Starts a validated request that is answered piece by piece.
     pub(crate) fn submit_stream(self, request: &CreateChatCompletionRequest) -> Result<ChatCompletionStream> {
         let served = self.engine.model(&request.model)?.served()?;
-        let events = chat::submit(&served.model, &served.generator, request)?;
+        let submission = chat::submit(&served.model, &served.generator, request)?;
         let include_usage = request.stream_options.as_ref().and_then(|options| options.include_usage).unwrap_or(false);
-        Ok(ChatCompletionStream::new(ReplyHead::new(request, &served.fingerprint), events, include_usage))
+        Ok(ChatCompletionStream::new(ReplyHead::new(request, &served.fingerprint), submission, include_usage))
     }
 
     /// Starts a validated request that is answered as a whole.
     pub(crate) fn submit(self, request: &CreateChatCompletionRequest) -> Result<PendingChatCompletion> {
         let served = self.engine.model(&request.model)?.served()?;
-        let events = chat::submit(&served.model, &served.generator, request)?;
-        Ok(PendingChatCompletion::new(ReplyHead::new(request, &served.fingerprint), events))
+        let submission = chat::submit(&served.model, &served.generator, request)?;
+        Ok(PendingChatCompletion::new(ReplyHead::new(request, &served.fingerprint), submission))
     }
 }
 

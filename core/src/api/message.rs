@@ -152,6 +152,11 @@ impl ChatCompletionMessage {
         self.tool_calls.as_deref().unwrap_or_default()
     }
 
+    /// The ids of those calls.
+    pub(crate) fn call_ids(&self) -> impl Iterator<Item = &str> {
+        self.calls().iter().map(ChatCompletionMessageToolCall::id)
+    }
+
     /// Checks what the role allows; `path` is where the message stands in the request.
     pub(crate) fn validate(&self, path: &str) -> Result<()> {
         self.unserved.check(path)?;

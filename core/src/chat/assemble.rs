@@ -1,19 +1,21 @@
-//! Generated text to the API's message and chunks (CR1 to CR6, CS2 to CS6).
+//! Generated text to the API's whole reply (CR1 to CR14).
 
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;
 
+use super::Submission;
+use super::message::{MessageBuilder, choice_logprobs, count, finish_reason};
+use super::reader::{AnswerFormat, Reader};
 use crate::api::chat::CreateChatCompletionRequest;
-use crate::api::chat_chunk::{ChatCompletionChunk, ChatCompletionChunkObject, ChunkChoice, ChunkDelta};
+use crate::api::chat_chunk::{ChatCompletionChunk, ChatCompletionChunkObject, ChunkChoice};
 use crate::api::chat_options::ServiceTier;
-use crate::api::chat_reply::{
-    ChatCompletion, ChatCompletionObject, ChatCompletionResponseMessage, Choice, FinishReason,
-};
+use crate::api::chat_reply::{ChatCompletion, ChatCompletionObject, Choice};
 use crate::api::error::Result;
 use crate::api::usage::CompletionUsage;
-use crate::generate::{CancelHandle, EventReceiver, Finish, Progress, StopReason, Wait, block};
+use crate::generate::{CancelHandle, Event, EventReceiver, Finish, Progress, Wait, block};
 
 /// What a reply, or all chunks of a stream, have in common (CR1, CS2).
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub(crate) struct ReplyHead {
     model: String,
     service_tier: Option<ServiceTier>,
     system_fingerprint: String,
+    /// Whether log probabilities were asked for.
+    pub(super) logprobs: bool,
 }
 
 impl ReplyHead {
@@ -33,34 +37,25 @@ impl ReplyHead {
             model: request.model.clone(),
             service_tier: request.service_tier,
             system_fingerprint: system_fingerprint.to_owned(),
+            logprobs: request.logprobs.unwrap_or(false),
         }
     }
 
-    fn completion(&self, text: String, finish: &Finish) -> ChatCompletion {
+    fn completion(&self, choices: Vec<Choice>, usage: CompletionUsage) -> ChatCompletion {
         ChatCompletion {
             id: self.id.clone(),
             object: ChatCompletionObject::ChatCompletion,
             created: self.created,
             model: self.model.clone(),
-            choices: vec![Choice {
-                index: 0,
-                message: ChatCompletionResponseMessage::new(Some(text)),
-                logprobs: None,
-                finish_reason: finish_reason(finish),
-            }],
-            usage: usage(finish),
+            choices,
+            usage,
             service_tier: self.service_tier,
             system_fingerprint: Some(self.system_fingerprint.clone()),
         }
     }
 
-    /// A chunk for the one choice.
-    pub(super) fn chunk(&self, delta: ChunkDelta, finish_reason: Option<FinishReason>) -> ChatCompletionChunk {
-        self.chunk_of(vec![ChunkChoice { index: 0, delta, logprobs: None, finish_reason }])
-    }
-
     /// A chunk without `usage`.
-    pub(super) fn chunk_of(&self, choices: Vec<ChunkChoice>) -> ChatCompletionChunk {
+    pub(super) fn chunk(&self, choices: Vec<ChunkChoice>) -> ChatCompletionChunk {
         ChatCompletionChunk {
             id: self.id.clone(),
             object: ChatCompletionChunkObject::ChatCompletionChunk,
@@ -79,12 +74,32 @@ impl ReplyHead {
 pub(crate) struct PendingChatCompletion {
     head: ReplyHead,
     events: EventReceiver,
-    text: String,
+    format: Arc<AnswerFormat>,
+    /// One for each choice.
+    pending: Vec<PendingChoice>,
+    finished: Vec<Choice>,
+    usage: CompletionUsage,
+}
+
+#[derive(Debug)]
+struct PendingChoice {
+    reader: Reader,
+    message: MessageBuilder,
 }
 
 impl PendingChatCompletion {
-    pub(crate) fn new(head: ReplyHead, events: EventReceiver) -> Self {
-        PendingChatCompletion { head, events, text: String::new() }
+    pub(crate) fn new(head: ReplyHead, submission: Submission) -> Self {
+        let Submission { events, format, choices } = submission;
+        let pending =
+            |_| PendingChoice { reader: Reader::new(format.clone(), false), message: MessageBuilder::default() };
+        PendingChatCompletion {
+            head,
+            events,
+            pending: (0..choices).map(pending).collect(),
+            format,
+            finished: Vec::new(),
+            usage: CompletionUsage::default(),
+        }
     }
 
     pub(crate) fn wait(mut self) -> Result<ChatCompletion> {
@@ -95,33 +110,48 @@ impl PendingChatCompletion {
     /// it gave one.
     pub(crate) fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Result<ChatCompletion>> {
         loop {
-            match self.events.next(wait).map_ok(|event| event.progress) {
-                Poll::Ready(Ok(Progress::Text(text, _))) => self.text.push_str(&text),
-                Poll::Ready(Ok(Progress::Finished(finish))) => {
-                    let text = std::mem::take(&mut self.text);
-                    return Poll::Ready(Ok(self.head.completion(text, &finish)));
-                }
+            let event = match self.events.next(wait) {
+                Poll::Ready(Ok(event)) => event,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return Poll::Pending,
+            };
+            if let Err(error) = self.take(event) {
+                return Poll::Ready(Err(error));
+            }
+            if self.finished.len() == self.pending.len() {
+                let mut choices = std::mem::take(&mut self.finished);
+                choices.sort_by_key(|choice| choice.index);
+                return Poll::Ready(Ok(self.head.completion(choices, std::mem::take(&mut self.usage))));
             }
         }
+    }
+
+    fn take(&mut self, event: Event) -> Result<()> {
+        match event.progress {
+            Progress::Text(text, logprobs) => {
+                let PendingChoice { reader, message } = &mut self.pending[event.choice];
+                reader.push(text, logprobs).into_iter().for_each(|delta| message.add(delta));
+                Ok(())
+            }
+            Progress::Finished(finish) => self.finish(event.choice, &finish),
+        }
+    }
+
+    fn finish(&mut self, choice: usize, finish: &Finish) -> Result<()> {
+        let PendingChoice { reader, message } = &mut self.pending[choice];
+        reader.finish(finish.reason).into_iter().for_each(|delta| message.add(delta));
+        count(&mut self.usage, finish, reader.reasoning_tokens()?);
+        let (message, logprobs) = std::mem::take(message).finish(self.format.legacy);
+        self.finished.push(Choice {
+            index: u32::try_from(choice).unwrap_or(u32::MAX),
+            message,
+            logprobs: choice_logprobs(self.head.logprobs, logprobs),
+            finish_reason: finish_reason(finish, reader.has_calls(), self.format.legacy),
+        });
+        Ok(())
     }
 
     pub(crate) fn cancel_handle(&self) -> CancelHandle {
         self.events.cancel_handle()
     }
-}
-
-/// CR3, CR4.
-pub(super) fn finish_reason(finish: &Finish) -> FinishReason {
-    match finish.reason {
-        StopReason::Stop => FinishReason::Stop,
-        StopReason::Length => FinishReason::Length,
-    }
-}
-
-/// CR12.
-pub(super) fn usage(finish: &Finish) -> CompletionUsage {
-    let count = |tokens: usize| u32::try_from(tokens).unwrap_or(u32::MAX);
-    CompletionUsage::new(count(finish.prompt_tokens), count(finish.completion_tokens))
 }

@@ -64,9 +64,7 @@ fn value_rule(model: &LoadedModel, request: &CreateChatCompletionRequest) -> Res
             let strict = json_schema.strict.unwrap_or(false);
             schema::schema_rule(&model.token_env()?, wanted, strict, "response_format.json_schema.schema")?
         }
-        Some(ResponseFormat::Regex { regex }) => {
-            lark::regex_rule(&model.token_env()?, regex, "response_format.regex")?
-        }
+        Some(ResponseFormat::Regex { regex }) => lark::regex_rule(&model.token_env()?, regex, "response_format.regex")?,
         Some(ResponseFormat::Lark { lark }) => lark::lark_rule(&model.token_env()?, lark, "response_format.lark")?,
     };
     Ok(Some(rule))

@@ -1,52 +1,84 @@
 //! Chat completions: a request's way to the scheduler and its answer's way back.
 //!
-//! `request -> prompt tokens -> generate -> message or chunks`.
+//! `request -> prompt and grammar -> generate -> deltas -> message or chunks`.
 
 mod assemble;
+mod constraint;
+mod custom_input;
+mod message;
 mod output;
 mod prompt;
+mod reader;
 mod stream;
+mod tools;
+
+use std::sync::Arc;
 
 use crate::api::chat::CreateChatCompletionRequest;
 use crate::api::error::{Error, Result};
+use crate::backend::{Rendered, Span, Token};
 use crate::generate::{EventReceiver, GenerationRequest, Generator, Penalties, Sampling};
 use crate::model::LoadedModel;
-use std::sync::Arc;
 
 pub(crate) use assemble::{PendingChatCompletion, ReplyHead};
+use prompt::Conversation;
+use reader::AnswerFormat;
 pub use stream::{ChatCompletionAsyncStream, ChatCompletionStream};
+use tools::Tools;
 
 /// The default of `min_p`: cuts the tail of improbable tokens that makes small
 /// models stumble at OpenAI's default temperature of 1.
 const DEFAULT_MIN_P: f32 = 0.05;
+
+/// A request that the scheduler has taken on.
+#[derive(Debug)]
+pub(crate) struct Submission {
+    events: EventReceiver,
+    format: Arc<AnswerFormat>,
+    choices: usize,
+}
 
 /// Hands a validated request to the scheduler.
 pub(crate) fn submit(
     model: &LoadedModel,
     generator: &Generator,
     request: &CreateChatCompletionRequest,
-) -> Result<EventReceiver> {
+) -> Result<Submission> {
+    let tools = Tools::of(request)?;
+    let conversation = Conversation::new(model, request, &tools)?;
+    let rendered = conversation.render(&tools, tools.call_mode)?;
+    let grammar =
+        constraint::grammar(model, request, &tools, &rendered, |call_mode| conversation.render(&tools, call_mode))?;
+
     let context_length = generator.context_length();
-    let prompt = prompt::prompt_tokens(model, &request.messages, context_length)?;
+    let prompt = conversation.tokens(&rendered.prompt, context_length)?;
     let max_tokens = request.token_limit().map(|limit| limit as usize);
     // Without a limit the answer may fill the context (CQ8), so one token of
     // room is enough.
     if prompt.len() + max_tokens.unwrap_or(1) > context_length {
         return Err(prompt::context_exceeded(context_length, prompt.len(), max_tokens));
     }
-    generator.submit(&GenerationRequest {
+    let choices = request.n.unwrap_or(1) as usize;
+    let events = generator.submit(&GenerationRequest {
         prompt,
-        choices: 1,
+        choices,
         max_tokens,
         sampling: sampling(request)?,
-        stops: request.stop.as_ref().map(|stop| stop.as_slice().to_vec()).unwrap_or_default(),
-        penalties: Penalties { bias: Vec::new(), frequency: 0.0, presence: 0.0, repeat: 1.0 },
-        grammar: None,
-        top_logprobs: None,
-        thinking: None,
-        visible_controls: Arc::new([]),
-        prediction: None,
-    })
+        stops: stops(request, &rendered),
+        penalties: penalties(model, request)?,
+        grammar,
+        top_logprobs: request.logprobs.unwrap_or(false).then(|| request.top_logprobs.unwrap_or(0) as usize),
+        visible_controls: visible_controls(model, &rendered),
+        prediction: prediction(model, request)?,
+    })?;
+    let format = Arc::new(AnswerFormat {
+        parser: rendered.output.map(|output| output.parser),
+        custom_tools: tools.custom,
+        legacy: tools.legacy,
+        known_ids: request.messages.iter().flat_map(|message| message.call_ids()).map(str::to_owned).collect(),
+        model: model.backend.clone(),
+    });
+    Ok(Submission { events, format, choices })
 }
 
 fn sampling(request: &CreateChatCompletionRequest) -> Result<Sampling> {
@@ -62,4 +94,50 @@ fn sampling(request: &CreateChatCompletionRequest) -> Result<Sampling> {
         min_p: request.ext.min_p.unwrap_or(DEFAULT_MIN_P),
         seed,
     })
+}
+
+/// The caller's stop texts, and those that end a turn in the template's markup.
+fn stops(request: &CreateChatCompletionRequest, rendered: &Rendered) -> Vec<String> {
+    let callers = request.stop.as_ref().map(|stop| stop.as_slice()).unwrap_or_default();
+    callers.iter().chain(&rendered.additional_stops).filter(|stop| !stop.is_empty()).cloned().collect()
+}
+
+/// # Errors
+///
+/// A 400 for a bias of a token that the model does not have.
+fn penalties(model: &LoadedModel, request: &CreateChatCompletionRequest) -> Result<Penalties> {
+    let vocab = model.backend.vocab();
+    let mut bias = Vec::new();
+    for (&token, &change) in request.logit_bias.iter().flatten() {
+        let known = Token::try_from(token).ok().filter(|_| (token as usize) < vocab.len());
+        let token = known.ok_or_else(|| {
+            let message = format!("token {token} does not exist; this model's tokens are 0 to {}", vocab.len() - 1);
+            Error::invalid(format!("logit_bias.{token}"), message)
+        })?;
+        bias.push((token, change));
+    }
+    if request.ext.ignore_eos.unwrap_or(false) {
+        bias.extend(vocab.end_of_generation().map(|token| (token, f32::NEG_INFINITY)));
+    }
+    Ok(Penalties {
+        bias,
+        frequency: request.frequency_penalty.unwrap_or(0.0),
+        presence: request.presence_penalty.unwrap_or(0.0),
+        repeat: request.ext.repeat_penalty.unwrap_or(1.0),
+    })
+}
+
+/// The control tokens that are part of the answer's markup.
+fn visible_controls(model: &LoadedModel, rendered: &Rendered) -> Arc<[Token]> {
+    if rendered.output.is_none() {
+        return Arc::new([]);
+    }
+    let controls = model.backend.vocab().control_tokens().iter();
+    controls.filter(|(_, text)| rendered.preserved_tokens.contains(text)).map(|(token, _)| *token).collect()
+}
+
+fn prediction(model: &LoadedModel, request: &CreateChatCompletionRequest) -> Result<Option<Vec<Token>>> {
+    let Some(prediction) = &request.prediction else { return Ok(None) };
+    let text = prediction.text();
+    model.backend.vocab().tokenize(&[Span { text: &text, parse_special: false }]).map(Some)
 }

@@ -2,48 +2,158 @@
 
 use std::borrow::Cow;
 
+use serde_json::{Map, Value, json};
+
+use super::tools::Tools;
+use crate::api::chat::CreateChatCompletionRequest;
+use crate::api::chat_options::ReasoningEffort;
 use crate::api::content::{ContentPart, MessageContent};
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::api::message::ChatCompletionMessage;
-use crate::backend::{TemplateMessage, TemplateRequest, Token};
-use crate::model::LoadedModel;
+use crate::api::message::{ChatCompletionMessage, Role};
+use crate::api::tool_calls::ChatCompletionMessageToolCall;
+use crate::backend::{
+    CallMode, Rendered, TemplateMessage, TemplateRequest, TemplateTool, TemplateToolCall, Templates, Token,
+};
+use crate::model::{ControlSpellings, LoadedModel};
 
-/// The prompt of a conversation, as tokens.
-///
-/// # Errors
-///
-/// `InvalidRequest` with `param` `messages` when the template refuses the
-/// conversation or the prompt leaves no room for an answer (CQ20).
-pub(super) fn prompt_tokens(
-    model: &LoadedModel,
-    messages: &[ChatCompletionMessage],
-    context_length: usize,
-) -> Result<Vec<Token>> {
-    let templates = model.templates.as_ref().ok_or_else(|| {
-        Error::new(
-            ErrorKind::InvalidRequest,
-            format!(
-                "the model '{}' has no chat template; give one with the chat_template option or use a chat model",
-                model.info.id
-            ),
-        )
-        .with_param("model")
-    })?;
-    let messages: Vec<TemplateMessage> = messages
-        .iter()
-        .map(|message| TemplateMessage::new(message.role, model.control_spellings.mark(&message_text(message))))
-        .collect();
-    let prompt = templates.apply(&TemplateRequest::new(&messages))?.prompt;
+/// A conversation as the model's template takes it.
+#[derive(Debug)]
+pub(super) struct Conversation<'a> {
+    model: &'a LoadedModel,
+    templates: &'a Templates,
+    messages: Vec<TemplateMessage>,
+    tools: Vec<TemplateTool>,
+    enable_thinking: bool,
+    kwargs: Map<String, Value>,
+}
 
-    let vocab = model.backend.vocab();
-    // Known without tokenising, which takes time and stack with the text's length.
-    let at_least = prompt.len() / vocab.longest_piece().max(1);
-    if at_least > context_length {
-        return Err(context_exceeded(context_length, at_least, None));
+impl<'a> Conversation<'a> {
+    /// # Errors
+    ///
+    /// A 400 when the model has no template.
+    pub(super) fn new(model: &'a LoadedModel, request: &CreateChatCompletionRequest, tools: &Tools) -> Result<Self> {
+        let templates = model.templates.as_ref().ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidRequest,
+                format!(
+                    "the model '{}' has no chat template; give one with the chat_template option or use a chat model",
+                    model.info.id
+                ),
+            )
+            .with_param("model")
+        })?;
+        let controls = &model.control_spellings;
+        let mark = |tool: &TemplateTool| TemplateTool {
+            name: tool.name.clone(),
+            description: controls.mark(&tool.description),
+            parameters: mark_json(controls, &tool.parameters),
+        };
+        Ok(Conversation {
+            model,
+            templates,
+            messages: request.messages.iter().map(|message| template_message(controls, message)).collect(),
+            tools: tools.declared.iter().map(mark).collect(),
+            enable_thinking: request.reasoning_effort != Some(ReasoningEffort::None),
+            kwargs: template_variables(controls, request),
+        })
     }
-    let mut tokens: Vec<Token> = vocab.bos().into_iter().collect();
-    tokens.extend(vocab.tokenize(&model.control_spellings.spans(&prompt))?);
-    Ok(tokens)
+
+    /// Renders the prompt for tools that may, must or must not be called.
+    pub(super) fn render(&self, tools: &Tools, call_mode: CallMode) -> Result<Rendered> {
+        self.templates.apply(&TemplateRequest {
+            messages: &self.messages,
+            tools: &self.tools,
+            callable: if call_mode == CallMode::None { &[] } else { &tools.callable },
+            call_mode,
+            parallel_tool_calls: tools.parallel,
+            enable_thinking: self.enable_thinking,
+            kwargs: self.kwargs.clone(),
+        })
+    }
+
+    /// A rendered prompt as tokens.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` with `param` `messages` when the prompt leaves no room for
+    /// an answer (CQ20).
+    pub(super) fn tokens(&self, prompt: &str, context_length: usize) -> Result<Vec<Token>> {
+        let vocab = self.model.backend.vocab();
+        // Known without tokenising, which takes time and stack with the text's length.
+        let at_least = prompt.len() / vocab.longest_piece().max(1);
+        if at_least > context_length {
+            return Err(context_exceeded(context_length, at_least, None));
+        }
+        let mut tokens: Vec<Token> = vocab.bos().into_iter().collect();
+        tokens.extend(vocab.tokenize(&self.model.control_spellings.spans(prompt))?);
+        Ok(tokens)
+    }
+}
+
+/// Marks the spellings of control tokens in all texts of a JSON value.
+fn mark_json(controls: &ControlSpellings, value: &Value) -> Value {
+    match value {
+        Value::String(text) => controls.mark(text).into(),
+        Value::Array(values) => values.iter().map(|value| mark_json(controls, value)).collect(),
+        Value::Object(object) => {
+            object.iter().map(|(key, value)| (controls.mark(key), mark_json(controls, value))).collect()
+        }
+        other => other.clone(),
+    }
+}
+
+/// The caller's variables, and what a template that knows an effort of reasoning is
+/// told: such templates have `low`, `medium` and `high` (CQ13).
+fn template_variables(controls: &ControlSpellings, request: &CreateChatCompletionRequest) -> Map<String, Value> {
+    let mut variables = Map::new();
+    let effort = request.reasoning_effort.and_then(|effort| match effort {
+        ReasoningEffort::None => None,
+        ReasoningEffort::Minimal | ReasoningEffort::Low => Some("low"),
+        ReasoningEffort::Medium => Some("medium"),
+        ReasoningEffort::High | ReasoningEffort::Xhigh | ReasoningEffort::Max => Some("high"),
+    });
+    if let Some(effort) = effort {
+        variables.insert("reasoning_effort".to_owned(), effort.into());
+    }
+    for (name, value) in request.ext.chat_template_kwargs.iter().flatten() {
+        variables.insert(name.clone(), mark_json(controls, value));
+    }
+    variables
+}
+
+fn template_message(controls: &ControlSpellings, message: &ChatCompletionMessage) -> TemplateMessage {
+    // A function's message answers the call before it; templates know it as a tool's.
+    let role = if message.role == Role::Function { Role::Tool } else { message.role };
+    let mut rendered = TemplateMessage::new(role, controls.mark(&message_text(message)));
+    rendered.reasoning_content = message.reasoning_content.as_deref().map(|text| controls.mark(text));
+    rendered.tool_call_id = match message.role {
+        Role::Function => message.name.as_deref().map(legacy_call_id),
+        _ => message.tool_call_id.as_deref().map(|id| controls.mark(id)),
+    };
+    rendered.name = message.name.as_deref().map(|name| controls.mark(name));
+    let calls = message.tool_calls.iter().flatten().map(|call| template_call(controls, call));
+    let legacy = message.function_call.iter().map(|call| TemplateToolCall {
+        id: legacy_call_id(&call.name),
+        name: call.name.clone(),
+        arguments: controls.mark(&call.arguments),
+    });
+    rendered.tool_calls = calls.chain(legacy).collect();
+    rendered
+}
+
+/// The deprecated `function_call` has no id, but templates want one.
+fn legacy_call_id(name: &str) -> String {
+    format!("call_{name}")
+}
+
+fn template_call(controls: &ControlSpellings, call: &ChatCompletionMessageToolCall) -> TemplateToolCall {
+    let arguments = match call {
+        ChatCompletionMessageToolCall::Function { function, .. } => controls.mark(&function.arguments),
+        ChatCompletionMessageToolCall::Custom { custom, .. } => {
+            json!({ "input": controls.mark(&custom.input) }).to_string()
+        }
+    };
+    TemplateToolCall { id: controls.mark(call.id()), name: call.name().to_owned(), arguments }
 }
 
 /// The text of a message. Parts are lines of their own, as llama.cpp joins them

@@ -1,17 +1,23 @@
-//! A chat completion in chunks (CS1 to CS8).
+//! A chat completion in chunks (CS1 to CS15, TL10 to TL13).
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use futures_core::Stream;
 
-use super::assemble::{ReplyHead, finish_reason, usage};
-use crate::api::chat_chunk::{ChatCompletionChunk, ChunkDelta};
+use super::Submission;
+use super::assemble::ReplyHead;
+use super::message::{api_logprob, choice_logprobs, count, finish_reason};
+use super::reader::{AnswerFormat, Delta, Reader};
+use crate::api::chat_chunk::{ChatCompletionChunk, ChunkChoice, ChunkDelta, FunctionCallDelta, ToolCallDelta};
 use crate::api::chat_reply::FinishReason;
 use crate::api::error::Result;
+use crate::api::logprobs::TokenLogprob;
 use crate::api::message::Role;
+use crate::api::usage::CompletionUsage;
 use crate::generate::{CancelHandle, Event, EventReceiver, Finish, Progress, Wait, block};
 
 /// The chunks of one streamed chat completion, as they are generated.
@@ -27,19 +33,50 @@ pub struct ChatCompletionStream {
     events: Option<EventReceiver>,
     cancel: CancelHandle,
     include_usage: bool,
-    started: bool,
+    choices: Vec<StreamedChoice>,
+    /// Choices that have begun: their first chunks come in order (CS7).
+    begun: usize,
+    usage: CompletionUsage,
     ready: VecDeque<ChatCompletionChunk>,
 }
 
+/// One choice of a stream.
+#[derive(Debug)]
+struct StreamedChoice {
+    index: u32,
+    reader: Reader,
+    format: Arc<AnswerFormat>,
+    logprobs: bool,
+    has_begun: bool,
+    has_finished: bool,
+    /// Chunks that wait for the first chunks of the choices before this one.
+    waiting: Vec<ChunkChoice>,
+    /// Which of the calls so far are of custom tools.
+    custom_calls: Vec<bool>,
+}
+
 impl ChatCompletionStream {
-    pub(crate) fn new(head: ReplyHead, events: EventReceiver, include_usage: bool) -> Self {
-        let cancel = events.cancel_handle();
+    pub(crate) fn new(head: ReplyHead, submission: Submission, include_usage: bool) -> Self {
+        let Submission { events, format, choices } = submission;
+        let logprobs = head.logprobs;
+        let choice = |index| StreamedChoice {
+            index: u32::try_from(index).unwrap_or(u32::MAX),
+            reader: Reader::new(format.clone(), true),
+            format: format.clone(),
+            logprobs,
+            has_begun: false,
+            has_finished: false,
+            waiting: Vec::new(),
+            custom_calls: Vec::new(),
+        };
         ChatCompletionStream {
             head,
+            cancel: events.cancel_handle(),
             events: Some(events),
-            cancel,
             include_usage,
-            started: false,
+            choices: (0..choices).map(choice).collect(),
+            begun: 0,
+            usage: CompletionUsage::default(),
             ready: VecDeque::new(),
         }
     }
@@ -66,46 +103,142 @@ impl ChatCompletionStream {
                 return Poll::Ready(Some(Ok(chunk)));
             }
             let Some(events) = &self.events else { return Poll::Ready(None) };
-            match events.next(wait) {
+            let assembled = match events.next(wait) {
                 Poll::Ready(Ok(event)) => self.assemble(event),
-                Poll::Ready(Err(error)) => {
-                    self.events = None;
-                    return Poll::Ready(Some(Err(error)));
-                }
+                Poll::Ready(Err(error)) => Err(error),
                 Poll::Pending => return Poll::Pending,
+            };
+            if let Err(error) = assembled {
+                self.events = None;
+                return Poll::Ready(Some(Err(error)));
             }
         }
     }
 
     /// Turns one event into its chunks.
-    fn assemble(&mut self, event: Event) {
-        if !self.started {
-            self.started = true;
-            let delta =
-                ChunkDelta { role: Some(Role::Assistant), content: Some(String::new()), ..ChunkDelta::default() };
-            self.push(delta, None);
-        }
+    fn assemble(&mut self, event: Event) -> Result<()> {
+        let choice = &mut self.choices[event.choice];
         match event.progress {
-            Progress::Text(text, _) => self.push(ChunkDelta { content: Some(text), ..ChunkDelta::default() }, None),
-            Progress::Finished(finish) => self.finish(finish),
+            Progress::Text(text, logprobs) => choice.push(text, logprobs),
+            Progress::Finished(finish) => {
+                choice.finish(&finish);
+                count(&mut self.usage, &finish, choice.reader.reasoning_tokens()?);
+            }
+        }
+        self.release(event.choice);
+        if self.choices.iter().all(|choice| choice.has_finished) {
+            self.finish();
+        }
+        Ok(())
+    }
+
+    /// Lets a choice's chunks out, unless those before it have not begun.
+    fn release(&mut self, choice: usize) {
+        let first = choice.min(self.begun);
+        for index in first..self.choices.len() {
+            let choice = &mut self.choices[index];
+            if index > self.begun || (index == self.begun && choice.waiting.is_empty()) {
+                return;
+            }
+            self.begun = self.begun.max(index + 1);
+            for waiting in std::mem::take(&mut choice.waiting) {
+                let mut chunk = self.head.chunk(vec![waiting]);
+                chunk.usage = self.include_usage.then_some(None);
+                self.ready.push_back(chunk);
+            }
         }
     }
 
-    fn finish(&mut self, finish: Finish) {
+    fn finish(&mut self) {
         self.events = None;
-        self.push(ChunkDelta::default(), Some(finish_reason(&finish)));
         if self.include_usage {
-            // CS5: after the choice's end, a chunk of its own.
-            let mut chunk = self.head.chunk_of(Vec::new());
-            chunk.usage = Some(Some(usage(&finish)));
+            // CS5: after the choices' end, a chunk of its own.
+            let mut chunk = self.head.chunk(Vec::new());
+            chunk.usage = Some(Some(std::mem::take(&mut self.usage)));
             self.ready.push_back(chunk);
         }
     }
+}
 
-    fn push(&mut self, delta: ChunkDelta, finish_reason: Option<FinishReason>) {
-        let mut chunk = self.head.chunk(delta, finish_reason);
-        chunk.usage = self.include_usage.then_some(None);
-        self.ready.push_back(chunk);
+impl StreamedChoice {
+    fn push(&mut self, text: String, logprobs: Vec<crate::generate::TokenLogprob>) {
+        for delta in self.reader.push(text, logprobs) {
+            self.add(delta);
+        }
+    }
+
+    fn finish(&mut self, finish: &Finish) {
+        for delta in self.reader.finish(finish.reason) {
+            self.add(delta);
+        }
+        self.begin(ChunkDelta { content: Some(String::new()), ..ChunkDelta::default() });
+        let reason = finish_reason(finish, self.reader.has_calls(), self.format.legacy);
+        self.wait(ChunkDelta::default(), Vec::new(), Some(reason));
+        self.has_finished = true;
+    }
+
+    fn add(&mut self, delta: Delta) {
+        // CS3. Content that begins later, or never, is null and not empty (CR6).
+        let content = matches!(delta, Delta::Content(..)).then(String::new);
+        self.begin(ChunkDelta { content, ..ChunkDelta::default() });
+        match delta {
+            Delta::Content(text, logprobs) => {
+                let logprobs = logprobs.into_iter().map(api_logprob).collect();
+                self.wait(ChunkDelta { content: Some(text), ..ChunkDelta::default() }, logprobs, None);
+            }
+            Delta::Reasoning(text) => {
+                let delta = ChunkDelta { reasoning_content: Some(text), ..ChunkDelta::default() };
+                self.wait(delta, Vec::new(), None);
+            }
+            Delta::Call { index, id, name, custom } => {
+                self.custom_calls.push(custom);
+                let delta = self.call_delta(index, id, name, custom);
+                self.wait(delta, Vec::new(), None);
+            }
+            Delta::Arguments { index, text } => {
+                let delta = self.arguments_delta(index, text);
+                self.wait(delta, Vec::new(), None);
+            }
+        }
+    }
+
+    /// A call's first fragment (TL10).
+    fn call_delta(&self, index: usize, id: String, name: String, custom: bool) -> ChunkDelta {
+        if self.format.legacy {
+            let call = FunctionCallDelta { name: Some(name), arguments: Some(String::new()) };
+            return ChunkDelta { function_call: Some(call), ..ChunkDelta::default() };
+        }
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        let call =
+            if custom { ToolCallDelta::custom(index, id, name) } else { ToolCallDelta::function(index, id, name) };
+        ChunkDelta { tool_calls: Some(vec![call]), ..ChunkDelta::default() }
+    }
+
+    fn arguments_delta(&self, index: usize, text: String) -> ChunkDelta {
+        if self.format.legacy {
+            let call = FunctionCallDelta { name: None, arguments: Some(text) };
+            return ChunkDelta { function_call: Some(call), ..ChunkDelta::default() };
+        }
+        let custom = self.custom_calls.get(index).copied().unwrap_or(false);
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        let call = if custom { ToolCallDelta::input(index, text) } else { ToolCallDelta::arguments(index, text) };
+        ChunkDelta { tool_calls: Some(vec![call]), ..ChunkDelta::default() }
+    }
+
+    /// Puts the role into the first chunk, and only there (CS3).
+    fn begin(&mut self, delta: ChunkDelta) {
+        if !self.has_begun {
+            self.has_begun = true;
+            self.wait(ChunkDelta { role: Some(Role::Assistant), ..delta }, Vec::new(), None);
+        }
+    }
+
+    fn wait(&mut self, delta: ChunkDelta, logprobs: Vec<TokenLogprob>, finish_reason: Option<FinishReason>) {
+        // Only chunks with content tell of its tokens (CS9); the first says that
+        // there are such.
+        let tells = self.logprobs && (delta.content.is_some() || delta.role.is_some());
+        let logprobs = choice_logprobs(tells, logprobs);
+        self.waiting.push(ChunkChoice { index: self.index, delta, logprobs, finish_reason });
     }
 }
 

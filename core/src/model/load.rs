@@ -9,11 +9,14 @@ use std::time::SystemTime;
 use memmap2::Mmap;
 use serde::Serialize;
 
+use parking_lot::Mutex;
+
 use super::control::ControlSpellings;
 use super::gguf::Gguf;
 use super::options::{GpuLayers, ModelOptions, ProgressCallback};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend::{self, LoadOptions, Templates};
+use crate::constrain::TokenEnv;
 
 /// The context length taken when none is asked for and the model allows more.
 const DEFAULT_CONTEXT: u32 = 8192;
@@ -60,6 +63,8 @@ pub(crate) struct LoadedModel {
     pub(crate) templates: Option<Templates>,
     pub(crate) control_spellings: ControlSpellings,
     pub(crate) backend: Arc<backend::Model>,
+    /// Made when a request first needs it, since it takes time and memory.
+    token_env: Mutex<Option<TokenEnv>>,
 }
 
 impl LoadedModel {
@@ -82,7 +87,19 @@ impl LoadedModel {
         let spellings = backend.vocab().control_tokens().iter().map(|(_, spelling)| spelling.as_str());
         let control_spellings = ControlSpellings::new(spellings)?;
         let info = describe(id, options, &file, &backend, templates.is_some());
-        Ok(LoadedModel { info, templates, control_spellings, backend: Arc::new(backend) })
+        let backend = Arc::new(backend);
+        Ok(LoadedModel { info, templates, control_spellings, backend, token_env: Mutex::new(None) })
+    }
+
+    /// What compiles grammars for the model's vocabulary.
+    pub(crate) fn token_env(&self) -> Result<TokenEnv> {
+        let mut made = self.token_env.lock();
+        if let Some(env) = &*made {
+            return Ok(env.clone());
+        }
+        let env = TokenEnv::new(&self.backend)?;
+        *made = Some(env.clone());
+        Ok(env)
     }
 }
 
