@@ -557,3 +557,38 @@ fn a_dumped_reply_is_accepted_as_history() {
     assert_eq!(read[4], ChatCompletionMessage::assistant_calls([call]));
     assert_eq!(read[6], ChatCompletionMessage::assistant("{}"));
 }
+
+#[test]
+fn another_crates_requests_are_read_alike() {
+    // TL1, TL2, SO1, CQ7, CQ9, CQ18
+    let turns = r#"
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "tool_calls": [
+            {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+            {"id": "b", "type": "function", "function": {"name": "g", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "a", "content": "1"},
+        {"role": "tool", "tool_call_id": "b", "content": [{"type": "text", "text": "2"}]},
+        {"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}},
+        {"role": "function", "name": "f", "content": "3"}"#;
+    // That crate's custom tools differ from the API's.
+    let tools = r#""tools": [{"type": "function", "function": {"name": "f", "parameters": {"b": 1, "a": 2}}}]"#;
+    for body in [
+        with_messages(turns),
+        with_keys(&format!(r#"{tools}, "tool_choice": "required", "parallel_tool_calls": false"#)),
+        with_keys(&format!(r#"{tools}, "tool_choice": {{"type": "function", "function": {{"name": "f"}}}}"#)),
+        with_keys(r#""functions": [{"name": "f", "parameters": {}}], "function_call": {"name": "f"}"#),
+        with_format(r#"{"type": "json_object"}"#),
+        with_format(
+            r#"{"type": "json_schema", "json_schema": {"name": "s", "schema": {"b": 1, "a": 2}, "strict": true}}"#,
+        ),
+        with_keys(r#""n": 2, "logprobs": true, "top_logprobs": 3, "logit_bias": {"7": -100}"#),
+        with_keys(r#""frequency_penalty": 0.5, "presence_penalty": -0.5, "reasoning_effort": "low""#),
+        with_keys(
+            r#""prediction": {"type": "content", "content": "a"}, "modalities": ["text"], "verbosity": "medium""#,
+        ),
+    ] {
+        let theirs: async_openai::types::chat::CreateChatCompletionRequest = serde_json::from_str(&body).unwrap();
+        let sent = serde_json::to_string(&theirs).unwrap();
+        assert_eq!(parse(&sent).unwrap(), parse(&body).unwrap(), "{sent}");
+    }
+}
