@@ -1,6 +1,8 @@
 //! The module on the vocabularies of real models, without inference.
 
 mod following;
+mod refusals;
+mod walks;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
