@@ -235,9 +235,10 @@ fn hostile_schemas_end_soon() {
         ("30 levels", nested(30), Some(accept)),
         ("10,000 levels", nested(10_000), Some(refuse)),
         ("a value of 10,000 levels", object(vec![("const", deep_value)]), Some(refuse)),
-        ("5000 optional properties", properties(5000), Some(accept)),
+        ("1000 optional properties", properties(1000), Some(accept)),
+        ("1001 optional properties", properties(1001), Some(refuse)),
         ("5000 required properties", required(5000), Some(accept)),
-        ("5001 properties", properties(5001), Some(refuse)),
+        ("5001 required properties", required(5001), Some(refuse)),
         ("1000 values", values(1000), Some(accept)),
         ("5000 values", values(5000), Some(accept)),
         ("100,000 values", values(100_000), Some(refuse)),
@@ -265,13 +266,12 @@ fn hostile_schemas_end_soon() {
     for (name, schema, expected) in cases {
         let started = Instant::now();
         let outcome = schema::schema_rule(&smollm2().env, &schema, false, PARAM);
-        let mut steps = String::new();
         if let Ok(rule) = &outcome {
             let mut constraint = smollm2().env.compile(&format!("start: {rule}")).unwrap().start().unwrap();
             let mut logits = vec![0.0; smollm2().model.vocab().len()];
             // What cannot be followed is an error as well, and no hang.
             if let Err(error) = constraint.apply(&mut logits) {
-                steps = error.message().to_owned();
+                assert_eq!(error.status(), Some(400), "{name}: {error}");
             }
         }
         let took = started.elapsed();
@@ -282,10 +282,6 @@ fn hostile_schemas_end_soon() {
             (Err(error), _) => assert_eq!((error.status(), error.param()), (Some(400), Some(PARAM)), "{name}: {error}"),
             (Ok(_), _) => {}
         }
-        if std::env::var_os("ZEROHOP_TEST_FULL").is_some() {
-            let refusal = outcome.err().map(|error| error.message().to_owned());
-            assert!(refusal.is_none_or(|message| message.len() < 2000), "{name} {steps}");
-        }
         // A value that nests so deep overflows the stack when it is dropped.
         std::mem::forget(schema);
     }
@@ -295,11 +291,13 @@ fn hostile_schemas_end_soon() {
 fn hostile_grammars_and_expressions_end_soon() {
     // SO9
     let env = &smollm2().env;
-    let chain: String = (0..3000).map(|index| format!("r{index}: \"a\" r{}\n", index + 1)).collect();
-    let doubling: String = (0..60).map(|index| format!("r{index}: r{0} r{0}\n", index + 1)).collect();
+    let chain: Vec<String> = (0..4000).map(|index| format!("r{index}: r{}", index + 1)).collect();
+    let chain = chain.join("\n");
+    let doubling: Vec<String> = (0..60).map(|index| format!("r{index}: r{0} r{0}", index + 1)).collect();
+    let doubling = doubling.join("\n");
     let larks = [
-        ("a chain of rules", format!("start: r0\n{chain}r3000: \"b\"\n")),
-        ("doubling rules", format!("start: r0\n{doubling}r60: \"b\"\n")),
+        ("a chain of rules", format!("start: r0\n{chain}\nr4000: \"b\"\n")),
+        ("doubling rules", format!("start: r0\n{doubling}\nr60: \"b\"\n")),
         ("an endless rule", "start: start".to_owned()),
         ("an endless pair", "start: a\na: b\nb: a".to_owned()),
         ("an ambiguous rule", "start: start start | \"a\" | \"\"".to_owned()),

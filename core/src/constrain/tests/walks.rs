@@ -13,7 +13,7 @@ use crate::constrain::schema;
 const SCHEMAS: &str = include_str!("schemas.jsonl");
 
 /// Texts that go on for longer are given up.
-const LONGEST: usize = 1500;
+const LONGEST: usize = 10_000;
 
 /// Words that patterns look for anywhere in a text.
 const WANTED: [&[u8]; 3] = [b"cat", b"foo", b"bar"];
@@ -121,10 +121,11 @@ fn every_text_that_a_schema_allows_is_valid() {
 }
 
 fn shortened(failures: &[String]) -> String {
-    failures
-        .iter()
-        .map(|failure| format!("{:.300} ... {}\n", failure, &failure[failure.len().saturating_sub(200)..]))
-        .collect()
+    let ends = failures.iter().map(|failure| {
+        let end: String = failure.chars().skip(300).collect();
+        format!("{failure:.300} ... {}", &end[end.len().saturating_sub(200)..])
+    });
+    ends.collect::<Vec<_>>().join("\n")
 }
 
 /// SO6
@@ -136,12 +137,12 @@ fn bounds_hold_wherever_they_lie() {
     let mut failures = Vec::new();
     for round in 0..60 {
         let places = 10f64.powi(i32::try_from(draw(4)).unwrap());
-        let mut bound = || (draw(4001) as f64 - 2000.0) / places;
+        let mut bound = || f64::from(i32::try_from(draw(4001)).unwrap() - 2000) / places;
         let (a, b) = (bound(), bound());
-        if a == b {
+        let (low, high) = (a.min(b), a.max(b));
+        if low >= high {
             continue;
         }
-        let (low, high) = (a.min(b), a.max(b));
         let low_keyword = ["minimum", "exclusiveMinimum"][usize::try_from(draw(2)).unwrap()];
         let high_keyword = ["maximum", "exclusiveMaximum"][usize::try_from(draw(2)).unwrap()];
         let mut schema = json!({ "type": "number" });
@@ -164,20 +165,12 @@ fn bounds_hold_wherever_they_lie() {
         for value in [low, high, f64::midpoint(low, high)] {
             let text = json!(value).to_string();
             let text = text.strip_suffix(".0").unwrap_or(&text);
-            if follows(loaded, &rule, text) != validator.is_valid(&json!(value)) {
+            if loaded.follows(&rule, text) != validator.is_valid(&json!(value)) {
                 failures.push(format!("{schema}: wrong about {text}"));
             }
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-}
-
-/// Whether the grammar allows a text as a whole.
-fn follows(loaded: &Loaded, rule: &str, text: &str) -> bool {
-    let mut constraint = loaded.env.compile(&format!("start: {rule}")).unwrap().start().unwrap();
-    let tokens = loaded.model.vocab().tokenize_short(text).unwrap();
-    tokens.into_iter().chain([loaded.ends()[0]]).all(|token| constraint.accept(token).is_ok())
-        && constraint.is_finished()
 }
 
 /// SO4, SO6: what a schema allows is not narrowed more than it must be.
@@ -205,6 +198,6 @@ fn ordinary_values_are_allowed() {
     ];
     for (schema, text) in cases {
         let rule = schema::schema_rule(&smollm2().env, &schema, false, "schema").unwrap();
-        assert!(follows(smollm2(), &rule, text), "{schema} does not allow {text}");
+        assert!(smollm2().follows(&rule, text), "{schema} does not allow {text}");
     }
 }
