@@ -268,6 +268,15 @@ impl Constraint {
     }
 }
 
+// Grammars are shared between threads; sequences move to the one that computes.
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    const fn moves<T: Send>() {}
+    shared::<TokenEnv>();
+    shared::<Grammar>();
+    moves::<Constraint>();
+};
+
 /// Runs code of llguidance, which may panic on grammars that nobody has tried.
 /// Its own way of catching keeps the host's panic hook from printing that; for
 /// all other panics it leaves the hook as it is.
