@@ -3,14 +3,14 @@
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use llguidance::api::{ParserLimits, TopLevelGrammar};
 use llguidance::earley::SlicedBiasComputer;
-use llguidance::{Matcher, ParserFactory, TokenParser};
+use llguidance::{Matcher, ParserFactory, TokenParser, panic_utils};
 use lru::LruCache;
 use parking_lot::Mutex;
 use toktrie::{InferenceCapabilities, SimpleVob, TokenId};
@@ -268,9 +268,20 @@ impl Constraint {
     }
 }
 
+// Grammars are shared between threads; sequences move to the one that computes.
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    const fn moves<T: Send>() {}
+    shared::<TokenEnv>();
+    shared::<Grammar>();
+    moves::<Constraint>();
+};
+
 /// Runs code of llguidance, which may panic on grammars that nobody has tried.
+/// Its own way of catching keeps the host's panic hook from printing that; for
+/// all other panics it leaves the hook as it is.
 fn quietly<T>(run: impl FnOnce() -> T) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(run)).ok()
+    panic_utils::catch_unwind(AssertUnwindSafe(|| Ok(run()))).ok()
 }
 
 fn too_complex(reason: impl fmt::Display) -> Error {
@@ -292,4 +303,22 @@ fn hash(source: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     source.hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::smollm2;
+    use super::Matcher;
+
+    #[test]
+    fn a_panic_in_llguidance_costs_one_sequence_and_one_compilation() {
+        // SO9
+        let loaded = smollm2();
+        let lark = "start: /[a-f]{7}/";
+        let mut constraint = loaded.env.compile(lark).unwrap().start().unwrap();
+        let error = constraint.guarded(Matcher::test_trigger_lexer_error).unwrap_err();
+        assert_eq!(error.message(), "the grammar cannot be followed: llguidance failed: synthetic error");
+        assert!(constraint.compute_mask().is_err());
+        loaded.env.compile(lark).unwrap().start().unwrap().compute_mask().unwrap();
+    }
 }

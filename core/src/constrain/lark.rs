@@ -58,7 +58,7 @@ pub(crate) fn regex_rule(env: &TokenEnv, pattern: &str, param: &str) -> Result<S
     }
     check_brackets(pattern).map_err(|reason| refuse(&reason))?;
     let rule = format!("/{}/", regex_to_lark(pattern, ""));
-    check(env, &rule, param, "Invalid regular expression")?;
+    compile(env, &format!("start: {rule}\n"), param, "Invalid regular expression")?;
     Ok(rule)
 }
 
@@ -73,11 +73,6 @@ pub(crate) fn lark_rule(env: &TokenEnv, definition: &str, param: &str) -> Result
     // Correct by itself, it cannot reach out of the braces below.
     compile(env, definition, param, "Invalid Lark grammar")?;
     Ok(format!("%lark {{\n{definition}\n}}"))
-}
-
-/// Whether an expression can be compiled, as the whole of an answer.
-pub(super) fn check(env: &TokenEnv, rule: &str, param: &str, what: &str) -> Result<()> {
-    compile(env, &format!("start: {rule}\n"), param, what)
 }
 
 fn compile(env: &TokenEnv, lark: &str, param: &str, what: &str) -> Result<()> {

@@ -29,7 +29,7 @@ mod walk;
 
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{TokenEnv, lark};
 use crate::api::error::{Error, Result};
@@ -38,6 +38,9 @@ use crate::api::error::{Error, Result};
 pub(crate) const MAX_NESTING: usize = 32;
 /// have this many properties,
 pub(crate) const MAX_PROPERTIES: usize = 5000;
+/// of which one object may leave this many optional (llguidance takes time that
+/// grows with the square; with `strict`, all are required),
+pub(crate) const MAX_OPTIONAL: usize = 1000;
 /// this many `enum` and `const` values,
 pub(crate) const MAX_ENUM_VALUES: usize = 5000;
 /// this many schemas inside them, with what `$ref`s repeat,
@@ -65,9 +68,57 @@ pub(crate) fn prepare(schema: &Value, strict: bool, param: &str) -> Result<Value
 /// An expression for values of a caller's schema, to stand in a Lark rule.
 /// Checks all there is to check; see [`prepare`].
 pub(crate) fn schema_rule(env: &TokenEnv, schema: &Value, strict: bool, param: &str) -> Result<String> {
-    let rule = lark::json_rule(&prepare(schema, strict, param)?);
-    lark::check(env, &rule, param, "Invalid schema")?;
-    Ok(rule)
+    checked_rule(env, &prepare(schema, strict, param)?, param)
+}
+
+/// An expression for a function's arguments: always an object (TL1).
+pub(crate) fn arguments_rule(env: &TokenEnv, parameters: Option<&Value>, strict: bool, param: &str) -> Result<String> {
+    checked_rule(env, &prepare_parameters(parameters, strict, param)?, param)
+}
+
+/// [`prepare`] for a function's `parameters`. Omitted or without properties, they
+/// mean that there are no arguments.
+pub(crate) fn prepare_parameters(parameters: Option<&Value>, strict: bool, param: &str) -> Result<Value> {
+    const SAYS_WHAT: [&str; 6] = ["enum", "const", "$ref", "anyOf", "oneOf", "allOf"];
+    let Some(parameters) = parameters.filter(|parameters| !parameters.is_null() && **parameters != json!({})) else {
+        return Ok(json!({ "type": "object", "properties": {}, "additionalProperties": false }));
+    };
+    let mut prepared = prepare(parameters, strict, param)?;
+    let may_be_object = match &prepared["type"] {
+        Value::Null => true,
+        Value::String(name) => name == "object",
+        names => names.as_array().is_some_and(|names| names.iter().any(|name| name == "object")),
+    };
+    if !may_be_object {
+        return Err(Error::invalid(
+            param.to_owned(),
+            "Invalid schema: the parameters of a function must be an object.",
+        ));
+    }
+    if SAYS_WHAT.iter().any(|keyword| prepared.get(*keyword).is_some()) {
+        return Ok(prepared);
+    }
+    prepared["type"] = json!("object");
+    let speaks_of = |keyword: &str| prepared.get(keyword).is_some_and(|value| *value != json!({}));
+    if !["properties", "additionalProperties", "required", "minProperties"].into_iter().any(speaks_of) {
+        prepared["additionalProperties"] = json!(false);
+    }
+    Ok(prepared)
+}
+
+fn checked_rule(env: &TokenEnv, prepared: &Value, param: &str) -> Result<String> {
+    let rule = lark::json_rule(prepared);
+    match env.compile(&format!("start: {rule}\n")) {
+        Ok(_) => Ok(rule),
+        Err(error) if error.status() == Some(400) => {
+            // Without the place in our own Lark text.
+            let message = error.message();
+            let message = message.split_once("JSON schema: ").map_or(message, |(_, reason)| reason);
+            let reason = message.lines().next().unwrap_or_default().trim_end_matches('.');
+            Err(Error::invalid(param.to_owned(), format!("Invalid schema: {reason}.")))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// What is wrong with a schema, and where in it, as a JSON pointer.

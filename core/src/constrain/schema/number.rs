@@ -35,6 +35,9 @@ pub(super) fn write(
     {
         return Err(Fault::new(path, "no number satisfies the bounds"));
     }
+    // A validator that computes with floats cannot divide larger numbers.
+    let divided = schema.contains_key("multipleOf").then_some(MAX_BOUND);
+    let (low, high) = (low.or(negated(divided)), high.or(divided));
     if let Some(low) = low {
         if low > MAX_BOUND {
             return Err(too_large("minimum"));

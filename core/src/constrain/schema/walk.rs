@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Fault, MAX_ENUM_VALUES, MAX_NESTING, MAX_PROPERTIES, MAX_SCHEMAS, MAX_TEXT, format, join, number, pattern,
-    reference, strict, value,
+    Fault, MAX_ENUM_VALUES, MAX_NESTING, MAX_OPTIONAL, MAX_PROPERTIES, MAX_SCHEMAS, MAX_TEXT, format, join, number,
+    pattern, reference, strict, value,
 };
 
 const TYPES: [&str; 7] = ["null", "boolean", "integer", "number", "string", "array", "object"];
@@ -306,6 +306,9 @@ impl<'a> Walk<'a> {
             out.insert("properties".to_owned(), Value::Object(written));
         }
         let required = required(schema, at)?;
+        if declared.len() > required.len() + MAX_OPTIONAL {
+            return Err(at.fault(format!("more than {MAX_OPTIONAL} properties are optional")));
+        }
         if schema.contains_key("required") {
             out.insert("required".to_owned(), json!(required));
         }

@@ -1,6 +1,9 @@
 //! The module on the vocabularies of real models, without inference.
 
 mod following;
+mod refusals;
+mod rules;
+mod walks;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -9,15 +12,23 @@ use super::TokenEnv;
 use crate::backend::{LoadOptions, Model};
 
 /// A model's vocabulary with its environment, loaded once.
-struct Loaded {
+pub(super) struct Loaded {
     model: Arc<Model>,
-    env: TokenEnv,
+    pub(super) env: TokenEnv,
 }
 
 impl Loaded {
     fn text(&self, tokens: &[i32]) -> String {
         let bytes: Vec<u8> = tokens.iter().flat_map(|token| self.model.vocab().piece(*token)).copied().collect();
         String::from_utf8(bytes).expect("grammars allow UTF-8 only")
+    }
+
+    /// Whether a Lark expression allows a text as a whole.
+    fn follows(&self, rule: &str, text: &str) -> bool {
+        let mut constraint = self.env.compile(&format!("start: {rule}")).unwrap().start().unwrap();
+        let tokens = self.model.vocab().tokenize_short(text).unwrap();
+        tokens.into_iter().chain([self.ends()[0]]).all(|token| constraint.accept(token).is_ok())
+            && constraint.is_finished()
     }
 
     fn ends(&self) -> Vec<i32> {
@@ -45,7 +56,7 @@ fn qwen() -> &'static Loaded {
 }
 
 /// `SmolLM2`'s vocabulary: a smaller byte-level BPE.
-fn smollm2() -> &'static Loaded {
+pub(super) fn smollm2() -> &'static Loaded {
     static LOADED: OnceLock<Loaded> = OnceLock::new();
     LOADED.get_or_init(|| load("smollm2-135m-instruct-q4_1.gguf"))
 }
