@@ -75,7 +75,7 @@ impl Declared<'_> {
     /// What the arguments must be. A schema that cannot be enforced is an error
     /// only if it was to be: otherwise the arguments are some JSON object (TL7).
     fn enforced(&self) -> Result<Value> {
-        match schema::prepare(&self.parameters, self.strict, &self.param) {
+        match schema::prepare_parameters(Some(&self.parameters), self.strict, &self.param) {
             Err(error) if self.strict => Err(error),
             Err(_) => Ok(json!({ "type": "object" })),
             prepared => prepared,

@@ -4,7 +4,6 @@
 //! writes grammars, [`TokenEnv`] compiles them for a model's vocabulary, and a
 //! [`Constraint`] follows one sequence through one. Only this module names
 //! llguidance.
-#![allow(dead_code, unused_imports, reason = "the modules that use it are written at the same time")]
 
 mod grammar;
 pub(crate) mod lark;
