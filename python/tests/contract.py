@@ -146,7 +146,9 @@ def check_chunks(chunks: list[ChatCompletionChunk], request: dict[str, Any]) -> 
     order = list(dict.fromkeys(choice.index for chunk in chunks for choice in chunk.choices))
     assert order == list(range(request.get("n") or 1))
     for index in order:
-        check_choice([choice for chunk in chunks for choice in chunk.choices if choice.index == index])
+        check_choice(
+            [choice for chunk in chunks for choice in chunk.choices if choice.index == index]
+        )
 
 
 def check_choice(pieces: list[Any]) -> None:

@@ -124,7 +124,11 @@ def test_nobody_asked(engine):
 
 def test_a_schema_does_not_change_what_is_told(qwen_engine):
     # CR10, CQ11: before masks; forced tokens are told of too
-    schema = {"type": "object", "properties": {"capital": {"type": "string"}}, "required": ["capital"]}
+    schema = {
+        "type": "object",
+        "properties": {"capital": {"type": "string"}},
+        "required": ["capital"],
+    }
     reply = both(
         qwen_engine,
         messages=user("What is the capital of France? Answer in JSON."),

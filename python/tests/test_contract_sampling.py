@@ -50,14 +50,18 @@ def test_a_seed_repeats_itself(engine):
 
 def test_a_fingerprint_names_the_model(engine, qwen_engine):
     # CQ12
-    prints = {whole(e, messages=USER, max_tokens=1).system_fingerprint for e in (engine, qwen_engine)}
+    prints = {
+        whole(e, messages=USER, max_tokens=1).system_fingerprint for e in (engine, qwen_engine)
+    }
     assert len(prints) == 2
 
 
 @pytest.mark.parametrize("stop", [" Paris", ["xyz", "is Paris"], ["of", "The capital of France"]])
 def test_a_stop_text_is_not_in_the_answer(qwen_engine, stop):
     # CQ10, CS8
-    reply = both(qwen_engine, messages=PARIS, temperature=0, max_tokens=30, stop=stop, logprobs=True)
+    reply = both(
+        qwen_engine, messages=PARIS, temperature=0, max_tokens=30, stop=stop, logprobs=True
+    )
     (choice,) = reply.choices
     text = choice.message.content
     assert choice.finish_reason == "stop"
@@ -171,7 +175,10 @@ def test_a_prediction_changes_only_the_time(qwen_engine):
 def test_a_wrong_prediction_is_rejected(qwen_engine):
     # CQ15, CR14
     request = {"messages": PARIS, "temperature": 0, "max_tokens": 20}
-    wrong = {"type": "content", "content": "The capital of Spain is Madrid, and it is a large city."}
+    wrong = {
+        "type": "content",
+        "content": "The capital of Spain is Madrid, and it is a large city.",
+    }
     plain, predicted = whole(qwen_engine, **request), both(qwen_engine, **request, prediction=wrong)
     assert predicted.choices[0].message == plain.choices[0].message
     details = predicted.usage.completion_tokens_details
