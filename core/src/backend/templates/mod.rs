@@ -176,6 +176,8 @@ impl Templates {
     pub(crate) fn from_source(source: &str, bos: &str, eos: &str) -> Result<Self> {
         let [source, bos, eos] = [source, bos, eos].map(template_text);
         let (source, bos, eos) = (source?, bos?, eos?);
+        // SAFETY: takes nothing.
+        unsafe { native::zerohop_native_silence_common() };
         // SAFETY: without a model the source must be given; it and the token
         // texts are NUL-terminated strings.
         let (templates, error) = unsafe {

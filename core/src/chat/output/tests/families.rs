@@ -1,0 +1,238 @@
+//! The templates of the world's model families (TL1, TL5, TL6, TL9): a call in
+//! the family's own form is rendered, parsed, streamed, re-rendered and accepted
+//! by the grammar, and a call that violates its schema is not.
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::{Vocabulary, json_rule};
+use crate::api::content::Role;
+use crate::backend::{
+    CallMode, ParsedMessage, Rendered, TemplateMessage, TemplateRequest, TemplateTool, TemplateToolCall, Templates,
+};
+use crate::chat::output::{AnswerKind, GrammarSources, OutputChoice, output_grammar};
+
+fn templates() -> Vec<(String, String)> {
+    let models = env::var_os("ZEROHOP_TEST_MODELS").expect("ZEROHOP_TEST_MODELS is set: run `make test`");
+    let folder = PathBuf::from(models).join("templates");
+    let files = fs::read_dir(&folder).expect("the templates are fetched: run `make models`");
+    let mut all: Vec<(String, String)> = files
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "jinja"))
+        .map(|path| {
+            (path.file_stem().unwrap().to_string_lossy().into_owned(), fs::read_to_string(&path).unwrap())
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+fn tools() -> Vec<TemplateTool> {
+    let weather = json!({
+        "type": "object",
+        "properties": {
+            "city": { "type": "string" },
+            "unit": { "type": "string", "enum": ["celsius", "fahrenheit"] },
+            "days": { "type": "integer", "minimum": 1, "maximum": 7 },
+        },
+        "required": ["city", "unit"],
+        "additionalProperties": false,
+    });
+    let time = json!({
+        "type": "object",
+        "properties": { "zone": { "type": "string" } },
+        "required": ["zone"],
+        "additionalProperties": false,
+    });
+    [("get_weather", weather), ("get-weather_time", time)]
+        .map(|(name, parameters)| TemplateTool {
+            name: name.to_owned(),
+            description: format!("Runs {name}"),
+            parameters,
+        })
+        .to_vec()
+}
+
+fn good() -> Value {
+    json!({ "city": "São Paulo", "unit": "celsius", "days": 3 })
+}
+
+fn bad() -> Value {
+    json!({ "city": "Paris", "unit": "kelvin", "days": 3 })
+}
+
+/// How a family's assistant turn is had from its template.
+#[derive(Debug, Clone, Copy)]
+struct Way {
+    thoughts: Option<&'static str>,
+    enable_thinking: bool,
+}
+
+const WAYS: [Way; 4] = [
+    Way { thoughts: None, enable_thinking: true },
+    Way { thoughts: Some("I look."), enable_thinking: true },
+    Way { thoughts: None, enable_thinking: false },
+    Way { thoughts: Some("I look."), enable_thinking: false },
+];
+
+struct Family {
+    templates: Templates,
+    tools: Vec<TemplateTool>,
+}
+
+impl Family {
+    fn render(&self, messages: &[TemplateMessage], way: Way, call_mode: CallMode) -> Result<Rendered, String> {
+        let request = TemplateRequest {
+            tools: &self.tools,
+            callable: &self.tools,
+            call_mode,
+            enable_thinking: way.enable_thinking,
+            ..TemplateRequest::new(messages)
+        };
+        self.templates.apply(&request).map_err(|error| error.message().to_owned())
+    }
+
+    /// The text of an assistant's turn after the generation prompt.
+    fn turn(&self, calls: &[Value], way: Way) -> Result<String, String> {
+        let calls: Vec<TemplateToolCall> = calls
+            .iter()
+            .enumerate()
+            .map(|(index, arguments)| TemplateToolCall {
+                id: format!("call{index:05}"),
+                name: "get_weather".to_owned(),
+                arguments: arguments.to_string(),
+            })
+            .collect();
+        self.turn_of(calls, way)
+    }
+
+    fn turn_of(&self, calls: Vec<TemplateToolCall>, way: Way) -> Result<String, String> {
+        let question = TemplateMessage::new(Role::User, "How is the weather?");
+        let mut answer = TemplateMessage::new(Role::Assistant, "");
+        answer.reasoning_content = way.thoughts.map(str::to_owned);
+        answer.tool_calls = calls;
+        let mut text = TemplateMessage::new(Role::Assistant, "ZZZ");
+        text.reasoning_content = way.thoughts.map(str::to_owned);
+
+        let prompt = self.render(std::slice::from_ref(&question), way, CallMode::Auto)?.prompt;
+        let with_calls = self.render(&[question.clone(), answer], way, CallMode::Auto)?.prompt;
+        let with_text = self.render(&[question, text], way, CallMode::Auto)?.prompt;
+        let turn = with_calls.strip_prefix(prompt.as_str()).ok_or("the history does not begin as the prompt")?;
+        // What follows the turn is what follows any turn.
+        let (_, after_text) = with_text.rsplit_once("ZZZ").ok_or("the text is not rendered")?;
+        let common = turn.bytes().rev().zip(after_text.bytes().rev()).take_while(|(one, other)| one == other).count();
+        let end = turn.char_indices().map(|(index, _)| index).find(|index| *index >= turn.len() - common);
+        Ok(turn[..end.unwrap_or(turn.len())].to_owned())
+    }
+}
+
+fn check(source: &str, name: &str) -> Result<(), String> {
+    let family = Family { templates: Templates::from_source(source, "<s>", "</s>").map_err(|e| e.to_string())?, tools: tools() };
+    let mut errors = Vec::new();
+    for way in WAYS {
+        match check_way(&family, way) {
+            Ok(()) => return Ok(()),
+            Err(error) => errors.push(format!("{way:?}: {error}")),
+        }
+    }
+    let _ = name;
+    Err(errors.join("\n    "))
+}
+
+fn check_way(family: &Family, way: Way) -> Result<(), String> {
+    let question = [TemplateMessage::new(Role::User, "How is the weather?")];
+    let turn = family.turn(&[good()], way)?;
+    let rendered = family.render(&question, way, CallMode::Auto)?;
+    let format = rendered.output.as_ref().ok_or("there is no output form")?;
+
+    let whole = format.parser.parse(&turn, false).map_err(|error| format!("{error}; turn {turn:?}"))?;
+    if whole.tool_calls.len() != 1
+        || whole.tool_calls[0].name != "get_weather"
+        || serde_json::from_str::<Value>(&whole.tool_calls[0].arguments).ok() != Some(good())
+    {
+        return Err(format!("parsed to {whole:?}; turn {turn:?}"));
+    }
+    if whole.reasoning_content.trim() != way.thoughts.unwrap_or_default() {
+        return Err(format!("thoughts: {whole:?}; turn {turn:?}"));
+    }
+    streams(&rendered, &turn, &whole)?;
+
+    let call = &whole.tool_calls[0];
+    let again = TemplateToolCall {
+        id: if call.id.is_empty() { "call00000".to_owned() } else { call.id.clone() },
+        name: call.name.clone(),
+        arguments: call.arguments.clone(),
+    };
+    let rerendered = family.turn_of(vec![again], way)?;
+    if rerendered != turn {
+        return Err(format!("re-rendered to {rerendered:?}; turn {turn:?}"));
+    }
+
+    let violating = family.turn(&[bad()], way)?;
+    let required = family.render(&question, way, CallMode::Required)?;
+    let parameters: Vec<Value> = family.tools.iter().map(|tool| tool.parameters.clone()).collect();
+    for controls in [Vec::new(), rendered.preserved_tokens.clone()] {
+        let vocabulary = Vocabulary::new(&controls);
+        let sources =
+            GrammarSources { parameters: &parameters, json_rule: &json_rule, controls: vocabulary.controls() };
+        for (rendered, answer) in [(&rendered, AnswerKind::Free), (&required, AnswerKind::Calls)] {
+            let lark = output_grammar(&[OutputChoice { rendered, answer }], &sources).map_err(|e| e.to_string())?;
+            let place = || format!("{answer:?}, controls {controls:?}");
+            let accepted = vocabulary.accepted(&lark, &turn).map_err(|error| format!("{}: {error}\n{lark}", place()))?;
+            if accepted != turn.len() {
+                return Err(format!("{}: stops at {accepted} of {turn:?}\n{lark}", place()));
+            }
+            if vocabulary.accepts(&lark, &violating) {
+                return Err(format!("{}: accepts {violating:?}\n{lark}", place()));
+            }
+            let text = "Hello {you}, [this] is <b>fine</b>.";
+            if !controls.is_empty() && vocabulary.accepts(&lark, text) && answer == AnswerKind::Calls {
+                return Err(format!("{}: accepts text\n{lark}", place()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every prefix parses, and what has been streamed is never taken back.
+fn streams(rendered: &Rendered, turn: &str, whole: &ParsedMessage) -> Result<(), String> {
+    let parser = &rendered.output.as_ref().ok_or("there is no output form")?.parser;
+    let mut last = ParsedMessage::default();
+    for (index, _) in turn.char_indices() {
+        let now = parser.parse(&turn[..index], true).map_err(|error| format!("prefix {:?}: {error}", &turn[..index]))?;
+        if !continues(&last, &now) {
+            return Err(format!("prefix {:?} takes back {last:?} with {now:?}", &turn[..index]));
+        }
+        last = now;
+    }
+    if !continues(&last, whole) {
+        return Err(format!("the whole takes back {last:?} with {whole:?}"));
+    }
+    Ok(())
+}
+
+fn continues(before: &ParsedMessage, after: &ParsedMessage) -> bool {
+    after.content.starts_with(&before.content)
+        && after.reasoning_content.starts_with(&before.reasoning_content)
+        && after.tool_calls.len() >= before.tool_calls.len()
+        && before.tool_calls.iter().zip(&after.tool_calls).all(|(before, after)| {
+            (before.name.is_empty() || after.name == before.name) && after.arguments.starts_with(&before.arguments)
+        })
+}
+
+#[test]
+fn calls_in_every_familys_own_form() {
+    let mut passed = Vec::new();
+    let mut failed = Vec::new();
+    for (name, source) in templates() {
+        if env::var("ONLY").is_ok_and(|only| only != name) { continue; }
+        match check(&source, &name) {
+            Ok(()) => passed.push(name),
+            Err(error) => failed.push(format!("{name}:\n    {error}")),
+        }
+    }
+    assert!(failed.is_empty(), "{} passed\n{}", passed.len(), failed.join("\n"));
+}
