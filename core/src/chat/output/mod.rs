@@ -64,7 +64,10 @@ pub(crate) fn output_grammar(choices: &[OutputChoice<'_>], sources: &GrammarSour
     let mut starts = Vec::new();
     for choice in choices {
         let (sequences, rules) = sequences(choice, sources)?;
-        starts.push(writer.any_of(rules, sequences)?);
+        starts.extend(writer.any_of(rules, sequences)?);
+    }
+    if starts.is_empty() {
+        return Err(Error::internal("the template's output form matches nothing"));
     }
     starts.dedup();
     Ok(writer.finish(&starts.join(" | ")))

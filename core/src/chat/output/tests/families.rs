@@ -120,13 +120,47 @@ impl Family {
         let prompt = self.render(std::slice::from_ref(&question), way, CallMode::Auto)?.prompt;
         let with_calls = self.render(&[question.clone(), answer], way, CallMode::Auto)?.prompt;
         let with_text = self.render(&[question, text], way, CallMode::Auto)?.prompt;
-        let turn = with_calls.strip_prefix(prompt.as_str()).ok_or("the history does not begin as the prompt")?;
+        let (turn, opened) = self.after_prompt(&with_calls, &prompt)?;
         // What follows the turn is what follows any turn.
         let (_, after_text) = with_text.rsplit_once("ZZZ").ok_or("the text is not rendered")?;
-        let common = turn.bytes().rev().zip(after_text.bytes().rev()).take_while(|(one, other)| one == other).count();
-        let end = turn.char_indices().map(|(index, _)| index).find(|index| *index >= turn.len() - common);
-        Ok(turn[..end.unwrap_or(turn.len())].to_owned())
+        let turn = without_end(turn, after_text);
+        // A family that forgets its thoughts: they are put back.
+        Ok(if opened.is_empty() { turn.to_owned() } else { format!("{}{opened}{turn}", way.thoughts.unwrap_or_default()) })
     }
+
+    /// What a history has after a prompt, and what must end the thoughts that the
+    /// prompt opens and the history does not have.
+    fn after_prompt<'a>(&self, history: &'a str, prompt: &str) -> Result<(&'a str, String), String> {
+        if let Some(turn) = history.strip_prefix(prompt) {
+            return Ok((turn, String::new()));
+        }
+        let abilities = self.templates.abilities(true).map_err(|error| error.to_string())?;
+        let (before, _) = prompt.rsplit_once(&abilities.thinking_start).ok_or("the history does not begin as the prompt")?;
+        let turn = history.strip_prefix(before).ok_or("the history does not begin as the prompt")?;
+        let end = abilities.thinking_ends.first().ok_or("thoughts do not end")?;
+        Ok((turn, format!("\n{end}\n\n")))
+    }
+}
+
+/// A turn without its end, which is also that of a turn with text.
+fn without_end<'a>(turn: &'a str, after_text: &str) -> &'a str {
+    /// Tokens that end a turn with calls and no other.
+    const ENDS: [&str; 3] = ["<|eom_id|>", "<|calls|>", "<|call|>"];
+
+    let common = turn.bytes().rev().zip(after_text.bytes().rev()).take_while(|(one, other)| one == other).count();
+    let mut end = turn.len() - common;
+    // Not inside a token.
+    if let Some(start) = turn[..end].rfind("<|")
+        && let Some(length) = turn[start..].find("|>")
+        && start + length + 2 > end
+    {
+        end = start + length + 2;
+    }
+    while !turn.is_char_boundary(end) {
+        end += 1;
+    }
+    let turn = &turn[..end];
+    ENDS.iter().find_map(|token| turn.strip_suffix(token)).unwrap_or(turn)
 }
 
 fn check(source: &str, name: &str) -> Result<(), String> {
