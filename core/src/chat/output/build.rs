@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::derive::Rules;
 use super::form::{CharacterClass, Form, Mark};
-use super::schema::{ArgumentSchemas, text_of};
+use super::schema::{ArgumentSchemas, QuotedStrings, quoted_strings, text_of};
 use crate::api::error::{Error, Result};
 use crate::backend::{OutputFormat, Placeholder, split_at_placeholder};
 
@@ -191,7 +191,11 @@ impl Builder<'_> {
             "tool-arg-value" => match place.argument {
                 // Otherwise the parser takes it in a wider syntax, which the schema says nothing about.
                 Some(property) if self.find(id, &mut BTreeSet::new(), &is_schema).is_none() => {
-                    Ok(Form::Lark(self.schemas.json(self.schemas.property(property))))
+                    match quoted_strings(&self.schemas.property(property)) {
+                        QuotedStrings::Any => self.node(id, place),
+                        QuotedStrings::These(all) => Ok(all),
+                        QuotedStrings::None => Ok(Form::Lark(self.schemas.json(self.schemas.property(property)))),
+                    }
                 }
                 _ => self.node(id, place),
             },

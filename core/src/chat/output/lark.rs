@@ -31,18 +31,21 @@ pub(super) struct Writer<'a> {
     lark: String,
     /// Names by what they stand for.
     names: BTreeMap<String, String>,
+    /// The names of rules for rounds before free text, by the rounds and the text.
+    loops: BTreeMap<String, String>,
     count: usize,
 }
 
 impl<'a> Writer<'a> {
     pub(super) fn new(controls: &'a [(String, Token)]) -> Self {
-        Writer { rules: Rules::new(), controls, lark: String::new(), names: BTreeMap::new(), count: 0 }
+        Writer { rules: Rules::new(), controls, lark: String::new(), names: BTreeMap::new(), loops: BTreeMap::new(), count: 0 }
     }
 
     /// An expression for any of these sequences.
     pub(super) fn any_of(&mut self, rules: Rules, sequences: Vec<Vec<Form>>) -> Result<Expression> {
         self.rules = rules;
         self.names.retain(|key, _| !key.starts_with("rule "));
+        self.loops.clear();
         self.alternatives(sequences, &[])
     }
 
@@ -166,7 +169,12 @@ impl<'a> Writer<'a> {
                 self.alternatives(all, not)
             }
             Form::Repeat { child, .. } => {
+                let key = format!("{child:?} {rest:?}");
+                if let Some(name) = self.loops.get(&key).cloned() {
+                    return self.rule(&name).map(Some);
+                }
                 let name = self.new_name("loop")?;
+                self.loops.insert(key, name.clone());
                 let more = Form::Sequence(vec![(**child).clone(), Form::Rule(name.clone())]);
                 self.rules.insert(name.clone(), Form::Choice(vec![more, Form::Sequence(rest.to_vec())]));
                 self.rule(&name).map(Some)
@@ -353,6 +361,7 @@ fn flattened(forms: &[Form]) -> Vec<Form> {
             (Form::Repeat { child, min: 1, max: Some(1), .. }, _) => {
                 append(&mut flat, flattened(std::slice::from_ref(child)));
             }
+            (Form::Repeat { child, min, max, .. }, _) => flat.push(Form::repeat((**child).clone(), *min, *max)),
             (other, _) => flat.push(other.clone()),
         }
     }

@@ -145,7 +145,7 @@ impl Family {
 /// A turn without its end, which is also that of a turn with text.
 fn without_end<'a>(turn: &'a str, after_text: &str) -> &'a str {
     /// Tokens that end a turn with calls and no other.
-    const ENDS: [&str; 3] = ["<|eom_id|>", "<|calls|>", "<|call|>"];
+    const ENDS: [&str; 5] = ["<|eom_id|>", "<|calls|>", "<|call|>", "<｜end▁of▁sentence｜>", "<｜hy_eos:opensource｜>"];
 
     let common = turn.bytes().rev().zip(after_text.bytes().rev()).take_while(|(one, other)| one == other).count();
     let mut end = turn.len() - common;
@@ -160,7 +160,7 @@ fn without_end<'a>(turn: &'a str, after_text: &str) -> &'a str {
         end += 1;
     }
     let turn = &turn[..end];
-    ENDS.iter().find_map(|token| turn.strip_suffix(token)).unwrap_or(turn)
+    ENDS.iter().find_map(|token| turn.find(token)).map_or(turn, |end| &turn[..end])
 }
 
 fn check(source: &str, name: &str) -> Result<(), String> {
