@@ -33,12 +33,14 @@ pub(super) struct Writer<'a> {
     names: BTreeMap<String, String>,
     /// The names of rules for rounds before free text, by the rounds and the text.
     loops: BTreeMap<String, String>,
+    /// The names of rules for what follows free text, which may lead back to it.
+    followings: BTreeMap<String, String>,
     count: usize,
 }
 
 impl<'a> Writer<'a> {
     pub(super) fn new(controls: &'a [(String, Token)]) -> Self {
-        Writer { rules: Rules::new(), controls, lark: String::new(), names: BTreeMap::new(), loops: BTreeMap::new(), count: 0 }
+        Writer { rules: Rules::new(), controls, lark: String::new(), names: BTreeMap::new(), loops: BTreeMap::new(), followings: BTreeMap::new(), count: 0 }
     }
 
     /// An expression for any of these sequences.
@@ -46,6 +48,7 @@ impl<'a> Writer<'a> {
         self.rules = rules;
         self.names.retain(|key, _| !key.starts_with("rule "));
         self.loops.clear();
+        self.followings.clear();
         self.alternatives(sequences, &[])
     }
 
@@ -290,20 +293,41 @@ impl<'a> Writer<'a> {
         Ok(any(&all))
     }
 
+    /// A rule for what follows free text.
+    fn following(&mut self, residuals: &[Vec<Form>]) -> Result<Expression> {
+        let residuals: Vec<Vec<Form>> = residuals.iter().map(|forms| flattened(forms)).collect();
+        if residuals.iter().any(Vec::is_empty) && residuals.len() == 1 {
+            return Ok(Some(String::new()));
+        }
+        let key = format!("{residuals:?}");
+        if let Some(name) = self.followings.get(&key) {
+            return Ok(Some(name.clone()));
+        }
+        let name = self.new_name("f")?;
+        self.followings.insert(key.clone(), name.clone());
+        let Some(expression) = self.alternatives(residuals, &[])? else {
+            self.followings.remove(&key);
+            return Ok(None);
+        };
+        let _ = writeln!(self.lark, "{name}: {}", or_nothing(&expression));
+        Ok(Some(name))
+    }
+
     /// Text up to a delimiter, the delimiter, and what follows it.
     fn delimited(&mut self, conditions: &str, delimiter: &str, residuals: Vec<Vec<Form>>) -> Result<Expression> {
         let Some((before, token, after)) = self.split_at_control(delimiter) else {
             let terminal = self.define("T", "", &format!("/{ANYTHING}{}/{conditions}", escape(delimiter)))?;
             let text = self.define("t", "[lazy]", &terminal)?;
-            return Ok(joined(&text, self.alternatives(residuals, &[])?));
+            return Ok(joined(&text, self.following(&residuals)?));
         };
         let text = if before.is_empty() {
             format!("({})?", self.define("T", "", &format!("/(?s:.+)/{conditions}"))?)
         } else {
             self.define("T", "", &format!("/{ANYTHING}{}/{conditions}", escape(before)))?
         };
-        let residuals = residuals.into_iter().map(|forms| [vec![Form::literal(after)], forms].concat()).collect();
-        let following = self.alternatives(residuals, &[])?;
+        let residuals: Vec<Vec<Form>> =
+            residuals.into_iter().map(|forms| [vec![Form::literal(after)], forms].concat()).collect();
+        let following = self.following(&residuals)?;
         Ok(joined(&format!("{text} {}", token_expression(token)), following))
     }
 
@@ -319,7 +343,7 @@ impl<'a> Writer<'a> {
             let value = self.define("T", "", &value)?;
             let terminal = self.define("T", "", &format!("{value} {}", quoted(&rule.delimiter)))?;
             let text = self.define("t", "[lazy]", &terminal)?;
-            return Ok(joined(&text, self.alternatives(residuals, &[])?));
+            return Ok(joined(&text, self.following(&residuals)?));
         };
         let value = self.define("T", "", &value)?;
         let terminal = if before.is_empty() {
@@ -327,8 +351,9 @@ impl<'a> Writer<'a> {
         } else {
             self.define("T", "", &format!("{value} {}", quoted(before)))?
         };
-        let residuals = residuals.into_iter().map(|forms| [vec![Form::literal(after)], forms].concat()).collect();
-        let following = self.alternatives(residuals, &[])?;
+        let residuals: Vec<Vec<Form>> =
+            residuals.into_iter().map(|forms| [vec![Form::literal(after)], forms].concat()).collect();
+        let following = self.following(&residuals)?;
         Ok(joined(&format!("{terminal} {}", token_expression(token)), following))
     }
 }

@@ -208,7 +208,8 @@ fn check_way(family: &Family, way: Way) -> Result<(), String> {
     let violating = family.turn(&[bad()], way)?;
     let required = family.render(&question, way, CallMode::Required)?;
     let parameters: Vec<Value> = family.tools.iter().map(|tool| tool.parameters.clone()).collect();
-    for controls in [Vec::new(), rendered.preserved_tokens.clone()] {
+    let tokens = rendered.preserved_tokens.iter().filter(|text| is_token(text)).cloned().collect();
+    for controls in [Vec::new(), tokens] {
         let vocabulary = Vocabulary::new(&controls);
         let sources =
             GrammarSources { parameters: &parameters, json_rule: &json_rule, controls: vocabulary.controls() };
@@ -229,6 +230,12 @@ fn check_way(family: &Family, way: Way) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Whether a marker is spelled as tokens are; others are longer texts.
+fn is_token(text: &str) -> bool {
+    let enclosed = text.starts_with('<') && text.ends_with('>') || text.starts_with('[') && text.ends_with(']');
+    enclosed && !text[1..].contains(['<', '[', '\n', ' '])
 }
 
 /// Every prefix parses, and what has been streamed is never taken back.
