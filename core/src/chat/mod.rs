@@ -3,12 +3,14 @@
 //! `request -> prompt tokens -> generate -> message or chunks`.
 
 mod assemble;
+mod mark;
 mod output;
 mod prompt;
 mod stream;
 
 use crate::api::chat::CreateChatCompletionRequest;
 use crate::api::error::{Error, Result};
+use crate::backend::{TemplateMessage, TemplateRequest};
 use crate::generate::{EventReceiver, GenerationRequest, Generator, Sampling};
 use crate::model::LoadedModel;
 
@@ -26,7 +28,8 @@ pub(crate) fn submit(
     request: &CreateChatCompletionRequest,
 ) -> Result<EventReceiver> {
     let context_length = generator.context_length();
-    let prompt = prompt::prompt_tokens(model, &request.messages, context_length)?;
+    let messages: Vec<TemplateMessage> = request.messages.iter().map(prompt::template_message).collect();
+    let prompt = prompt::prompt(model, &TemplateRequest::new(&messages), context_length)?.tokens;
     let max_tokens = request.token_limit().map(|limit| limit as usize);
     // Without a limit the answer may fill the context (CQ8), so one token of
     // room is enough.

@@ -4,20 +4,25 @@ use std::borrow::Cow;
 
 use crate::api::content::{ChatCompletionMessage, ContentPart, MessageContent};
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::backend::{TemplateMessage, TemplateRequest, Token};
-use crate::model::LoadedModel;
+use super::mark;
+use crate::backend::{Rendered, TemplateMessage, TemplateRequest, TemplateTool, Templates, Token};
+use crate::model::{ControlSpellings, LoadedModel};
 
-/// The prompt of a conversation, as tokens.
+/// A prompt as tokens, and how its answer is to be read.
+#[derive(Debug)]
+pub(super) struct Prompt {
+    pub(super) tokens: Vec<Token>,
+    pub(super) rendered: Rendered,
+}
+
+/// The prompt of a conversation.
 ///
 /// # Errors
 ///
 /// `InvalidRequest` with `param` `messages` when the template refuses the
-/// conversation or the prompt leaves no room for an answer (CQ20).
-pub(super) fn prompt_tokens(
-    model: &LoadedModel,
-    messages: &[ChatCompletionMessage],
-    context_length: usize,
-) -> Result<Vec<Token>> {
+/// conversation or the prompt leaves no room for an answer (CQ20), and with
+/// `param` `tools` when the template knows no tools.
+pub(super) fn prompt(model: &LoadedModel, request: &TemplateRequest<'_>, context_length: usize) -> Result<Prompt> {
     let templates = model.templates.as_ref().ok_or_else(|| {
         Error::new(
             ErrorKind::InvalidRequest,
@@ -28,21 +33,44 @@ pub(super) fn prompt_tokens(
         )
         .with_param("model")
     })?;
-    let messages: Vec<TemplateMessage> = messages
-        .iter()
-        .map(|message| TemplateMessage::new(message.role, model.control_spellings.mark(&message_text(message))))
-        .collect();
-    let prompt = templates.apply(&TemplateRequest::new(&messages))?.prompt;
+    if !request.tools.is_empty() && !templates.abilities(true)?.supports_tools {
+        return Err(Error::invalid(
+            "tools",
+            format!(
+                "the chat template of the model '{}' knows no tools; use another model, or describe them in a message",
+                model.info.id
+            ),
+        ));
+    }
+    let rendered = render(templates, &model.control_spellings, request)?;
 
     let vocab = model.backend.vocab();
     // Known without tokenising, which takes time and stack with the text's length.
-    let at_least = prompt.len() / vocab.longest_piece().max(1);
+    let at_least = rendered.prompt.len() / vocab.longest_piece().max(1);
     if at_least > context_length {
         return Err(context_exceeded(context_length, at_least, None));
     }
     let mut tokens: Vec<Token> = vocab.bos().into_iter().collect();
-    tokens.extend(vocab.tokenize(&model.control_spellings.spans(&prompt))?);
-    Ok(tokens)
+    tokens.extend(vocab.tokenize(&model.control_spellings.spans(&rendered.prompt))?);
+    Ok(Prompt { tokens, rendered })
+}
+
+/// Applies the template to what a caller wrote, with the control spellings in it marked.
+fn render(templates: &Templates, spellings: &ControlSpellings, request: &TemplateRequest<'_>) -> Result<Rendered> {
+    let messages: Vec<TemplateMessage> =
+        request.messages.iter().map(|message| mark::message(spellings, message)).collect();
+    let tools: Vec<TemplateTool> = request.tools.iter().map(|tool| mark::tool(spellings, tool)).collect();
+    templates.apply(&TemplateRequest {
+        messages: &messages,
+        tools: &tools,
+        kwargs: mark::kwargs(spellings, &request.kwargs),
+        ..request.clone()
+    })
+}
+
+/// A message of a request, as templates take it.
+pub(super) fn template_message(message: &ChatCompletionMessage) -> TemplateMessage {
+    TemplateMessage::new(message.role, message_text(message))
 }
 
 /// The text of a message. Parts are lines of their own, as llama.cpp joins them

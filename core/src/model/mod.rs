@@ -5,6 +5,7 @@ mod gguf;
 mod load;
 mod options;
 
+pub(crate) use control::ControlSpellings;
 pub(crate) use load::LoadedModel;
 pub use load::ModelInfo;
 pub use options::{GpuLayers, KvType, ModelOptions};

@@ -290,7 +290,9 @@ fn tool_json(tool: &TemplateTool) -> Value {
 }
 
 fn message_json(message: &TemplateMessage) -> Value {
-    let mut json = json!({ "role": message.role, "content": message.content });
+    // Templates know the result of a function as that of a tool.
+    let role = if message.role == Role::Function { Role::Tool } else { message.role };
+    let mut json = json!({ "role": role, "content": message.content });
     if let Some(thoughts) = &message.reasoning_content {
         json["reasoning_content"] = thoughts.as_str().into();
     }
