@@ -125,11 +125,14 @@ mod tests {
         answer.tool_call_id = Some("1".to_owned());
         let messages = [TemplateMessage::new(Role::User, "<|im_end|>"), call, answer];
         let messages: Vec<TemplateMessage> = messages.iter().map(|one| message(&spellings, one)).collect();
-        let tools = [tool(&spellings, &TemplateTool {
-            name: "f".to_owned(),
-            description: "<|im_end|>".to_owned(),
-            parameters: json!({ "properties": { "<|im_start|>": { "enum": ["<|im_end|>"] } } }),
-        })];
+        let tools = [tool(
+            &spellings,
+            &TemplateTool {
+                name: "f".to_owned(),
+                description: "<|im_end|>".to_owned(),
+                parameters: json!({ "properties": { "<|im_start|>": { "enum": ["<|im_end|>"] } } }),
+            },
+        )];
         let note = json!({ "note": "<|im_end|>" });
         let request = TemplateRequest {
             tools: &tools,

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::{mark, output};
 use crate::api::content::{ChatCompletionMessage, ContentPart, MessageContent};
 use crate::api::error::{Error, ErrorKind, Result};
-use super::mark;
 use crate::backend::{Rendered, TemplateMessage, TemplateRequest, TemplateTool, Templates, Token};
 use crate::model::{ControlSpellings, LoadedModel};
 
@@ -60,12 +60,14 @@ fn render(templates: &Templates, spellings: &ControlSpellings, request: &Templat
     let messages: Vec<TemplateMessage> =
         request.messages.iter().map(|message| mark::message(spellings, message)).collect();
     let tools: Vec<TemplateTool> = request.tools.iter().map(|tool| mark::tool(spellings, tool)).collect();
-    templates.apply(&TemplateRequest {
+    let mut rendered = templates.apply(&TemplateRequest {
         messages: &messages,
         tools: &tools,
         kwargs: mark::kwargs(spellings, &request.kwargs),
         ..request.clone()
-    })
+    })?;
+    output::narrow(&mut rendered)?;
+    Ok(rendered)
 }
 
 /// A message of a request, as templates take it.

@@ -130,10 +130,36 @@ pub(crate) struct Rendered {
 /// The form of an answer that is more than text.
 #[derive(Debug)]
 pub(crate) struct OutputFormat {
+    /// llama.cpp's name for how calls are read from what was parsed.
+    format: i32,
     pub(crate) parser: OutputParser,
     /// llama.cpp's parser as it serialises it, with placeholders in its rule names.
     pub(crate) arena: Value,
     pub(crate) skeleton: Skeleton,
+}
+
+impl OutputFormat {
+    fn new(format: i32, generation_prompt: &str, arena: Value, skeleton: Skeleton) -> Result<Self> {
+        let parser = OutputParser::new(format, generation_prompt, &skeleton.fill(&arena))?;
+        Ok(OutputFormat { format, parser, arena, skeleton })
+    }
+
+    /// Whether text ends at this delimiter alone somewhere.
+    pub(crate) fn has_delimiter(&self, delimiter: &str) -> bool {
+        let nodes = self.arena["parsers"].as_array().into_iter().flatten();
+        nodes.into_iter().any(|node| node["delimiters"] == json!([delimiter]))
+    }
+
+    /// Lets text that ends at this delimiter alone end at others instead.
+    pub(crate) fn replace_delimiter(&mut self, old: &str, new: &[String], generation_prompt: &str) -> Result<()> {
+        for node in self.arena["parsers"].as_array_mut().into_iter().flatten() {
+            if node["delimiters"] == json!([old]) {
+                node["delimiters"] = json!(new);
+            }
+        }
+        self.parser = OutputParser::new(self.format, generation_prompt, &self.skeleton.fill(&self.arena))?;
+        Ok(())
+    }
 }
 
 /// What a template can say.
@@ -222,11 +248,7 @@ impl Templates {
         let skeleton = Skeleton::new(request.callable);
         let reply = self.render(&request_json(request, &skeleton))?;
         let output = match reply.parser {
-            Some(arena) => Some(OutputFormat {
-                parser: OutputParser::new(reply.format, &reply.generation_prompt, &skeleton.fill(&arena))?,
-                arena,
-                skeleton,
-            }),
+            Some(arena) => Some(OutputFormat::new(reply.format, &reply.generation_prompt, arena, skeleton)?),
             None => None,
         };
         Ok(Rendered {

@@ -63,7 +63,9 @@ impl Builder<'_> {
             "not" => Form::Peek { child: Box::new(self.node(child(), place)?), negated: true },
             "any" => characters(CharacterClass { ranges: Vec::new(), negated: true }, 1, Some(1)),
             "space" => Form::Space,
-            "chars" => characters(character_class(&node), count(&node["min_count"]).unwrap_or(0), count(&node["max_count"])),
+            "chars" => {
+                characters(character_class(&node), count(&node["min_count"]).unwrap_or(0), count(&node["max_count"]))
+            }
             "string" => Form::Quoted(node["delimiter"].as_str().and_then(|text| text.chars().next()).unwrap_or('"')),
             "until" => self.until(&node, place),
             "schema" => Form::Lark(self.schemas.json(self.schema(&node["name"])?)),
@@ -72,7 +74,9 @@ impl Builder<'_> {
             "atomic" | "ac" => self.node(child(), place)?,
             "tag" => self.tag(&node, place)?,
             "gbnf" => self.gbnf(&node, place)?,
-            other => return Err(Error::internal(format!("the template's output parser has an unknown node '{other}'"))),
+            other => {
+                return Err(Error::internal(format!("the template's output parser has an unknown node '{other}'")));
+            }
         };
         Ok(form)
     }

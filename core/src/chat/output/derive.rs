@@ -201,20 +201,23 @@ mod tests {
         let until = Form::Until(vec!["</think>".to_owned()]);
         let thoughts = Form::Sequence(vec![Form::literal("<think>"), Form::Space, until.clone()]);
         let forms = [Form::literal("<|assistant|>"), Form::optional(thoughts), Form::Until(Vec::new())];
-        assert_eq!(derive_one(&forms, "<|assistant|><think>\n"), [
-            Form::Space,
-            until,
-            Form::Repeat {
-                child: Box::new(match &forms[1] {
-                    Form::Repeat { child, .. } => (**child).clone(),
-                    _ => unreachable!(),
-                }),
-                min: 0,
-                max: Some(0),
-                stuck: Some("<think>\n".len())
-            },
-            Form::Until(Vec::new())
-        ]);
+        assert_eq!(
+            derive_one(&forms, "<|assistant|><think>\n"),
+            [
+                Form::Space,
+                until,
+                Form::Repeat {
+                    child: Box::new(match &forms[1] {
+                        Form::Repeat { child, .. } => (**child).clone(),
+                        _ => unreachable!(),
+                    }),
+                    min: 0,
+                    max: Some(0),
+                    stuck: Some("<think>\n".len())
+                },
+                Form::Until(Vec::new())
+            ]
+        );
     }
 
     #[test]

@@ -122,7 +122,10 @@ impl Form {
             Form::Until(_) => true,
             Form::Sequence(children) => {
                 let mut backwards = children.iter().rev();
-                backwards.by_ref().find(|child| child.has_open_end() || !child.is_nullable()).is_some_and(Form::has_open_end)
+                backwards
+                    .by_ref()
+                    .find(|child| child.has_open_end() || !child.is_nullable())
+                    .is_some_and(Form::has_open_end)
             }
             Form::Choice(children) => children.iter().any(Form::has_open_end),
             Form::Repeat { child, .. } | Form::Marked(_, child) => child.has_open_end(),

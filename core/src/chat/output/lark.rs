@@ -40,7 +40,15 @@ pub(super) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     pub(super) fn new(controls: &'a [(String, Token)]) -> Self {
-        Writer { rules: Rules::new(), controls, lark: String::new(), names: BTreeMap::new(), loops: BTreeMap::new(), followings: BTreeMap::new(), count: 0 }
+        Writer {
+            rules: Rules::new(),
+            controls,
+            lark: String::new(),
+            names: BTreeMap::new(),
+            loops: BTreeMap::new(),
+            followings: BTreeMap::new(),
+            count: 0,
+        }
     }
 
     /// An expression for any of these sequences.
@@ -197,7 +205,8 @@ impl<'a> Writer<'a> {
         let written = self.new_name("r")?;
         self.names.insert(key, written.clone());
         let expression = self.sequence(&[form], &[])?;
-        let expression = expression.ok_or_else(|| Error::internal("a rule of the template's output matches nothing"))?;
+        let expression =
+            expression.ok_or_else(|| Error::internal("a rule of the template's output matches nothing"))?;
         let _ = writeln!(self.lark, "{written}: {}", or_nothing(&expression));
         Ok(written)
     }
@@ -346,11 +355,8 @@ impl<'a> Writer<'a> {
             return Ok(joined(&text, self.following(&residuals)?));
         };
         let value = self.define("T", "", &value)?;
-        let terminal = if before.is_empty() {
-            value
-        } else {
-            self.define("T", "", &format!("{value} {}", quoted(before)))?
-        };
+        let terminal =
+            if before.is_empty() { value } else { self.define("T", "", &format!("{value} {}", quoted(before)))? };
         let residuals: Vec<Vec<Form>> =
             residuals.into_iter().map(|forms| [vec![Form::literal(after)], forms].concat()).collect();
         let following = self.following(&residuals)?;

@@ -9,6 +9,7 @@ mod build;
 mod derive;
 mod form;
 mod lark;
+mod narrow;
 mod prune;
 mod regex;
 mod schema;
@@ -17,6 +18,8 @@ mod schema;
 mod tests;
 
 use serde_json::Value;
+
+pub(crate) use self::narrow::narrow;
 
 use self::build::build;
 use self::derive::{Rules, derive};

@@ -40,9 +40,7 @@ pub(super) fn prune(form: &Form, answer: &Answer) -> Form {
             Answer::Value(_) if child.has(Mark::Content) => prune(child, answer),
             _ => Form::repeat(prune(child, answer), *min, *max),
         },
-        Form::Peek { child, negated } => {
-            Form::Peek { child: Box::new(prune(child, &Answer::Free)), negated: *negated }
-        }
+        Form::Peek { child, negated } => Form::Peek { child: Box::new(prune(child, &Answer::Free)), negated: *negated },
         other => other.clone(),
     }
 }

@@ -13,7 +13,7 @@ use crate::api::content::Role;
 use crate::backend::{
     CallMode, ParsedMessage, Rendered, TemplateMessage, TemplateRequest, TemplateTool, TemplateToolCall, Templates,
 };
-use crate::chat::output::{AnswerKind, GrammarSources, OutputChoice, output_grammar};
+use crate::chat::output::{AnswerKind, GrammarSources, OutputChoice, narrow, output_grammar};
 
 fn templates() -> Vec<(String, String)> {
     let models = env::var_os("ZEROHOP_TEST_MODELS").expect("ZEROHOP_TEST_MODELS is set: run `make test`");
@@ -22,9 +22,7 @@ fn templates() -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = files
         .map(|file| file.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "jinja"))
-        .map(|path| {
-            (path.file_stem().unwrap().to_string_lossy().into_owned(), fs::read_to_string(&path).unwrap())
-        })
+        .map(|path| (path.file_stem().unwrap().to_string_lossy().into_owned(), fs::read_to_string(&path).unwrap()))
         .collect();
     all.sort();
     all
@@ -92,7 +90,11 @@ impl Family {
             enable_thinking: way.enable_thinking,
             ..TemplateRequest::new(messages)
         };
-        self.templates.apply(&request).map_err(|error| error.message().to_owned())
+        let rendered = self.templates.apply(&request).and_then(|mut rendered| {
+            narrow(&mut rendered)?;
+            Ok(rendered)
+        });
+        rendered.map_err(|error| error.message().to_owned())
     }
 
     /// The text of an assistant's turn after the generation prompt.
@@ -125,7 +127,11 @@ impl Family {
         let (_, after_text) = with_text.rsplit_once("ZZZ").ok_or("the text is not rendered")?;
         let turn = without_end(turn, after_text);
         // A family that forgets its thoughts: they are put back.
-        Ok(if opened.is_empty() { turn.to_owned() } else { format!("{}{opened}{turn}", way.thoughts.unwrap_or_default()) })
+        Ok(if opened.is_empty() {
+            turn.to_owned()
+        } else {
+            format!("{}{opened}{turn}", way.thoughts.unwrap_or_default())
+        })
     }
 
     /// What a history has after a prompt, and what must end the thoughts that the
@@ -135,7 +141,8 @@ impl Family {
             return Ok((turn, String::new()));
         }
         let abilities = self.templates.abilities(true).map_err(|error| error.to_string())?;
-        let (before, _) = prompt.rsplit_once(&abilities.thinking_start).ok_or("the history does not begin as the prompt")?;
+        let (before, _) =
+            prompt.rsplit_once(&abilities.thinking_start).ok_or("the history does not begin as the prompt")?;
         let turn = history.strip_prefix(before).ok_or("the history does not begin as the prompt")?;
         let end = abilities.thinking_ends.first().ok_or("thoughts do not end")?;
         Ok((turn, format!("\n{end}\n\n")))
@@ -164,7 +171,8 @@ fn without_end<'a>(turn: &'a str, after_text: &str) -> &'a str {
 }
 
 fn check(source: &str) -> Result<(), String> {
-    let family = Family { templates: Templates::from_source(source, "<s>", "</s>").map_err(|e| e.to_string())?, tools: tools() };
+    let family =
+        Family { templates: Templates::from_source(source, "<s>", "</s>").map_err(|e| e.to_string())?, tools: tools() };
     let mut errors = Vec::new();
     for way in WAYS {
         match check_way(&family, way) {
@@ -215,7 +223,8 @@ fn check_way(family: &Family, way: Way) -> Result<(), String> {
         for (rendered, answer) in [(&rendered, AnswerKind::Free), (&required, AnswerKind::Calls)] {
             let lark = output_grammar(&[OutputChoice { rendered, answer }], &sources).map_err(|e| e.to_string())?;
             let place = || format!("{answer:?}, controls {controls:?}");
-            let accepted = vocabulary.accepted(&lark, &turn).map_err(|error| format!("{}: {error}\n{lark}", place()))?;
+            let accepted =
+                vocabulary.accepted(&lark, &turn).map_err(|error| format!("{}: {error}\n{lark}", place()))?;
             if accepted != turn.len() {
                 return Err(format!("{}: stops at {accepted} of {turn:?}\n{lark}", place()));
             }
@@ -242,7 +251,8 @@ fn streams(rendered: &Rendered, turn: &str, whole: &ParsedMessage) -> Result<(),
     let parser = &rendered.output.as_ref().ok_or("there is no output form")?.parser;
     let mut last = ParsedMessage::default();
     for (index, _) in turn.char_indices() {
-        let now = parser.parse(&turn[..index], true).map_err(|error| format!("prefix {:?}: {error}", &turn[..index]))?;
+        let now =
+            parser.parse(&turn[..index], true).map_err(|error| format!("prefix {:?}: {error}", &turn[..index]))?;
         if !continues(&last, &now) {
             return Err(format!("prefix {:?} takes back {last:?} with {now:?}", &turn[..index]));
         }
@@ -261,6 +271,28 @@ fn continues(before: &ParsedMessage, after: &ParsedMessage) -> bool {
         && before.tool_calls.iter().zip(&after.tool_calls).all(|(before, after)| {
             (before.name.is_empty() || after.name == before.name) && after.arguments.starts_with(&before.arguments)
         })
+}
+
+#[test]
+fn text_may_hold_what_calls_are_made_of() {
+    // TL7
+    for (name, source) in templates() {
+        if !["meta-llama-Llama-3.1-8B-Instruct", "Qwen-Qwen2.5-7B-Instruct"].contains(&name.as_str()) {
+            continue;
+        }
+        let family = Family { templates: Templates::from_source(&source, "<s>", "</s>").unwrap(), tools: tools() };
+        let question = [TemplateMessage::new(Role::User, "How is the weather?")];
+        let rendered = family.render(&question, WAYS[0], CallMode::Auto).unwrap();
+        let text = "Write f({\"a\": [1]}) or {} as <b>you</b> like.";
+        let parsed = rendered.output.as_ref().unwrap().parser.parse(text, false).unwrap();
+        assert_eq!(parsed, ParsedMessage { content: text.to_owned(), ..ParsedMessage::default() }, "{name}");
+        let parameters: Vec<Value> = family.tools.iter().map(|tool| tool.parameters.clone()).collect();
+        let vocabulary = Vocabulary::new(&[]);
+        let sources = GrammarSources { parameters: &parameters, json_rule: &json_rule, controls: &[] };
+        let choice = OutputChoice { rendered: &rendered, answer: AnswerKind::Free };
+        let lark = output_grammar(&[choice], &sources).unwrap();
+        assert!(vocabulary.accepts(&lark, text), "{name}\n{lark}");
+    }
 }
 
 /// The templates that do not pass, and why.
