@@ -5,6 +5,7 @@
 mod assemble;
 mod constraint;
 mod custom_input;
+mod mark;
 mod message;
 mod output;
 mod prompt;
@@ -44,7 +45,7 @@ pub(crate) fn submit(
     generator: &Generator,
     request: &CreateChatCompletionRequest,
 ) -> Result<Submission> {
-    let tools = Tools::of(request)?;
+    let tools = Tools::of(model, request)?;
     let conversation = Conversation::new(model, request, &tools)?;
     let rendered = conversation.render(&tools, tools.call_mode)?;
     let grammar =

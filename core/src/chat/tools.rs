@@ -5,11 +5,12 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use crate::api::chat::CreateChatCompletionRequest;
-use crate::api::error::{Error, Result};
+use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::tool_choice::{AllowedToolsMode, FunctionCallOption, ToolChoice};
 use crate::api::tools::{ChatCompletionTool, CustomTool, CustomToolFormat, GrammarSyntax};
 use crate::backend::{CallMode, TemplateTool};
 use crate::constrain::schema;
+use crate::model::LoadedModel;
 
 /// The tools of one request.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ impl Tools {
     ///
     /// A 400 for a strict tool whose schema cannot be enforced, and for a custom
     /// tool's grammar that cannot.
-    pub(super) fn of(request: &CreateChatCompletionRequest) -> Result<Self> {
+    pub(super) fn of(model: &LoadedModel, request: &CreateChatCompletionRequest) -> Result<Self> {
         let declared = declared(request)?;
         let (call_mode, allowed) = choice(request);
         let is_callable = |tool: &&Declared<'_>| {
@@ -52,7 +53,7 @@ impl Tools {
         let callable: Vec<&Declared<'_>> = declared.iter().filter(is_callable).collect();
         let names_one = matches!(request.tool_choice, Some(ToolChoice::Named(_)));
         Ok(Tools {
-            parameters: callable.iter().map(|tool| tool.enforced()).collect::<Result<_>>()?,
+            parameters: callable.iter().map(|tool| tool.enforced(model)).collect::<Result<_>>()?,
             callable: callable.into_iter().map(Declared::for_template).collect(),
             declared: declared.iter().map(Declared::for_template).collect(),
             call_mode,
@@ -74,11 +75,10 @@ impl Declared<'_> {
 
     /// What the arguments must be. A schema that cannot be enforced is an error
     /// only if it was to be: otherwise the arguments are some JSON object (TL7).
-    fn enforced(&self) -> Result<Value> {
-        match schema::prepare_parameters(Some(&self.parameters), self.strict, &self.param) {
-            Err(error) if self.strict => Err(error),
-            Err(_) => Ok(json!({ "type": "object" })),
-            prepared => prepared,
+    fn enforced(&self, model: &LoadedModel) -> Result<Value> {
+        match schema::arguments(&model.token_env()?, Some(&self.parameters), self.strict, &self.param) {
+            Err(error) if !self.strict && error.kind() == ErrorKind::InvalidRequest => Ok(json!({ "type": "object" })),
+            checked => checked,
         }
     }
 }

@@ -159,6 +159,7 @@ impl fmt::Debug for Grammar {
 
 impl Grammar {
     /// The same for the same source, within this process.
+    #[cfg(test)]
     pub(crate) fn hash(&self) -> u64 {
         self.0.hash
     }

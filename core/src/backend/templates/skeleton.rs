@@ -57,6 +57,10 @@ impl Skeleton {
         &self.tools
     }
 
+    pub(crate) fn tool_count(&self) -> usize {
+        self.tool_names.len()
+    }
+
     /// The real name of the tool with this index.
     pub(crate) fn tool_name(&self, tool: usize) -> Option<&str> {
         self.tool_names.get(tool).map(String::as_str)

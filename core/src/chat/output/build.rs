@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::derive::Rules;
 use super::form::{CharacterClass, Form, Mark};
-use super::schema::{ArgumentSchemas, text_of};
+use super::schema::{ArgumentSchemas, QuotedStrings, quoted_strings, text_of};
 use crate::api::error::{Error, Result};
 use crate::backend::{OutputFormat, Placeholder, split_at_placeholder};
 
@@ -194,8 +194,12 @@ impl Builder<'_> {
             "tool-arg-string-value" => self.node(id, &Place { is_argument_text: true, ..place.clone() }),
             "tool-arg-value" => match place.argument {
                 // Otherwise the parser takes it in a wider syntax, which the schema says nothing about.
-                Some(property) if !self.holds_schema(id, MAX_DEPTH) => {
-                    Ok(Form::Lark(self.schemas.json(self.schemas.property(property))))
+                Some(property) if self.find(id, &mut BTreeSet::new(), &is_schema).is_none() => {
+                    match quoted_strings(&self.schemas.property(property)) {
+                        QuotedStrings::Any => self.node(id, place),
+                        QuotedStrings::These(all) => Ok(all),
+                        QuotedStrings::None => Ok(Form::Lark(self.schemas.json(self.schemas.property(property)))),
+                    }
                 }
                 _ => self.node(id, place),
             },
@@ -204,7 +208,13 @@ impl Builder<'_> {
     }
 
     fn argument(&mut self, id: usize, place: &Place) -> Result<Form> {
-        let property = self.named_property(id, MAX_DEPTH);
+        let property = self.find(id, &mut BTreeSet::new(), &|node| {
+            let (_, placeholder, _) = split_at_placeholder(node["literal"].as_str()?)?;
+            match placeholder {
+                Placeholder::Property(property) => Some(property),
+                Placeholder::Tool(_) => None,
+            }
+        });
         let form = self.node(id, &Place { argument: property.or(place.argument), ..place.clone() })?;
         Ok(match property {
             Some(property) => Form::Marked(Mark::Argument(property), Box::new(form)),
@@ -212,24 +222,16 @@ impl Builder<'_> {
         })
     }
 
-    /// The property that a `tool-arg` node names.
-    fn named_property(&self, id: usize, depth: usize) -> Option<usize> {
-        let node = self.json(id);
-        if let Some(literal) = node["literal"].as_str()
-            && let Some((_, Placeholder::Property(property), _)) = split_at_placeholder(literal)
-        {
-            return Some(property);
+    /// What the first node under `id` that has it says.
+    fn find<T>(&self, id: usize, seen: &mut BTreeSet<usize>, what: &dyn Fn(&Value) -> Option<T>) -> Option<T> {
+        if !seen.insert(id) {
+            return None;
         }
-        let depth = depth.checked_sub(1)?;
-        let children = node["children"].as_array().into_iter().flatten().chain(node.get("child"));
-        children.map(node_id).find_map(|child| self.named_property(child, depth))
-    }
-
-    fn holds_schema(&self, id: usize, depth: usize) -> bool {
         let node = self.json(id);
-        let Some(depth) = depth.checked_sub(1) else { return false };
-        let mut children = node["children"].as_array().into_iter().flatten().chain(node.get("child")).map(node_id);
-        node["type"] == "schema" || children.any(|child| self.holds_schema(child, depth))
+        what(node).or_else(|| {
+            let mut children = node["children"].as_array().into_iter().flatten().chain(node.get("child")).map(node_id);
+            children.find_map(|child| self.find(child, seen, what))
+        })
     }
 
     /// A node that llama.cpp's own grammar has a simpler form for.
@@ -240,6 +242,10 @@ impl Builder<'_> {
             _ => self.node(node_id(&node["child"]), place),
         }
     }
+}
+
+fn is_schema(node: &Value) -> Option<()> {
+    (node["type"] == "schema").then_some(())
 }
 
 /// Alternatives that are all arguments.

@@ -9,6 +9,7 @@ mod build;
 mod derive;
 mod form;
 mod lark;
+mod narrow;
 mod prune;
 mod regex;
 mod schema;
@@ -17,6 +18,8 @@ mod schema;
 mod tests;
 
 use serde_json::Value;
+
+pub(crate) use self::narrow::narrow;
 
 use self::build::build;
 use self::derive::{Rules, derive};
@@ -64,7 +67,10 @@ pub(crate) fn output_grammar(choices: &[OutputChoice<'_>], sources: &GrammarSour
     let mut starts = Vec::new();
     for choice in choices {
         let (sequences, rules) = sequences(choice, sources)?;
-        starts.push(writer.any_of(rules, sequences)?);
+        starts.extend(writer.any_of(rules, sequences)?);
+    }
+    if starts.is_empty() {
+        return Err(Error::internal("the template's output form matches nothing"));
     }
     starts.dedup();
     Ok(writer.finish(&starts.join(" | ")))

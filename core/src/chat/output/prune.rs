@@ -18,7 +18,8 @@ pub(super) fn prune(form: &Form, answer: &Answer) -> Form {
     match form {
         Form::Marked(Mark::Content, child) => match answer {
             Answer::Free => prune(child, answer),
-            Answer::Calls => Form::Empty,
+            // What stands between the thoughts and the calls.
+            Answer::Calls => Form::Space,
             Answer::Value(rule) => Form::Lark(rule.clone()),
         },
         Form::Marked(_, child) => prune(child, answer),
@@ -32,7 +33,7 @@ pub(super) fn prune(form: &Form, answer: &Answer) -> Form {
         Form::Repeat { child, min, max, .. } => match answer {
             // A preamble.
             Answer::Calls if child.has(Mark::Content) && !child.has(Mark::Tool) && !child.has(Mark::Reasoning) => {
-                Form::Empty
+                Form::Space
             }
             Answer::Value(_) if child.has(Mark::Content) && *min == 0 && max.is_none() => Form::Empty,
             // The value is there once.
@@ -82,7 +83,7 @@ mod tests {
     #[test]
     fn required_calls_come_without_text() {
         let form = Form::Sequence(vec![Form::optional(content()), Form::optional(call())]);
-        let expected = Form::Sequence(vec![Form::Empty, Form::repeat(Form::literal("call"), 1, Some(1))]);
+        let expected = Form::Sequence(vec![Form::Space, Form::repeat(Form::literal("call"), 1, Some(1))]);
         assert_eq!(prune(&form, &Answer::Calls), expected);
     }
 

@@ -5,13 +5,17 @@ use super::form::{CharacterClass, Form};
 /// Matches any text.
 pub(super) const ANYTHING: &str = "(?s:.*)";
 
+/// Whitespace as far as templates write any: a blank line or two, an indentation.
+/// Not more, so that a model cannot go on with it for ever.
+const SPACE: &str = "\\n{0,3} {0,4}";
+
 /// The regular expression of a form, if it has one that a lexer can end without
 /// looking ahead.
 pub(super) fn regex_of(form: &Form) -> Option<String> {
     match form {
         Form::Empty | Form::Peek { .. } => Some(String::new()),
         Form::Literal(text) => Some(escape(text)),
-        Form::Space => Some("[ \\n]?".to_owned()),
+        Form::Space => Some(SPACE.to_owned()),
         Form::Characters { class, min, max } => Some(format!("{}{}", class_regex(class), rounds(*min, *max))),
         Form::Quoted(quote) => Some(quoted(*quote)),
         Form::Sequence(children) => children.iter().map(regex_of).collect(),

@@ -118,6 +118,31 @@ pub(super) fn text_of(schema: Value, delimiter: &str) -> Option<Form> {
     (says_something && schema["type"] == "string").then_some(Form::Text(rule))
 }
 
+/// Which strings a schema allows, where a family writes them in either kind of quotes.
+pub(super) enum QuotedStrings {
+    Any,
+    These(Form),
+    /// No strings, or not simply these: JSON's quotes must do.
+    None,
+}
+
+pub(super) fn quoted_strings(schema: &Value) -> QuotedStrings {
+    if let Some(values) = schema["enum"].as_array()
+        && values.iter().all(Value::is_string)
+    {
+        let quoted = values.iter().map(|value| {
+            let json = value.to_string();
+            let inner = &json[1..json.len() - 1];
+            let single = format!("'{}'", inner.replace("\\\"", "\"").replace('\'', "\\'"));
+            Form::Choice(vec![Form::literal(json.clone()), Form::literal(single)])
+        });
+        return QuotedStrings::These(Form::Choice(quoted.collect()));
+    }
+    let constrained = ["const", "pattern", "minLength", "maxLength", "format", "enum"];
+    let simple = schema["type"] == "string" && constrained.iter().all(|key| schema.get(key).is_none());
+    if simple { QuotedStrings::Any } else { QuotedStrings::None }
+}
+
 /// A schema's pattern matches anywhere in a text, ours as a whole.
 fn whole_text_pattern(pattern: &str) -> String {
     let one = !has_alternatives(pattern);
