@@ -1,6 +1,7 @@
 //! The grammar that a request's answers are held to.
 
-use super::output::{AnswerKind, GrammarSources, OutputChoice, output_grammar};
+use super::output::{AnswerKind, BareTools, GrammarSources, OutputChoice, output_grammar};
+use super::prompt::Conversation;
 use super::tools::Tools;
 use crate::api::chat::CreateChatCompletionRequest;
 use crate::api::error::{Error, ErrorKind, Result};
@@ -10,15 +11,12 @@ use crate::constrain::{Grammar, lark, schema};
 use crate::model::LoadedModel;
 
 /// The grammar of the whole answer, if the request leaves not all to the model.
-///
-/// `render` renders the prompt for another call mode: only what it says of the
-/// answer's form is used.
 pub(super) fn grammar(
     model: &LoadedModel,
     request: &CreateChatCompletionRequest,
     tools: &Tools,
+    conversation: &Conversation<'_>,
     rendered: &Rendered,
-    render: impl Fn(CallMode) -> Result<Rendered>,
 ) -> Result<Option<Grammar>> {
     let value = value_rule(model, request)?;
     if value.is_none() && tools.call_mode == CallMode::None {
@@ -26,7 +24,14 @@ pub(super) fn grammar(
     }
     let controls: Vec<_> =
         model.backend.vocab().control_tokens().iter().map(|(token, text)| (text.clone(), *token)).collect();
-    let sources = GrammarSources { parameters: &tools.parameters, json_rule: &lark::json_rule, controls: &controls };
+    let names = tools.names();
+    let bare = tools.call_mode == CallMode::Auto || !conversation.describes_tools();
+    let sources = GrammarSources {
+        parameters: &tools.parameters,
+        json_rule: &lark::json_rule,
+        controls: &controls,
+        bare: bare.then_some(BareTools { names: &names, parallel: tools.parallel }).filter(|_| !names.is_empty()),
+    };
     let text = match (&value, tools.call_mode) {
         (None, CallMode::Auto) => output_grammar(&[OutputChoice { rendered, answer: AnswerKind::Free }], &sources),
         (_, CallMode::Required) => output_grammar(&[OutputChoice { rendered, answer: AnswerKind::Calls }], &sources),
@@ -35,6 +40,8 @@ pub(super) fn grammar(
         }
         // SO13: either calls or a value.
         (Some(value), CallMode::Auto) => {
+            // What another prompt would say of the answer's form.
+            let render = |call_mode| conversation.render(tools, call_mode);
             let (calls, text) = (render(CallMode::Required)?, render(CallMode::None)?);
             let calls = OutputChoice { rendered: &calls, answer: AnswerKind::Calls };
             let text = OutputChoice { rendered: &text, answer: AnswerKind::Value(value) };

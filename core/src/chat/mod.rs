@@ -3,8 +3,10 @@
 //! `request -> prompt and grammar -> generate -> deltas -> message or chunks`.
 
 mod assemble;
+mod bare_calls;
 mod constraint;
 mod custom_input;
+mod generic_tools;
 mod mark;
 mod message;
 mod output;
@@ -17,13 +19,13 @@ use std::sync::Arc;
 
 use crate::api::chat::CreateChatCompletionRequest;
 use crate::api::error::{Error, Result};
-use crate::backend::{Rendered, Span, Token};
+use crate::backend::{CallMode, Rendered, Span, Token};
 use crate::generate::{EventReceiver, GenerationRequest, Generator, Penalties, Sampling};
 use crate::model::LoadedModel;
 
 pub(crate) use assemble::{PendingChatCompletion, ReplyHead};
 use prompt::Conversation;
-use reader::AnswerFormat;
+use reader::{AnswerFormat, BareFormat};
 pub use stream::{ChatCompletionAsyncStream, ChatCompletionStream};
 use tools::Tools;
 
@@ -48,8 +50,7 @@ pub(crate) fn submit(
     let tools = Tools::of(model, request)?;
     let conversation = Conversation::new(model, request, &tools)?;
     let rendered = conversation.render(&tools, tools.call_mode)?;
-    let grammar =
-        constraint::grammar(model, request, &tools, &rendered, |call_mode| conversation.render(&tools, call_mode))?;
+    let grammar = constraint::grammar(model, request, &tools, &conversation, &rendered)?;
 
     let context_length = generator.context_length();
     let prompt = conversation.tokens(&rendered.prompt, context_length)?;
@@ -74,12 +75,26 @@ pub(crate) fn submit(
     })?;
     let format = Arc::new(AnswerFormat {
         parser: rendered.output.map(|output| output.parser),
+        bare: bare_format(model, &tools, conversation.describes_tools())?,
         custom_tools: tools.custom,
         legacy: tools.legacy,
         known_ids: request.messages.iter().flat_map(|message| message.call_ids()).map(str::to_owned).collect(),
         model: model.backend.clone(),
     });
     Ok(Submission { events, format, choices })
+}
+
+/// Where calls may come as plain JSON: beside the template's own markup only if the
+/// model may choose, since it writes nothing else when it must.
+fn bare_format(model: &LoadedModel, tools: &Tools, has_markup: bool) -> Result<Option<BareFormat>> {
+    let wanted = match tools.call_mode {
+        CallMode::None => false,
+        CallMode::Auto => true,
+        CallMode::Required => !has_markup,
+    };
+    let format =
+        || Ok(BareFormat { tools: tools.names(), parameters: tools.parameters.clone(), env: model.token_env()? });
+    wanted.then(format).transpose()
 }
 
 fn sampling(request: &CreateChatCompletionRequest) -> Result<Sampling> {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json};
 
 use super::tools::Tools;
-use super::{mark, output};
+use super::{generic_tools, mark, output};
 use crate::api::chat::CreateChatCompletionRequest;
 use crate::api::chat_options::ReasoningEffort;
 use crate::api::content::{ContentPart, MessageContent};
@@ -24,6 +24,9 @@ pub(super) struct Conversation<'a> {
     templates: &'a Templates,
     messages: Vec<TemplateMessage>,
     tools: Vec<TemplateTool>,
+    /// Whether the template can say which tools there are, and has a markup for
+    /// calls.
+    describes_tools: bool,
     enable_thinking: bool,
     kwargs: Map<String, Value>,
 }
@@ -43,30 +46,33 @@ impl<'a> Conversation<'a> {
             )
             .with_param("model")
         })?;
-        if !tools.declared.is_empty() && !templates.abilities(true)?.supports_tools {
-            return Err(Error::invalid(
-                "tools",
-                format!(
-                    "the chat template of the model '{}' knows no tools; use another model, or describe them in a \
-                     message",
-                    model.info.id
-                ),
-            ));
-        }
         let spellings = &model.control_spellings;
         let messages = request.messages.iter().map(template_message);
+        let mut messages: Vec<_> = messages.map(|message| mark::message(spellings, &message)).collect();
+        let mut described: Vec<_> = tools.declared.iter().map(|tool| mark::tool(spellings, tool)).collect();
+        let describes_tools = described.is_empty() || templates.abilities(true)?.supports_tools;
+        if !describes_tools {
+            messages = generic_tools::spelled_out(messages, &std::mem::take(&mut described));
+        }
         Ok(Conversation {
             model,
             templates,
-            messages: messages.map(|message| mark::message(spellings, &message)).collect(),
-            tools: tools.declared.iter().map(|tool| mark::tool(spellings, tool)).collect(),
+            messages,
+            tools: described,
+            describes_tools,
             enable_thinking: request.reasoning_effort != Some(ReasoningEffort::None),
             kwargs: mark::kwargs(spellings, &template_variables(request)),
         })
     }
 
+    /// Whether the template has a markup for calls, as far as this request needs one.
+    pub(super) fn describes_tools(&self) -> bool {
+        self.describes_tools
+    }
+
     /// Renders the prompt for tools that may, must or must not be called.
     pub(super) fn render(&self, tools: &Tools, call_mode: CallMode) -> Result<Rendered> {
+        let call_mode = if self.describes_tools { call_mode } else { CallMode::None };
         let mut rendered = self.templates.apply(&TemplateRequest {
             messages: &self.messages,
             tools: &self.tools,

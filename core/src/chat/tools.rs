@@ -64,6 +64,13 @@ impl Tools {
     }
 }
 
+impl Tools {
+    /// The names of the tools that may be called.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.callable.iter().map(|tool| tool.name.clone()).collect()
+    }
+}
+
 impl Declared<'_> {
     fn for_template(&self) -> TemplateTool {
         TemplateTool {

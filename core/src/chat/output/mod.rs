@@ -5,6 +5,7 @@
 //! made for the whole output, first token to last, in which the arguments obey
 //! the schemas of the tools.
 
+mod bare;
 mod build;
 mod derive;
 mod form;
@@ -21,6 +22,7 @@ use serde_json::Value;
 
 pub(crate) use self::narrow::narrow;
 
+use self::bare::bare_calls;
 use self::build::build;
 use self::derive::{Rules, derive};
 use self::form::Form;
@@ -57,6 +59,16 @@ pub(crate) struct GrammarSources<'a> {
     pub(crate) json_rule: &'a dyn Fn(&Value) -> String,
     /// The spellings of control tokens.
     pub(crate) controls: &'a [(String, Token)],
+    /// Where calls may come as plain JSON, the tools that may be called so.
+    pub(crate) bare: Option<BareTools<'a>>,
+}
+
+/// Tools that may be called by a plain JSON object.
+pub(crate) struct BareTools<'a> {
+    /// Their names, in the order of the parameters.
+    pub(crate) names: &'a [String],
+    /// Whether one answer may have several calls.
+    pub(crate) parallel: bool,
 }
 
 /// The grammar, in llguidance's Lark dialect, of an output that has one of these
@@ -79,17 +91,19 @@ pub(crate) fn output_grammar(choices: &[OutputChoice<'_>], sources: &GrammarSour
 /// What may follow the generation prompt.
 fn sequences(choice: &OutputChoice<'_>, sources: &GrammarSources<'_>) -> Result<(Vec<Vec<Form>>, Rules)> {
     let answer = match choice.answer {
-        AnswerKind::Free => Answer::Free,
+        AnswerKind::Free => Answer::Free { or: bare_calls(sources) },
         AnswerKind::Calls => Answer::Calls,
         AnswerKind::Value(rule) => Answer::Value(rule.to_owned()),
     };
     let Some(format) = &choice.rendered.output else {
         // An answer that is nothing but text.
-        let form = match answer {
-            Answer::Value(rule) => Form::Lark(rule),
-            Answer::Free | Answer::Calls => Form::Until(Vec::new()),
+        let text = vec![Form::Until(Vec::new())];
+        let sequences = match answer {
+            Answer::Value(rule) => vec![vec![Form::Lark(rule)]],
+            Answer::Free { or } => or.map(|calls| vec![calls]).into_iter().chain([text]).collect(),
+            Answer::Calls => bare_calls(sources).map_or_else(|| vec![text], |calls| vec![vec![calls]]),
         };
-        return Ok((vec![vec![form]], Rules::new()));
+        return Ok((sequences, Rules::new()));
     };
     let schemas =
         ArgumentSchemas { skeleton: &format.skeleton, parameters: sources.parameters, json_rule: sources.json_rule };

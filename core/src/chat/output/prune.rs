@@ -3,10 +3,10 @@
 use super::form::{Form, Mark};
 
 /// What the answer is to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Answer {
-    /// Text, calls or both, as the template has it.
-    Free,
+    /// Text, calls or both, as the template has it; `or` may stand in place of text.
+    Free { or: Option<Form> },
     /// Calls without any text.
     Calls,
     /// A value in place of the text: a Lark expression.
@@ -17,7 +17,8 @@ pub(super) enum Answer {
 pub(super) fn prune(form: &Form, answer: &Answer) -> Form {
     match form {
         Form::Marked(Mark::Content, child) => match answer {
-            Answer::Free => prune(child, answer),
+            Answer::Free { or: None } => prune(child, answer),
+            Answer::Free { or: Some(form) } => Form::Choice(vec![form.clone(), prune(child, answer)]),
             // What stands between the thoughts and the calls.
             Answer::Calls => Form::Space,
             Answer::Value(rule) => Form::Lark(rule.clone()),
@@ -40,7 +41,9 @@ pub(super) fn prune(form: &Form, answer: &Answer) -> Form {
             Answer::Value(_) if child.has(Mark::Content) => prune(child, answer),
             _ => Form::repeat(prune(child, answer), *min, *max),
         },
-        Form::Peek { child, negated } => Form::Peek { child: Box::new(prune(child, &Answer::Free)), negated: *negated },
+        Form::Peek { child, negated } => {
+            Form::Peek { child: Box::new(prune(child, &Answer::Free { or: None })), negated: *negated }
+        }
         other => other.clone(),
     }
 }
@@ -48,7 +51,7 @@ pub(super) fn prune(form: &Form, answer: &Answer) -> Form {
 /// What every alternative must have where one has it.
 fn wanted(answer: &Answer) -> Option<Mark> {
     match answer {
-        Answer::Free => None,
+        Answer::Free { .. } => None,
         Answer::Calls => Some(Mark::Tool),
         Answer::Value(_) => Some(Mark::Content),
     }

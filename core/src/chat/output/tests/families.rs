@@ -218,8 +218,12 @@ fn check_way(family: &Family, way: Way) -> Result<(), String> {
     let tokens = rendered.preserved_tokens.iter().filter(|text| is_token(text)).cloned().collect();
     for controls in [Vec::new(), tokens] {
         let vocabulary = Vocabulary::new(&controls);
-        let sources =
-            GrammarSources { parameters: &parameters, json_rule: &json_rule, controls: vocabulary.controls() };
+        let sources = GrammarSources {
+            parameters: &parameters,
+            json_rule: &json_rule,
+            controls: vocabulary.controls(),
+            bare: None,
+        };
         for (rendered, answer) in [(&rendered, AnswerKind::Free), (&required, AnswerKind::Calls)] {
             let lark = output_grammar(&[OutputChoice { rendered, answer }], &sources).map_err(|e| e.to_string())?;
             let place = || format!("{answer:?}, controls {controls:?}");
@@ -288,7 +292,7 @@ fn text_may_hold_what_calls_are_made_of() {
         assert_eq!(parsed, ParsedMessage { content: text.to_owned(), ..ParsedMessage::default() }, "{name}");
         let parameters: Vec<Value> = family.tools.iter().map(|tool| tool.parameters.clone()).collect();
         let vocabulary = Vocabulary::new(&[]);
-        let sources = GrammarSources { parameters: &parameters, json_rule: &json_rule, controls: &[] };
+        let sources = GrammarSources { parameters: &parameters, json_rule: &json_rule, controls: &[], bare: None };
         let choice = OutputChoice { rendered: &rendered, answer: AnswerKind::Free };
         let lark = output_grammar(&[choice], &sources).unwrap();
         assert!(vocabulary.accepts(&lark, text), "{name}\n{lark}");
