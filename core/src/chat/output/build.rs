@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::derive::Rules;
 use super::form::{CharacterClass, Form, Mark};
+use super::gemma;
 use super::schema::{ArgumentSchemas, QuotedStrings, quoted_strings, text_of};
 use crate::api::error::{Error, Result};
 use crate::backend::{OutputFormat, Placeholder, split_at_placeholder};
@@ -152,6 +153,13 @@ impl Builder<'_> {
         }
         if let Some(kind) = name.strip_prefix("json-").and_then(json_schema) {
             return Ok(Form::Lark(self.schemas.json(kind)));
+        }
+        if name == gemma::OBJECT_RULE
+            && let Some(Placeholder::Tool(tool)) = place.rules.last().and_then(|rule| Some(split_at_placeholder(rule)?.1))
+        {
+            // Kept as a rule, for values that the schema leaves open.
+            let _ = self.rule(node, &Place { depth: place.depth, ..Place::default() })?;
+            return Ok(gemma::object(self.schemas, self.schemas.parameters.get(tool).unwrap_or(&Value::Bool(true))));
         }
         let mut inner = place.clone();
         inner.rules.push(name.to_owned());

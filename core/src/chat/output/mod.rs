@@ -8,6 +8,7 @@
 mod build;
 mod derive;
 mod form;
+mod gemma;
 mod lark;
 mod narrow;
 mod prune;

@@ -72,7 +72,7 @@ fn inner_schema(schema: &Value, step: &str) -> Value {
 }
 
 /// A part of a schema as a document of its own.
-fn with_definitions(root: &Value, schema: &Value) -> Value {
+pub(super) fn with_definitions(root: &Value, schema: &Value) -> Value {
     let mut schema = schema.clone();
     if let Some(object) = schema.as_object_mut() {
         for key in ["$defs", "definitions"] {
@@ -84,7 +84,7 @@ fn with_definitions(root: &Value, schema: &Value) -> Value {
     schema
 }
 
-fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
+pub(super) fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     let mut schema = schema;
     for _ in 0..MAX_REFERENCES {
         let target = schema.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#'));
