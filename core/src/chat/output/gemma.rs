@@ -55,12 +55,12 @@ impl Writer<'_> {
             ),
             Value::String(one) => match one.as_str() {
                 "string" => {
-                    let text = text_of(schema.clone(), QUOTE).unwrap_or_else(|| Form::Until(vec![QUOTE.to_owned()]));
+                    let text = text_of(schema, QUOTE).unwrap_or_else(|| Form::Until(vec![QUOTE.to_owned()]));
                     Form::Sequence(vec![Form::literal(QUOTE), text, Form::literal(QUOTE)])
                 }
                 "object" => self.object(schema, depth),
                 "array" => self.array(schema, depth),
-                _ => Form::Lark(self.schemas.json(with_definitions(self.root, schema))),
+                _ => Form::Lark(self.schemas.json(&with_definitions(self.root, schema))),
             },
             _ => Form::Rule(VALUE_RULE.to_owned()),
         }

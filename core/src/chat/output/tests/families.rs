@@ -28,6 +28,12 @@ fn templates() -> Vec<(String, String)> {
     all
 }
 
+/// The template with this name.
+pub(super) fn source(name: &str) -> String {
+    let (_, source) = templates().into_iter().find(|(own, _)| own == name).expect("a known template");
+    source
+}
+
 fn tools() -> Vec<TemplateTool> {
     let weather = json!({
         "type": "object",
@@ -152,7 +158,8 @@ impl Family {
 /// A turn without its end, which is also that of a turn with text.
 fn without_end<'a>(turn: &'a str, after_text: &str) -> &'a str {
     /// Tokens that end a turn with calls and no other.
-    const ENDS: [&str; 6] = ["<|eom_id|>", "<|calls|>", "<|call|>", "<｜end▁of▁sentence｜>", "<｜hy_eos:opensource｜>", "<|tool_response>"];
+    const ENDS: [&str; 6] =
+        ["<|eom_id|>", "<|calls|>", "<|call|>", "<｜end▁of▁sentence｜>", "<｜hy_eos:opensource｜>", "<|tool_response>"];
 
     let common = turn.bytes().rev().zip(after_text.bytes().rev()).take_while(|(one, other)| one == other).count();
     let mut end = turn.len() - common;
