@@ -18,7 +18,7 @@ use crate::backend::Token;
 const MAX_RULES: usize = 20_000;
 
 /// How much of a literal keeps free text apart from it.
-const BEGINNING: usize = 32;
+const BEGINNING: usize = 16;
 
 /// An expression; `None` when nothing matches.
 type Expression = Option<String>;

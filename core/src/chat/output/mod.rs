@@ -26,7 +26,7 @@ use self::build::build;
 use self::derive::{Rules, derive};
 use self::form::Form;
 use self::lark::Writer;
-use self::prune::{Answer, prune};
+use self::prune::{Answer, prune, single_call};
 use self::schema::ArgumentSchemas;
 use crate::api::error::{Error, Result};
 use crate::backend::{Rendered, Token};
@@ -94,7 +94,10 @@ fn sequences(choice: &OutputChoice<'_>, sources: &GrammarSources<'_>) -> Result<
     };
     let schemas =
         ArgumentSchemas { skeleton: &format.skeleton, parameters: sources.parameters, json_rule: sources.json_rule };
-    let (form, rules) = build(format, &schemas)?;
+    let (mut form, rules) = build(format, &schemas)?;
+    if !format.parallel_tool_calls {
+        form = single_call(form);
+    }
     let rules = rules.into_iter().map(|(name, form)| (name, prune(&form, &answer))).collect();
     let sequences = derive(&rules, &[prune(&form, &answer)], &choice.rendered.generation_prompt);
     if sequences.is_empty() {
