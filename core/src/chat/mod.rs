@@ -3,6 +3,7 @@
 //! `request -> prompt tokens -> generate -> message or chunks`.
 
 mod assemble;
+mod custom_tool;
 mod mark;
 mod output;
 mod prompt;

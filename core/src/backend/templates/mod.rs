@@ -15,7 +15,7 @@ use crate::api::content::Role;
 use crate::api::error::{Error, ErrorKind, Result};
 
 pub(crate) use output::{OutputParser, ParsedMessage, ParsedToolCall};
-pub(crate) use skeleton::{Placeholder, SchemaStep, Skeleton, SkeletonProperty, split_at_placeholder};
+pub(crate) use skeleton::{Placeholder, SchemaStep, Skeleton, split_at_placeholder};
 
 /// What the template's own variables are called: a request must not set them.
 const RESERVED_KWARGS: [&str; 5] = ["messages", "tools", "bos_token", "eos_token", "add_generation_prompt"];
