@@ -15,6 +15,27 @@ pub(super) fn opening(name: &str) -> String {
     format!("{{\"name\": \"{name}\", \"arguments\": ")
 }
 
+/// How a call begins whose input is written as it is, with no JSON around it: that
+/// of a custom tool with a grammar, which goes on to the answer's end.
+pub(super) fn raw_opening(name: &str) -> String {
+    format!("{name}: ")
+}
+
+/// The call of a tool with raw input that a text is, or begins.
+pub(super) fn read_raw(text: &str, names: &[String]) -> Bare {
+    for name in names {
+        let opening = raw_opening(name);
+        if let Some(input) = text.strip_prefix(opening.as_str()) {
+            let arguments = serde_json::json!({ "input": input }).to_string();
+            return Bare::Calls(vec![ParsedToolCall { name: name.clone(), arguments, id: String::new() }]);
+        }
+        if opening.starts_with(text) {
+            return Bare::Undecided;
+        }
+    }
+    Bare::Text
+}
+
 /// What a text is, as far as it goes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Bare {
@@ -156,6 +177,18 @@ mod tests {
             }
             before = now;
         }
+    }
+
+    #[test]
+    fn raw_input_goes_on_to_the_end() {
+        // TL6
+        let names = ["math".to_owned()];
+        assert_eq!(read_raw("mat", &names), Bare::Undecided);
+        assert_eq!(
+            read_raw("math: 1 + \"a\"\n", &names),
+            Bare::Calls(vec![call("math", r#"{"input":"1 + \"a\"\n"}"#)])
+        );
+        assert_eq!(read_raw("maths", &names), Bare::Text);
     }
 
     #[test]

@@ -18,7 +18,9 @@ mod tools;
 use std::sync::Arc;
 
 use crate::api::chat::CreateChatCompletionRequest;
+use crate::api::chat_options::Stop;
 use crate::api::error::{Error, Result};
+use crate::api::message::ChatCompletionMessage;
 use crate::backend::{CallMode, Rendered, Span, Token};
 use crate::generate::{EventReceiver, GenerationRequest, Generator, Penalties, Sampling};
 use crate::model::LoadedModel;
@@ -78,7 +80,7 @@ pub(crate) fn submit(
         bare: bare_format(model, &tools, conversation.describes_tools())?,
         custom_tools: tools.custom,
         legacy: tools.legacy,
-        known_ids: request.messages.iter().flat_map(|message| message.call_ids()).map(str::to_owned).collect(),
+        known_ids: request.messages.iter().flat_map(ChatCompletionMessage::call_ids).map(str::to_owned).collect(),
         model: model.backend.clone(),
     });
     Ok(Submission { events, format, choices })
@@ -87,14 +89,17 @@ pub(crate) fn submit(
 /// Where calls may come as plain JSON: beside the template's own markup only if the
 /// model may choose, since it writes nothing else when it must.
 fn bare_format(model: &LoadedModel, tools: &Tools, has_markup: bool) -> Result<Option<BareFormat>> {
-    let wanted = match tools.call_mode {
-        CallMode::None => false,
+    let json = match tools.call_mode {
+        CallMode::None => return Ok(None),
         CallMode::Auto => true,
         CallMode::Required => !has_markup,
     };
-    let format =
-        || Ok(BareFormat { tools: tools.names(), parameters: tools.parameters.clone(), env: model.token_env()? });
-    wanted.then(format).transpose()
+    Ok(Some(BareFormat {
+        tools: if json { tools.names() } else { Vec::new() },
+        parameters: tools.parameters.clone(),
+        raw: tools.raw.iter().map(|tool| tool.name.clone()).collect(),
+        env: model.token_env()?,
+    }))
 }
 
 fn sampling(request: &CreateChatCompletionRequest) -> Result<Sampling> {
@@ -114,7 +119,7 @@ fn sampling(request: &CreateChatCompletionRequest) -> Result<Sampling> {
 
 /// The caller's stop texts, and those that end a turn in the template's markup.
 fn stops(request: &CreateChatCompletionRequest, rendered: &Rendered) -> Vec<String> {
-    let callers = request.stop.as_ref().map(|stop| stop.as_slice()).unwrap_or_default();
+    let callers = request.stop.as_ref().map(Stop::as_slice).unwrap_or_default();
     callers.iter().chain(&rendered.additional_stops).filter(|stop| !stop.is_empty()).cloned().collect()
 }
 

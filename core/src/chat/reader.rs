@@ -31,13 +31,15 @@ pub(crate) struct AnswerFormat {
     pub(super) model: Arc<backend::Model>,
 }
 
-/// The tools that may be called by a plain JSON object.
+/// The tools that may be called without the template's markup.
 #[derive(Debug)]
 pub(crate) struct BareFormat {
-    /// Their names.
+    /// The names of those called by a JSON object.
     pub(super) tools: Vec<String>,
     /// What their arguments must be, in the same order.
     pub(super) parameters: Vec<Value>,
+    /// The names of those called with raw input.
+    pub(super) raw: Vec<String>,
     pub(super) env: TokenEnv,
 }
 
@@ -205,7 +207,12 @@ impl BareFormat {
         if !message.tool_calls.is_empty() {
             return;
         }
-        let calls = match bare_calls::read(message.content.trim_start(), &self.tools) {
+        let text = message.content.trim_start();
+        let found = match bare_calls::read_raw(text, &self.raw) {
+            Bare::Text => bare_calls::read(text, &self.tools),
+            found => found,
+        };
+        let calls = match found {
             Bare::Calls(calls) => calls,
             Bare::Undecided if !last => Vec::new(),
             Bare::Text if !last && bare_calls::may_be_fenced(&message.content, &self.tools) => Vec::new(),

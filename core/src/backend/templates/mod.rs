@@ -100,9 +100,9 @@ pub(crate) struct TemplateRequest<'a> {
     pub(crate) kwargs: Map<String, Value>,
 }
 
+#[cfg(test)]
 impl<'a> TemplateRequest<'a> {
     /// A conversation without tools.
-    #[cfg(test)]
     pub(crate) fn new(messages: &'a [TemplateMessage]) -> Self {
         TemplateRequest {
             messages,
@@ -138,12 +138,13 @@ pub(crate) struct OutputFormat {
     /// llama.cpp's parser as it serialises it, with placeholders in its rule names.
     pub(crate) arena: Value,
     pub(crate) skeleton: Skeleton,
+    pub(crate) parallel_tool_calls: bool,
 }
 
 impl OutputFormat {
     fn new(format: i32, generation_prompt: &str, arena: Value, skeleton: Skeleton) -> Result<Self> {
         let parser = OutputParser::new(format, generation_prompt, &skeleton.fill(&arena))?;
-        Ok(OutputFormat { format, parser, arena, skeleton })
+        Ok(OutputFormat { format, parser, arena, skeleton, parallel_tool_calls: true })
     }
 
     /// Whether text ends at this delimiter alone somewhere.
@@ -250,7 +251,10 @@ impl Templates {
         let skeleton = Skeleton::new(request.callable);
         let reply = self.render(&request_json(request, &skeleton))?;
         let output = match reply.parser {
-            Some(arena) => Some(OutputFormat::new(reply.format, &reply.generation_prompt, arena, skeleton)?),
+            Some(arena) => Some(OutputFormat {
+                parallel_tool_calls: request.parallel_tool_calls,
+                ..OutputFormat::new(reply.format, &reply.generation_prompt, arena, skeleton)?
+            }),
             None => None,
         };
         Ok(Rendered {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::derive::Rules;
 use super::form::{CharacterClass, Form, Mark};
+use super::gemma;
 use super::schema::{ArgumentSchemas, QuotedStrings, quoted_strings, text_of};
 use crate::api::error::{Error, Result};
 use crate::backend::{OutputFormat, Placeholder, split_at_placeholder};
@@ -68,7 +69,7 @@ impl Builder<'_> {
             }
             "string" => Form::Quoted(node["delimiter"].as_str().and_then(|text| text.chars().next()).unwrap_or('"')),
             "until" => self.until(&node, place),
-            "schema" => Form::Lark(self.schemas.json(self.schema(&node["name"])?)),
+            "schema" => Form::Lark(self.schemas.json(&self.schema(&node["name"])?)),
             "rule" => self.rule(&node, place)?,
             "ref" => self.reference(node["name"].as_str().unwrap_or_default(), place)?,
             "atomic" | "ac" => self.node(child(), place)?,
@@ -95,7 +96,7 @@ impl Builder<'_> {
             node["delimiters"].as_array().into_iter().flatten().map(|text| self.text(text)).collect();
         match (place.argument, delimiters.as_slice()) {
             (Some(property), [delimiter]) if place.is_argument_text => {
-                text_of(self.schemas.property(property), delimiter).unwrap_or(Form::Until(delimiters))
+                text_of(&self.schemas.property(property), delimiter).unwrap_or(Form::Until(delimiters))
             }
             _ => Form::Until(delimiters),
         }
@@ -151,13 +152,21 @@ impl Builder<'_> {
             return Ok(Form::Rule(name.to_owned()));
         }
         if let Some(kind) = name.strip_prefix("json-").and_then(json_schema) {
-            return Ok(Form::Lark(self.schemas.json(kind)));
+            return Ok(Form::Lark(self.schemas.json(&kind)));
+        }
+        if name == gemma::OBJECT_RULE
+            && let Some(Placeholder::Tool(tool)) =
+                place.rules.last().and_then(|rule| Some(split_at_placeholder(rule)?.1))
+        {
+            // Kept as a rule, for values that the schema leaves open.
+            let _ = self.rule(node, &Place { depth: place.depth, ..Place::default() })?;
+            return Ok(gemma::object(self.schemas, self.schemas.parameters.get(tool).unwrap_or(&Value::Bool(true))));
         }
         let mut inner = place.clone();
         inner.rules.push(name.to_owned());
         let mut form = self.node(node_id(&node["child"]), &inner)?;
         if is_permutation(name)
-            && let Some(arguments) = self.permutation(&form)
+            && let Some(arguments) = permutation(&form)
         {
             form = arguments;
         }
@@ -166,16 +175,6 @@ impl Builder<'_> {
             return Ok(Form::Rule(name.to_owned()));
         }
         Ok(form)
-    }
-
-    /// The arguments of a rule that allows them in any order, in one order.
-    fn permutation(&self, form: &Form) -> Option<Form> {
-        let mut found = Vec::new();
-        collect_arguments(form, &mut found);
-        found.sort_by_key(|(property, _)| *property);
-        found.dedup_by_key(|(property, _)| *property);
-        let all = found.into_iter().map(|(_, argument)| argument).collect::<Vec<_>>();
-        (!all.is_empty()).then_some(Form::Sequence(all))
     }
 
     fn reference(&mut self, name: &str, place: &Place) -> Result<Form> {
@@ -187,9 +186,8 @@ impl Builder<'_> {
         match node["tag"].as_str().unwrap_or_default() {
             "content" => Ok(Form::Marked(Mark::Content, Box::new(self.node(id, place)?))),
             "reasoning" => Ok(Form::Marked(Mark::Reasoning, Box::new(self.node(id, place)?))),
-            "tool" => Ok(Form::Marked(Mark::Tool, Box::new(self.node(id, place)?))),
-            // Some families' calls are marked by nothing else.
-            "tool-name" => Ok(Form::Marked(Mark::Tool, Box::new(self.node(id, place)?))),
+            // Some families' calls are marked by nothing but their names.
+            "tool" | "tool-name" => Ok(Form::Marked(Mark::Tool, Box::new(self.node(id, place)?))),
             "tool-arg" => self.argument(id, place),
             "tool-arg-string-value" => self.node(id, &Place { is_argument_text: true, ..place.clone() }),
             "tool-arg-value" => match place.argument {
@@ -198,7 +196,7 @@ impl Builder<'_> {
                     match quoted_strings(&self.schemas.property(property)) {
                         QuotedStrings::Any => self.node(id, place),
                         QuotedStrings::These(all) => Ok(all),
-                        QuotedStrings::None => Ok(Form::Lark(self.schemas.json(self.schemas.property(property)))),
+                        QuotedStrings::None => Ok(Form::Lark(self.schemas.json(&self.schemas.property(property)))),
                     }
                 }
                 _ => self.node(id, place),
@@ -260,11 +258,23 @@ fn arguments_of(form: &Form) -> Option<Vec<Form>> {
     }
 }
 
+/// The arguments of a rule that allows them in any order, in one order.
+fn permutation(form: &Form) -> Option<Form> {
+    let mut found = Vec::new();
+    collect_arguments(form, &mut found);
+    found.sort_by_key(|(property, _)| *property);
+    found.dedup_by_key(|(property, _)| *property);
+    let all = found.into_iter().map(|(_, argument)| argument).collect::<Vec<_>>();
+    (!all.is_empty()).then_some(Form::Sequence(all))
+}
+
 fn collect_arguments(form: &Form, found: &mut Vec<(usize, Form)>) {
     match form {
         Form::Marked(Mark::Argument(property), _) => found.push((*property, form.clone())),
         Form::Sequence(children) | Form::Choice(children) => {
-            children.iter().for_each(|child| collect_arguments(child, found));
+            for child in children {
+                collect_arguments(child, found);
+            }
         }
         Form::Repeat { child, .. } | Form::Marked(_, child) => collect_arguments(child, found),
         _ => {}

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use super::derive::{Rules, beginnings, derive};
 use super::form::{Form, TextRule, all_nullable, may_begin_with_text};
-use super::regex::{ANYTHING, escape, regex_of};
+use super::regex::{ANYTHING, between_slashes, escape, regex_of};
 use crate::api::error::{Error, Result};
 use crate::backend::Token;
 
@@ -18,7 +18,7 @@ use crate::backend::Token;
 const MAX_RULES: usize = 20_000;
 
 /// How much of a literal keeps free text apart from it.
-const BEGINNING: usize = 32;
+const BEGINNING: usize = 16;
 
 /// An expression; `None` when nothing matches.
 type Expression = Option<String>;
@@ -89,9 +89,9 @@ impl<'a> Writer<'a> {
         let sequences = deduplicated(sequences);
         let begins: Vec<Vec<String>> = sequences
             .iter()
-            .map(|forms| match may_begin_with_text(forms) {
-                true => Vec::new(),
-                false => beginnings(&self.rules, forms, BEGINNING).unwrap_or_default(),
+            .map(|forms| {
+                let is_text = may_begin_with_text(forms);
+                if is_text { None } else { beginnings(&self.rules, forms, BEGINNING) }.unwrap_or_default()
             })
             .collect();
         let mut written: Vec<String> = Vec::new();
@@ -152,7 +152,7 @@ impl<'a> Writer<'a> {
                 }
             }
             Form::Repeat { max: Some(0), .. } => self.sequence(rest, not),
-            Form::Repeat { child, min, max, .. } if !child.has_open_end() && !(*min == 0 && text_follows) => {
+            Form::Repeat { child, min, max, .. } if !child.has_open_end() && (*min > 0 || !text_follows) => {
                 let Some(round) = self.sequence(std::slice::from_ref(child), not)? else {
                     return if *min == 0 { self.sequence(rest, not) } else { Ok(None) };
                 };
@@ -345,7 +345,7 @@ impl<'a> Writer<'a> {
         let residuals = derive(&self.rules, rest, &rule.delimiter);
         let mut value = format!("/(?s:.{{{},{}}})/", rule.min_length, display(rule.max_length));
         if let Some(pattern) = &rule.pattern {
-            let _ = write!(value, " & /{}/", pattern.replace('/', "\\/").replace("\\\\/", "\\/"));
+            let _ = write!(value, " & {}", between_slashes(pattern));
         }
         let Some((before, token, after)) = self.split_at_control(&rule.delimiter) else {
             let _ = write!(value, "{}", conditions(&[&rule.delimiter], &[]));
@@ -382,10 +382,9 @@ fn flattened(forms: &[Form]) -> Vec<Form> {
     let mut flat: Vec<Form> = Vec::new();
     for form in forms {
         match (form, flat.last_mut()) {
-            (Form::Empty | Form::Peek { .. }, _) => {}
+            (Form::Empty | Form::Peek { .. }, _) | (Form::Space, Some(Form::Space)) => {}
             (Form::Literal(text), _) if text.is_empty() => {}
             (Form::Literal(text), Some(Form::Literal(before))) => before.push_str(text),
-            (Form::Space, Some(Form::Space)) => {}
             (Form::Marked(_, child), _) => append(&mut flat, flattened(std::slice::from_ref(child))),
             (Form::Sequence(children), _) => append(&mut flat, flattened(children)),
             (Form::Choice(children), _) if children.len() == 1 => append(&mut flat, flattened(children)),

@@ -9,6 +9,7 @@ mod bare;
 mod build;
 mod derive;
 mod form;
+mod gemma;
 mod lark;
 mod narrow;
 mod prune;
@@ -27,7 +28,7 @@ use self::build::build;
 use self::derive::{Rules, derive};
 use self::form::Form;
 use self::lark::Writer;
-use self::prune::{Answer, prune};
+use self::prune::{Answer, prune, single_call};
 use self::schema::ArgumentSchemas;
 use crate::api::error::{Error, Result};
 use crate::backend::{Rendered, Token};
@@ -65,10 +66,20 @@ pub(crate) struct GrammarSources<'a> {
 
 /// Tools that may be called by a plain JSON object.
 pub(crate) struct BareTools<'a> {
-    /// Their names, in the order of the parameters.
+    /// The names of those that take a JSON object, in the order of the parameters.
     pub(crate) names: &'a [String],
+    /// Those that take text of a grammar.
+    pub(crate) raw: &'a [RawTool],
     /// Whether one answer may have several calls.
     pub(crate) parallel: bool,
+}
+
+/// A tool that takes text of a grammar.
+#[derive(Debug)]
+pub(crate) struct RawTool {
+    pub(crate) name: String,
+    /// A Lark expression for the text.
+    pub(crate) rule: String,
 }
 
 /// The grammar, in llguidance's Lark dialect, of an output that has one of these
@@ -107,7 +118,10 @@ fn sequences(choice: &OutputChoice<'_>, sources: &GrammarSources<'_>) -> Result<
     };
     let schemas =
         ArgumentSchemas { skeleton: &format.skeleton, parameters: sources.parameters, json_rule: sources.json_rule };
-    let (form, rules) = build(format, &schemas)?;
+    let (mut form, rules) = build(format, &schemas)?;
+    if !format.parallel_tool_calls {
+        form = single_call(form);
+    }
     let rules = rules.into_iter().map(|(name, form)| (name, prune(&form, &answer))).collect();
     let sequences = derive(&rules, &[prune(&form, &answer)], &choice.rendered.generation_prompt);
     if sequences.is_empty() {

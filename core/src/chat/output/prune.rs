@@ -13,6 +13,21 @@ pub(super) enum Answer {
     Value(String),
 }
 
+/// Removes all calls after the first: some families' parsers read several whatever
+/// they are told.
+pub(super) fn single_call(form: Form) -> Form {
+    match form {
+        Form::Repeat { child, min, max, .. } => {
+            let max = if child.has(Mark::Tool) { Some(1) } else { max };
+            Form::repeat(single_call(*child), min, max)
+        }
+        Form::Sequence(children) => Form::Sequence(children.into_iter().map(single_call).collect()),
+        Form::Choice(children) => Form::Choice(children.into_iter().map(single_call).collect()),
+        // A call's own repetitions are its arguments'.
+        other => other,
+    }
+}
+
 /// Removes what the answer must not be, and the marks.
 pub(super) fn prune(form: &Form, answer: &Answer) -> Form {
     match form {

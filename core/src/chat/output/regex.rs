@@ -1,5 +1,7 @@
 //! Forms as regular expressions.
 
+use std::fmt::Write as _;
+
 use super::form::{CharacterClass, Form};
 
 /// Matches any text.
@@ -41,7 +43,9 @@ pub(super) fn escape(text: &str) -> String {
                 escaped.push('\\');
                 escaped.push(character);
             }
-            control if control.is_control() => escaped.push_str(&format!("\\x{{{:x}}}", u32::from(control))),
+            control if control.is_control() => {
+                let _ = write!(escaped, "\\x{{{:x}}}", u32::from(control));
+            }
             other => escaped.push(other),
         }
     }
@@ -63,12 +67,27 @@ fn class_regex(class: &CharacterClass) -> String {
     if class.ranges.is_empty() {
         return "(?s:.)".to_owned();
     }
-    let ranges: String = class
-        .ranges
-        .iter()
-        .map(|(first, last)| format!("{}-{}", escape(&first.to_string()), escape(&last.to_string())))
-        .collect();
-    format!("[{}{ranges}]", if class.negated { "^" } else { "" })
+    let mut regex = String::from(if class.negated { "[^" } else { "[" });
+    for (first, last) in &class.ranges {
+        let _ = write!(regex, "{}-{}", escape(&first.to_string()), escape(&last.to_string()));
+    }
+    regex.push(']');
+    regex
+}
+
+/// A caller's regular expression between slashes.
+pub(super) fn between_slashes(pattern: &str) -> String {
+    let mut regex = String::from("/");
+    let mut escaped = false;
+    for character in pattern.chars() {
+        if character == '/' && !escaped {
+            regex.push('\\');
+        }
+        escaped = character == '\\' && !escaped;
+        regex.push(character);
+    }
+    regex.push('/');
+    regex
 }
 
 fn quoted(quote: char) -> String {

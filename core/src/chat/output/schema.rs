@@ -18,8 +18,8 @@ pub(super) struct ArgumentSchemas<'a> {
 }
 
 impl ArgumentSchemas<'_> {
-    pub(super) fn json(&self, schema: Value) -> String {
-        (self.json_rule)(&schema)
+    pub(super) fn json(&self, schema: &Value) -> String {
+        (self.json_rule)(schema)
     }
 
     /// The schema that llama.cpp's parser calls `name`: the parameters of the
@@ -72,7 +72,7 @@ fn inner_schema(schema: &Value, step: &str) -> Value {
 }
 
 /// A part of a schema as a document of its own.
-fn with_definitions(root: &Value, schema: &Value) -> Value {
+pub(super) fn with_definitions(root: &Value, schema: &Value) -> Value {
     let mut schema = schema.clone();
     if let Some(object) = schema.as_object_mut() {
         for key in ["$defs", "definitions"] {
@@ -84,7 +84,7 @@ fn with_definitions(root: &Value, schema: &Value) -> Value {
     schema
 }
 
-fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
+pub(super) fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     let mut schema = schema;
     for _ in 0..MAX_REFERENCES {
         let target = schema.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#'));
@@ -98,7 +98,7 @@ fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
 
 /// What the text of an argument without quotes must be, where its schema says
 /// more than that it is text.
-pub(super) fn text_of(schema: Value, delimiter: &str) -> Option<Form> {
+pub(super) fn text_of(schema: &Value, delimiter: &str) -> Option<Form> {
     let values = schema["enum"].as_array().cloned().or_else(|| schema.get("const").map(|value| vec![value.clone()]));
     if let Some(values) = values {
         let texts = values.iter().map(|value| match value {
@@ -184,9 +184,9 @@ mod tests {
 
     #[test]
     fn values_are_spelled_as_text() {
-        let form = text_of(json!({ "enum": ["a", 1, "</x>"] }), "</x>");
+        let form = text_of(&json!({ "enum": ["a", 1, "</x>"] }), "</x>");
         assert_eq!(form, Some(Form::Choice(vec![Form::literal("a"), Form::literal("1")])));
-        assert_eq!(text_of(json!({ "type": "string" }), "</x>"), None);
+        assert_eq!(text_of(&json!({ "type": "string" }), "</x>"), None);
     }
 
     #[test]

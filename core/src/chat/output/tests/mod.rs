@@ -1,6 +1,7 @@
 //! Grammars made from templates, tried out byte by byte.
 
 mod families;
+mod grammars;
 
 use std::sync::Arc;
 
