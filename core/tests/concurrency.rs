@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{count, engine, greedy, one_of_a_mixture, prompt, smollm2, tiny};
+use zerohop::types::CreateChatCompletionRequest;
 use zerohop::{Engine, ErrorKind};
 
 fn answer(engine: &Engine, index: usize, words: usize, tokens: u32) -> String {
@@ -86,17 +87,35 @@ fn a_mixture_of_callers_all_end_as_they_should() {
     assert_eq!(engine.chat().create(&greedy("Hello", 4)).unwrap().usage.completion_tokens, 4);
 }
 
+/// Requires that a short request after an abandoned one takes less than half of
+/// the time that the abandoned one would have taken. There are several attempts,
+/// since other processes may take the processors at any moment.
+fn assert_soon(whole: Duration, mut short_after_abandoned: impl FnMut() -> Duration) {
+    let mut times = Vec::new();
+    while times.last().is_none_or(|time| *time >= whole / 2) {
+        assert!(times.len() < 5, "{times:?} after what takes {whole:?}");
+        times.push(short_after_abandoned());
+    }
+}
+
+fn time_of(engine: &Engine, request: &CreateChatCompletionRequest) -> Duration {
+    let started = Instant::now();
+    engine.chat().create(request).unwrap();
+    started.elapsed()
+}
+
 #[test]
 fn an_abandoned_stream_frees_its_place() {
     // CS12
     let engine = engine(tiny().parallel(1));
-    let endless = greedy("Hello", 1900);
-    let mut stream = engine.chat().create_stream(&endless).unwrap();
-    assert!(stream.next().unwrap().is_ok());
-    drop(stream);
-    let started = Instant::now();
-    engine.chat().create(&greedy("Hello", 1)).unwrap();
-    assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
+    let long = greedy("Hello", 1900);
+    let whole = time_of(&engine, &long);
+    assert_soon(whole, || {
+        let mut stream = engine.chat().create_stream(&long).unwrap();
+        assert!(stream.next().unwrap().is_ok());
+        drop(stream);
+        time_of(&engine, &greedy("Hello", 1))
+    });
 }
 
 #[test]
@@ -104,23 +123,20 @@ fn cancelling_takes_effect_within_a_prompt_too() {
     // CS12: the prompt has several slices; dropping the stream ends it between two.
     let engine = engine(smollm2().context_length(4096).parallel(1));
     let long = greedy(&prompt(1, 2500), 1);
-    let whole = Instant::now();
-    engine.chat().create(&long).unwrap();
-    let whole = whole.elapsed();
-
-    let stream = engine.chat().create_stream(&long).unwrap();
-    thread::sleep(whole / 20);
-    drop(stream);
-    let freed = Instant::now();
-    engine.chat().create(&greedy("Hello", 1)).unwrap();
-    assert!(freed.elapsed() < whole / 2, "{:?} of {whole:?}", freed.elapsed());
+    let whole = time_of(&engine, &long);
+    assert_soon(whole, || {
+        let stream = engine.chat().create_stream(&long).unwrap();
+        thread::sleep(whole / 20);
+        drop(stream);
+        time_of(&engine, &greedy("Hello", 1))
+    });
 }
 
 #[test]
 fn a_full_queue_refuses_with_429() {
     // ER5
-    let engine = engine(tiny().parallel(1).queue(2));
-    let endless = greedy("Hello", 1900);
+    let engine = engine(tiny().parallel(1).queue(2).context_length(100_000));
+    let endless = greedy("Hello", 90_000);
     let mut running = engine.chat().create_stream(&endless).unwrap();
     assert!(running.next().unwrap().is_ok(), "the first request has left the queue");
     let waiting: Vec<_> = (0..2).map(|_| engine.chat().create_stream(&endless).unwrap()).collect();
@@ -129,7 +145,7 @@ fn a_full_queue_refuses_with_429() {
     assert!(error.retry_after().is_some());
     drop((running, waiting));
     // The places come free when the scheduler notices.
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while engine.chat().create(&greedy("Hello", 1)).is_err() {
         assert!(Instant::now() < deadline, "the queue did not empty");
         thread::sleep(Duration::from_millis(5));
@@ -138,7 +154,8 @@ fn a_full_queue_refuses_with_429() {
 
 #[test]
 fn closing_ends_every_request() {
-    let engine = engine(tiny().parallel(2));
+    // Each of these requests would take minutes.
+    let engine = engine(tiny().parallel(2).context_length(100_000));
     let stop = Arc::new(AtomicBool::new(false));
     thread::scope(|scope| {
         let callers: Vec<_> = (0..6)
@@ -146,7 +163,7 @@ fn closing_ends_every_request() {
                 let (engine, stop) = (&engine, stop.clone());
                 scope.spawn(move || {
                     while !stop.load(Ordering::Relaxed) {
-                        if let Err(error) = engine.chat().create(&greedy("Hello", 1900)) {
+                        if let Err(error) = engine.chat().create(&greedy("Hello", 90_000)) {
                             return error.kind();
                         }
                     }
@@ -157,7 +174,7 @@ fn closing_ends_every_request() {
         thread::sleep(Duration::from_millis(100));
         let started = Instant::now();
         engine.close();
-        assert!(started.elapsed() < Duration::from_secs(2));
+        assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
         for caller in callers {
             assert_eq!(caller.join().unwrap(), ErrorKind::Closed);
         }

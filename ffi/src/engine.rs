@@ -49,10 +49,10 @@ pub unsafe extern "C" fn zerohop_engine_new(
     })
 }
 
-/// Ends all requests and stops computing: calls that are blocked, and streams that
-/// are not complete, end with `ZEROHOP_CLOSED`. Blocks until the engine's threads
-/// have gone. Later requests fail; closing twice, or NULL, does nothing. The
-/// memory goes with `zerohop_engine_free`.
+/// Ends all requests and unloads the models: calls that are blocked, and streams
+/// that are not complete, end with `ZEROHOP_CLOSED`. Blocks until the engine's
+/// threads have gone. Later requests fail; closing twice, or NULL, does nothing.
+/// The engine itself goes with `zerohop_engine_free`.
 ///
 /// Any thread, also while others use the engine.
 #[unsafe(no_mangle)]

@@ -11,8 +11,13 @@ import zerohop
 
 
 def test_other_threads_run_meanwhile(make_engine):
-    # House rule 20
+    # House rule 20. Three attempts, since other processes may take the processors meanwhile.
     engine = make_engine()
+    assert any(ticks_during_a_call(engine) for _ in range(3))
+
+
+def ticks_during_a_call(engine: zerohop.Engine) -> bool:
+    """Whether another thread runs while this one waits for an answer."""
     ticks, stop = [], threading.Event()
 
     def tick():
@@ -31,9 +36,8 @@ def test_other_threads_run_meanwhile(make_engine):
         ticker.join()
     during = [tick for tick in ticks if before <= tick <= after]
     # A thread that held the interpreter's lock would have let it tick now and then, if at all.
-    assert len(during) > 10_000
     pauses = [b - a for a, b in zip(during, during[1:], strict=False)]
-    assert max(pauses) < 0.5
+    return len(during) > 10_000 and max(pauses) < 0.5
 
 
 def test_loading_lets_other_threads_run(qwen):
@@ -160,7 +164,8 @@ def test_closing_a_stream_wakes_who_waits_for_it(make_engine):
     started = time.monotonic()
     waiting.close()
     assert isinstance(join(), zerohop.RequestCancelledError)
-    assert time.monotonic() - started < 1
+    # It would have waited for minutes.
+    assert time.monotonic() - started < 10
     assert list(waiting) == []
 
 
@@ -192,7 +197,7 @@ def test_a_timeout_cancels(make_engine):
     started = time.monotonic()
     with pytest.raises(zerohop.APITimeoutError) as caught:
         engine.chat.completions.create(messages=USER, timeout=0.2)
-    assert 0.2 <= time.monotonic() - started < 2
+    assert 0.2 <= time.monotonic() - started < 10
     assert isinstance(caught.value, zerohop.APIConnectionError)
     assert engine.chat.completions.create(messages=USER, max_tokens=1, timeout=20).choices
 
@@ -200,7 +205,7 @@ def test_a_timeout_cancels(make_engine):
 def test_a_stream_times_out_between_chunks(make_engine):
     engine = make_engine(parallel=1)
     # The time of one chunk, not of the whole stream.
-    running = engine.chat.completions.create(messages=USER, stream=True, timeout=5)
+    running = engine.chat.completions.create(messages=USER, stream=True, timeout=60)
     next(running)
     waiting = engine.chat.completions.create(messages=USER, stream=True, timeout=0.2)
     with pytest.raises(zerohop.APITimeoutError):

@@ -124,9 +124,7 @@ class InternalServerError(APIStatusError):
 class ModelFileError(ZerohopError, OSError):
     """A model file that cannot be read."""
 
-    def __init__(
-        self, message: str, errno: int | None = None, filename: str | None = None
-    ) -> None:
+    def __init__(self, message: str, errno: int | None = None, filename: str | None = None) -> None:
         OSError.__init__(self, errno, message, filename)
         self.message = message
 

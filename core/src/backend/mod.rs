@@ -26,8 +26,7 @@ pub(crate) use context::{Abort, Batch, Context, ContextOptions, Decoded};
 pub(crate) use model::{LoadOptions, Model};
 pub(crate) use templates::{
     CallMode, OutputFormat, OutputParser, ParsedMessage, ParsedToolCall, Placeholder, Rendered, SchemaStep, Skeleton,
-    SkeletonProperty, TemplateAbilities, TemplateMessage, TemplateRequest, TemplateTool, TemplateToolCall, Templates,
-    split_at_placeholder,
+    TemplateMessage, TemplateRequest, TemplateTool, TemplateToolCall, Templates, split_at_placeholder,
 };
 pub(crate) use vocab::{SHORT_TEXT, Span, Token, Vocab};
 

@@ -1,6 +1,7 @@
 //! The grammar that a request's answers are held to.
 
-use super::output::{AnswerKind, GrammarSources, OutputChoice, output_grammar};
+use super::output::{AnswerKind, BareTools, GrammarSources, OutputChoice, RawTool, output_grammar};
+use super::prompt::Conversation;
 use super::tools::Tools;
 use crate::api::chat::CreateChatCompletionRequest;
 use crate::api::error::{Error, ErrorKind, Result};
@@ -10,15 +11,12 @@ use crate::constrain::{Grammar, lark, schema};
 use crate::model::LoadedModel;
 
 /// The grammar of the whole answer, if the request leaves not all to the model.
-///
-/// `render` renders the prompt for another call mode: only what it says of the
-/// answer's form is used.
 pub(super) fn grammar(
     model: &LoadedModel,
     request: &CreateChatCompletionRequest,
     tools: &Tools,
+    conversation: &Conversation<'_>,
     rendered: &Rendered,
-    render: impl Fn(CallMode) -> Result<Rendered>,
 ) -> Result<Option<Grammar>> {
     let value = value_rule(model, request)?;
     if value.is_none() && tools.call_mode == CallMode::None {
@@ -26,22 +24,32 @@ pub(super) fn grammar(
     }
     let controls: Vec<_> =
         model.backend.vocab().control_tokens().iter().map(|(token, text)| (text.clone(), *token)).collect();
-    let sources = GrammarSources { parameters: &tools.parameters, json_rule: &lark::json_rule, controls: &controls };
-    let text = match (&value, tools.call_mode) {
-        (None, CallMode::Auto) => output_grammar(&[OutputChoice { rendered, answer: AnswerKind::Free }], &sources),
-        (_, CallMode::Required) => output_grammar(&[OutputChoice { rendered, answer: AnswerKind::Calls }], &sources),
-        (Some(value), CallMode::None) => {
-            output_grammar(&[OutputChoice { rendered, answer: AnswerKind::Value(value) }], &sources)
-        }
-        // SO13: either calls or a value.
-        (Some(value), CallMode::Auto) => {
-            let (calls, text) = (render(CallMode::Required)?, render(CallMode::None)?);
-            let calls = OutputChoice { rendered: &calls, answer: AnswerKind::Calls };
-            let text = OutputChoice { rendered: &text, answer: AnswerKind::Value(value) };
-            output_grammar(&[calls, text], &sources)
-        }
-        (None, CallMode::None) => return Ok(None),
-    }?;
+    let names = tools.names();
+    let bare = tools.call_mode == CallMode::Auto || !conversation.describes_tools();
+    let sources = GrammarSources {
+        parameters: &tools.parameters,
+        json_rule: &lark::json_rule,
+        controls: &controls,
+        bare: bare.then_some(BareTools { names: &names, raw: &tools.raw, parallel: tools.parallel }),
+    };
+    // SO13: beside calls that may come, a value.
+    let value = value.filter(|_| tools.call_mode != CallMode::Required);
+    let is_free = value.is_none() && tools.call_mode == CallMode::Auto;
+    let calls = !is_free && tools.call_mode != CallMode::None && (!tools.callable.is_empty() || bare);
+    let raw = tools.raw.iter().filter(|_| !bare).map(RawTool::call_rule);
+    let values: Vec<String> = value.into_iter().chain(raw).collect();
+
+    // What another prompt would say of the answer's form.
+    let render = |call_mode| conversation.render(tools, call_mode);
+    let for_calls = calls.then(|| render(CallMode::Required)).transpose()?;
+    let for_values = (!values.is_empty()).then(|| render(CallMode::None)).transpose()?;
+    let mut choices = Vec::new();
+    choices.extend(is_free.then_some(OutputChoice { rendered, answer: AnswerKind::Free }));
+    choices.extend(for_calls.iter().map(|rendered| OutputChoice { rendered, answer: AnswerKind::Calls }));
+    if let Some(rendered) = &for_values {
+        choices.extend(values.iter().map(|rule| OutputChoice { rendered, answer: AnswerKind::Value(rule) }));
+    }
+    let text = output_grammar(&choices, &sources)?;
     let param = if tools.call_mode == CallMode::None { "response_format" } else { "tools" };
     let compiled = model.token_env()?.compile(&text);
     compiled.map(Some).map_err(|error| match error.kind() {

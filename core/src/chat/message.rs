@@ -82,7 +82,7 @@ pub(super) fn finish_reason(finish: &Finish, has_calls: bool, legacy: bool) -> F
 
 /// CR8: null unless asked for.
 pub(super) fn choice_logprobs(wanted: bool, content: Vec<TokenLogprob>) -> Option<ChoiceLogprobs> {
-    wanted.then(|| ChoiceLogprobs { content: Some(content), refusal: None })
+    wanted.then_some(ChoiceLogprobs { content: Some(content), refusal: None })
 }
 
 /// CR9, CR10.

@@ -3,8 +3,11 @@
 //! `request -> prompt and grammar -> generate -> deltas -> message or chunks`.
 
 mod assemble;
+mod bare_calls;
 mod constraint;
 mod custom_input;
+mod generic_tools;
+mod mark;
 mod message;
 mod output;
 mod prompt;
@@ -15,14 +18,16 @@ mod tools;
 use std::sync::Arc;
 
 use crate::api::chat::CreateChatCompletionRequest;
+use crate::api::chat_options::Stop;
 use crate::api::error::{Error, Result};
-use crate::backend::{Rendered, Span, Token};
+use crate::api::message::ChatCompletionMessage;
+use crate::backend::{CallMode, Rendered, Span, Token};
 use crate::generate::{EventReceiver, GenerationRequest, Generator, Penalties, Sampling};
 use crate::model::LoadedModel;
 
 pub(crate) use assemble::{PendingChatCompletion, ReplyHead};
 use prompt::Conversation;
-use reader::AnswerFormat;
+use reader::{AnswerFormat, BareFormat};
 pub use stream::{ChatCompletionAsyncStream, ChatCompletionStream};
 use tools::Tools;
 
@@ -44,11 +49,10 @@ pub(crate) fn submit(
     generator: &Generator,
     request: &CreateChatCompletionRequest,
 ) -> Result<Submission> {
-    let tools = Tools::of(request)?;
+    let tools = Tools::of(model, request)?;
     let conversation = Conversation::new(model, request, &tools)?;
     let rendered = conversation.render(&tools, tools.call_mode)?;
-    let grammar =
-        constraint::grammar(model, request, &tools, &rendered, |call_mode| conversation.render(&tools, call_mode))?;
+    let grammar = constraint::grammar(model, request, &tools, &conversation, &rendered)?;
 
     let context_length = generator.context_length();
     let prompt = conversation.tokens(&rendered.prompt, context_length)?;
@@ -73,12 +77,29 @@ pub(crate) fn submit(
     })?;
     let format = Arc::new(AnswerFormat {
         parser: rendered.output.map(|output| output.parser),
+        bare: bare_format(model, &tools, conversation.describes_tools())?,
         custom_tools: tools.custom,
         legacy: tools.legacy,
-        known_ids: request.messages.iter().flat_map(|message| message.call_ids()).map(str::to_owned).collect(),
+        known_ids: request.messages.iter().flat_map(ChatCompletionMessage::call_ids).map(str::to_owned).collect(),
         model: model.backend.clone(),
     });
     Ok(Submission { events, format, choices })
+}
+
+/// Where calls may come as plain JSON: beside the template's own markup only if the
+/// model may choose, since it writes nothing else when it must.
+fn bare_format(model: &LoadedModel, tools: &Tools, has_markup: bool) -> Result<Option<BareFormat>> {
+    let json = match tools.call_mode {
+        CallMode::None => return Ok(None),
+        CallMode::Auto => true,
+        CallMode::Required => !has_markup,
+    };
+    Ok(Some(BareFormat {
+        tools: if json { tools.names() } else { Vec::new() },
+        parameters: tools.parameters.clone(),
+        raw: tools.raw.iter().map(|tool| tool.name.clone()).collect(),
+        env: model.token_env()?,
+    }))
 }
 
 fn sampling(request: &CreateChatCompletionRequest) -> Result<Sampling> {
@@ -98,7 +119,7 @@ fn sampling(request: &CreateChatCompletionRequest) -> Result<Sampling> {
 
 /// The caller's stop texts, and those that end a turn in the template's markup.
 fn stops(request: &CreateChatCompletionRequest, rendered: &Rendered) -> Vec<String> {
-    let callers = request.stop.as_ref().map(|stop| stop.as_slice()).unwrap_or_default();
+    let callers = request.stop.as_ref().map(Stop::as_slice).unwrap_or_default();
     callers.iter().chain(&rendered.additional_stops).filter(|stop| !stop.is_empty()).cloned().collect()
 }
 

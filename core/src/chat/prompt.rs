@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json};
 
 use super::tools::Tools;
+use super::{generic_tools, mark, output};
 use crate::api::chat::CreateChatCompletionRequest;
 use crate::api::chat_options::ReasoningEffort;
 use crate::api::content::{ContentPart, MessageContent};
@@ -14,7 +15,7 @@ use crate::api::tool_calls::ChatCompletionMessageToolCall;
 use crate::backend::{
     CallMode, Rendered, TemplateMessage, TemplateRequest, TemplateTool, TemplateToolCall, Templates, Token,
 };
-use crate::model::{ControlSpellings, LoadedModel};
+use crate::model::LoadedModel;
 
 /// A conversation as the model's template takes it.
 #[derive(Debug)]
@@ -23,6 +24,9 @@ pub(super) struct Conversation<'a> {
     templates: &'a Templates,
     messages: Vec<TemplateMessage>,
     tools: Vec<TemplateTool>,
+    /// Whether the template can say which tools there are, and has a markup for
+    /// calls.
+    describes_tools: bool,
     enable_thinking: bool,
     kwargs: Map<String, Value>,
 }
@@ -42,25 +46,34 @@ impl<'a> Conversation<'a> {
             )
             .with_param("model")
         })?;
-        let controls = &model.control_spellings;
-        let mark = |tool: &TemplateTool| TemplateTool {
-            name: tool.name.clone(),
-            description: controls.mark(&tool.description),
-            parameters: mark_json(controls, &tool.parameters),
-        };
+        let spellings = &model.control_spellings;
+        let messages = request.messages.iter().map(template_message);
+        let mut messages: Vec<_> = messages.map(|message| mark::message(spellings, &message)).collect();
+        let mut described: Vec<_> = tools.declared.iter().map(|tool| mark::tool(spellings, tool)).collect();
+        let describes_tools = described.is_empty() || templates.abilities(true)?.supports_tools;
+        if !describes_tools {
+            messages = generic_tools::spelled_out(messages, &std::mem::take(&mut described));
+        }
         Ok(Conversation {
             model,
             templates,
-            messages: request.messages.iter().map(|message| template_message(controls, message)).collect(),
-            tools: tools.declared.iter().map(mark).collect(),
+            messages,
+            tools: described,
+            describes_tools,
             enable_thinking: request.reasoning_effort != Some(ReasoningEffort::None),
-            kwargs: template_variables(controls, request),
+            kwargs: mark::kwargs(spellings, &template_variables(request)),
         })
+    }
+
+    /// Whether the template has a markup for calls, as far as this request needs one.
+    pub(super) fn describes_tools(&self) -> bool {
+        self.describes_tools
     }
 
     /// Renders the prompt for tools that may, must or must not be called.
     pub(super) fn render(&self, tools: &Tools, call_mode: CallMode) -> Result<Rendered> {
-        self.templates.apply(&TemplateRequest {
+        let call_mode = if self.describes_tools { call_mode } else { CallMode::None };
+        let mut rendered = self.templates.apply(&TemplateRequest {
             messages: &self.messages,
             tools: &self.tools,
             callable: if call_mode == CallMode::None { &[] } else { &tools.callable },
@@ -68,7 +81,9 @@ impl<'a> Conversation<'a> {
             parallel_tool_calls: tools.parallel,
             enable_thinking: self.enable_thinking,
             kwargs: self.kwargs.clone(),
-        })
+        })?;
+        output::narrow(&mut rendered)?;
+        Ok(rendered)
     }
 
     /// A rendered prompt as tokens.
@@ -90,21 +105,9 @@ impl<'a> Conversation<'a> {
     }
 }
 
-/// Marks the spellings of control tokens in all texts of a JSON value.
-fn mark_json(controls: &ControlSpellings, value: &Value) -> Value {
-    match value {
-        Value::String(text) => controls.mark(text).into(),
-        Value::Array(values) => values.iter().map(|value| mark_json(controls, value)).collect(),
-        Value::Object(object) => {
-            object.iter().map(|(key, value)| (controls.mark(key), mark_json(controls, value))).collect()
-        }
-        other => other.clone(),
-    }
-}
-
 /// The caller's variables, and what a template that knows an effort of reasoning is
 /// told: such templates have `low`, `medium` and `high` (CQ13).
-fn template_variables(controls: &ControlSpellings, request: &CreateChatCompletionRequest) -> Map<String, Value> {
+fn template_variables(request: &CreateChatCompletionRequest) -> Map<String, Value> {
     let mut variables = Map::new();
     let effort = request.reasoning_effort.and_then(|effort| match effort {
         ReasoningEffort::None => None,
@@ -115,30 +118,30 @@ fn template_variables(controls: &ControlSpellings, request: &CreateChatCompletio
     if let Some(effort) = effort {
         variables.insert("reasoning_effort".to_owned(), effort.into());
     }
-    for (name, value) in request.ext.chat_template_kwargs.iter().flatten() {
-        variables.insert(name.clone(), mark_json(controls, value));
-    }
+    variables.extend(request.ext.chat_template_kwargs.clone().unwrap_or_default());
     variables
 }
 
-fn template_message(controls: &ControlSpellings, message: &ChatCompletionMessage) -> TemplateMessage {
-    // A function's message answers the call before it; templates know it as a tool's.
-    let role = if message.role == Role::Function { Role::Tool } else { message.role };
-    let mut rendered = TemplateMessage::new(role, controls.mark(&message_text(message)));
-    rendered.reasoning_content = message.reasoning_content.as_deref().map(|text| controls.mark(text));
-    rendered.tool_call_id = match message.role {
-        Role::Function => message.name.as_deref().map(legacy_call_id),
-        _ => message.tool_call_id.as_deref().map(|id| controls.mark(id)),
-    };
-    rendered.name = message.name.as_deref().map(|name| controls.mark(name));
-    let calls = message.tool_calls.iter().flatten().map(|call| template_call(controls, call));
+/// A message of a request, as templates take it.
+fn template_message(message: &ChatCompletionMessage) -> TemplateMessage {
+    let calls = message.tool_calls.iter().flatten().map(template_call);
     let legacy = message.function_call.iter().map(|call| TemplateToolCall {
         id: legacy_call_id(&call.name),
         name: call.name.clone(),
-        arguments: controls.mark(&call.arguments),
+        arguments: call.arguments.clone(),
     });
-    rendered.tool_calls = calls.chain(legacy).collect();
-    rendered
+    TemplateMessage {
+        // A function's message answers the call before it; templates know it as a tool's.
+        role: if message.role == Role::Function { Role::Tool } else { message.role },
+        content: message_text(message).into_owned(),
+        reasoning_content: message.reasoning_content.clone(),
+        tool_calls: calls.chain(legacy).collect(),
+        tool_call_id: match message.role {
+            Role::Function => message.name.as_deref().map(legacy_call_id),
+            _ => message.tool_call_id.clone(),
+        },
+        name: message.name.clone(),
+    }
 }
 
 /// The deprecated `function_call` has no id, but templates want one.
@@ -146,14 +149,12 @@ fn legacy_call_id(name: &str) -> String {
     format!("call_{name}")
 }
 
-fn template_call(controls: &ControlSpellings, call: &ChatCompletionMessageToolCall) -> TemplateToolCall {
+fn template_call(call: &ChatCompletionMessageToolCall) -> TemplateToolCall {
     let arguments = match call {
-        ChatCompletionMessageToolCall::Function { function, .. } => controls.mark(&function.arguments),
-        ChatCompletionMessageToolCall::Custom { custom, .. } => {
-            json!({ "input": controls.mark(&custom.input) }).to_string()
-        }
+        ChatCompletionMessageToolCall::Function { function, .. } => function.arguments.clone(),
+        ChatCompletionMessageToolCall::Custom { custom, .. } => json!({ "input": custom.input }).to_string(),
     };
-    TemplateToolCall { id: controls.mark(call.id()), name: call.name().to_owned(), arguments }
+    TemplateToolCall { id: call.id().to_owned(), name: call.name().to_owned(), arguments }
 }
 
 /// The text of a message. Parts are lines of their own, as llama.cpp joins them

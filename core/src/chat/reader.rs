@@ -5,11 +5,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::bare_calls::{self, Bare};
 use super::custom_input::custom_input;
 use crate::api::error::Result;
 use crate::backend::{self, OutputParser, ParsedMessage, ParsedToolCall, Span};
+use crate::constrain::{TokenEnv, lark};
 use crate::generate::{StopReason, TokenLogprob};
 
 /// How a request's answers are to be read.
@@ -21,9 +24,23 @@ pub(crate) struct AnswerFormat {
     pub(super) custom_tools: HashSet<String>,
     /// Whether a call is shown as the deprecated `function_call`.
     pub(super) legacy: bool,
+    /// Where calls may come as plain JSON.
+    pub(super) bare: Option<BareFormat>,
     /// The ids of the calls in the history; new ones must differ (TL5).
     pub(super) known_ids: HashSet<String>,
     pub(super) model: Arc<backend::Model>,
+}
+
+/// The tools that may be called without the template's markup.
+#[derive(Debug)]
+pub(crate) struct BareFormat {
+    /// The names of those called by a JSON object.
+    pub(super) tools: Vec<String>,
+    /// What their arguments must be, in the same order.
+    pub(super) parameters: Vec<Value>,
+    /// The names of those called with raw input.
+    pub(super) raw: Vec<String>,
+    pub(super) env: TokenEnv,
 }
 
 /// What has come to a message.
@@ -83,21 +100,25 @@ impl Reader {
 
     /// Takes more text.
     pub(super) fn push(&mut self, text: String, logprobs: Vec<TokenLogprob>) -> Vec<Delta> {
-        let Some(parser) = &self.format.parser else { return vec![Delta::Content(text, logprobs)] };
+        if self.format.is_plain() {
+            return vec![Delta::Content(text, logprobs)];
+        }
         self.tokens.push(self.text.len(), logprobs);
         self.text.push_str(&text);
         if !self.incremental {
             return Vec::new();
         }
         // What is not in the expected form yet may come to be.
-        parser.parse(&self.text, true).map_or_else(|_| Vec::new(), |message| self.advance(message, false))
+        self.format.parse(&self.text, true).map_or_else(Vec::new, |message| self.advance(message, false))
     }
 
     /// The rest, once the answer has ended.
     pub(super) fn finish(&mut self, reason: StopReason) -> Vec<Delta> {
-        let Some(parser) = &self.format.parser else { return Vec::new() };
-        let whole = if reason == StopReason::Length { None } else { parser.parse(&self.text, false).ok() };
-        let message = whole.or_else(|| parser.parse(&self.text, true).ok()).unwrap_or_else(|| ParsedMessage {
+        if self.format.is_plain() {
+            return Vec::new();
+        }
+        let whole = if reason == StopReason::Length { None } else { self.format.parse(&self.text, false) };
+        let message = whole.or_else(|| self.format.parse(&self.text, true)).unwrap_or_else(|| ParsedMessage {
             // In no form at all: a model that writes so meant it as text.
             content: self.text.clone(),
             ..ParsedMessage::default()
@@ -118,7 +139,10 @@ impl Reader {
 
     /// What `message` says beyond what was given out. Whitespace at the end of a
     /// text may turn out to be part of the markup that follows, so it waits.
-    fn advance(&mut self, message: ParsedMessage, last: bool) -> Vec<Delta> {
+    fn advance(&mut self, mut message: ParsedMessage, last: bool) -> Vec<Delta> {
+        if let Some(bare) = &self.format.bare {
+            bare.find_calls(&mut message, last);
+        }
         let mut deltas = Vec::new();
         if let Some(text) = news(&mut self.reasoning, &message.reasoning_content, last) {
             deltas.push(Delta::Reasoning(text));
@@ -158,6 +182,58 @@ impl Reader {
     fn new_id(&self, given: &str) -> String {
         let known = self.format.known_ids.contains(given) || self.calls.iter().any(|call| call.id == given);
         if given.is_empty() || known { format!("call_{}", Uuid::new_v4().simple()) } else { given.to_owned() }
+    }
+}
+
+impl AnswerFormat {
+    /// Whether an answer is nothing but text.
+    fn is_plain(&self) -> bool {
+        self.parser.is_none() && self.bare.is_none()
+    }
+
+    /// The message that a text is, or the beginning of one; `None` if it is in no
+    /// form.
+    fn parse(&self, text: &str, partial: bool) -> Option<ParsedMessage> {
+        match &self.parser {
+            Some(parser) => parser.parse(text, partial).ok(),
+            None => Some(ParsedMessage { content: text.to_owned(), ..ParsedMessage::default() }),
+        }
+    }
+}
+
+impl BareFormat {
+    /// Turns text that is calls into calls, and holds back text that may be.
+    fn find_calls(&self, message: &mut ParsedMessage, last: bool) {
+        if !message.tool_calls.is_empty() {
+            return;
+        }
+        let text = message.content.trim_start();
+        let found = match bare_calls::read_raw(text, &self.raw) {
+            Bare::Text => bare_calls::read(text, &self.tools),
+            found => found,
+        };
+        let calls = match found {
+            Bare::Calls(calls) => calls,
+            Bare::Undecided if !last => Vec::new(),
+            Bare::Text if !last && bare_calls::may_be_fenced(&message.content, &self.tools) => Vec::new(),
+            Bare::Undecided | Bare::Text => {
+                let fits = |name: &str, arguments: &Map<String, Value>| self.fits(name, arguments);
+                match last.then(|| bare_calls::fenced(&message.content, &self.tools, fits)).flatten() {
+                    Some(calls) => calls,
+                    None => return,
+                }
+            }
+        };
+        message.content.clear();
+        message.tool_calls = calls;
+    }
+
+    /// Whether a tool takes these arguments.
+    fn fits(&self, name: &str, arguments: &Map<String, Value>) -> bool {
+        let mut tools = self.tools.iter().zip(&self.parameters);
+        tools
+            .find(|(tool, _)| *tool == name)
+            .is_some_and(|(_, schema)| self.env.accepts(&lark::json_rule(schema), &bare_calls::spaced(arguments)))
     }
 }
 

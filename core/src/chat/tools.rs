@@ -4,22 +4,29 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
+use super::bare_calls::raw_opening;
+use super::output::RawTool;
+
 use crate::api::chat::CreateChatCompletionRequest;
-use crate::api::error::{Error, Result};
-use crate::api::tool_choice::{AllowedToolsMode, FunctionCallOption, ToolChoice};
+use crate::api::error::{ErrorKind, Result};
+use crate::api::tool_choice::{AllowedToolsMode, FunctionCallOption, ToolChoice, ToolName};
 use crate::api::tools::{ChatCompletionTool, CustomTool, CustomToolFormat, GrammarSyntax};
 use crate::backend::{CallMode, TemplateTool};
-use crate::constrain::schema;
+use crate::constrain::{lark, schema};
+use crate::model::LoadedModel;
 
 /// The tools of one request.
 #[derive(Debug)]
 pub(super) struct Tools {
     /// All of them, for the prompt.
     pub(super) declared: Vec<TemplateTool>,
-    /// Those that may be called.
+    /// Those that may be called with a JSON object.
     pub(super) callable: Vec<TemplateTool>,
     /// What the arguments of those must be, ready to be enforced.
     pub(super) parameters: Vec<Value>,
+    /// Custom tools that may be called with text of a Lark grammar. JSON strings
+    /// cannot be held to one, so their calls have a form of their own.
+    pub(super) raw: Vec<RawTool>,
     pub(super) call_mode: CallMode,
     pub(super) parallel: bool,
     /// The names of those that take a text instead of a JSON object.
@@ -34,7 +41,9 @@ struct Declared<'a> {
     description: Option<&'a str>,
     parameters: Value,
     strict: bool,
-    /// Where the parameters stand in the request.
+    /// The Lark grammar of a custom tool's input.
+    lark: Option<&'a str>,
+    /// Where the parameters, or the grammar, stand in the request.
     param: String,
 }
 
@@ -43,18 +52,21 @@ impl Tools {
     ///
     /// A 400 for a strict tool whose schema cannot be enforced, and for a custom
     /// tool's grammar that cannot.
-    pub(super) fn of(request: &CreateChatCompletionRequest) -> Result<Self> {
-        let declared = declared(request)?;
+    pub(super) fn of(model: &LoadedModel, request: &CreateChatCompletionRequest) -> Result<Self> {
+        let declared = declared(request);
         let (call_mode, allowed) = choice(request);
         let is_callable = |tool: &&Declared<'_>| {
             call_mode != CallMode::None && allowed.as_ref().is_none_or(|allowed| allowed.contains(&tool.name))
         };
-        let callable: Vec<&Declared<'_>> = declared.iter().filter(is_callable).collect();
+        let (raw, callable): (Vec<_>, Vec<_>) =
+            declared.iter().filter(is_callable).partition(|tool| tool.lark.is_some());
+        let raw = raw.into_iter().filter_map(|tool| Some((tool, tool.lark?)));
         let names_one = matches!(request.tool_choice, Some(ToolChoice::Named(_)));
         Ok(Tools {
-            parameters: callable.iter().map(|tool| tool.enforced()).collect::<Result<_>>()?,
+            parameters: callable.iter().map(|tool| tool.enforced(model)).collect::<Result<_>>()?,
             callable: callable.into_iter().map(Declared::for_template).collect(),
             declared: declared.iter().map(Declared::for_template).collect(),
+            raw: raw.map(|(tool, lark)| tool.raw(model, lark)).collect::<Result<_>>()?,
             call_mode,
             parallel: request.parallel_tool_calls.unwrap_or(true) && request.functions.is_none() && !names_one,
             custom: custom_names(request),
@@ -63,66 +75,77 @@ impl Tools {
     }
 }
 
+impl Tools {
+    /// The names of the tools that may be called.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.callable.iter().map(|tool| tool.name.clone()).collect()
+    }
+}
+
 impl Declared<'_> {
     fn for_template(&self) -> TemplateTool {
-        TemplateTool {
-            name: self.name.to_owned(),
-            description: self.description.unwrap_or_default().to_owned(),
-            parameters: self.parameters.clone(),
+        let mut description = self.description.unwrap_or_default().to_owned();
+        if let Some(lark) = self.lark {
+            let form = raw_opening(self.name);
+            description.push_str("\nTo call this tool, answer with nothing but `");
+            description.push_str(&form);
+            description.push_str("` and the input, which follows this grammar:\n");
+            description.push_str(lark);
         }
+        TemplateTool { name: self.name.to_owned(), description, parameters: self.parameters.clone() }
+    }
+
+    fn raw(&self, model: &LoadedModel, lark: &str) -> Result<RawTool> {
+        let rule = lark::lark_rule(&model.token_env()?, lark, &self.param)?;
+        Ok(RawTool { name: self.name.to_owned(), rule })
     }
 
     /// What the arguments must be. A schema that cannot be enforced is an error
     /// only if it was to be: otherwise the arguments are some JSON object (TL7).
-    fn enforced(&self) -> Result<Value> {
-        match schema::prepare_parameters(Some(&self.parameters), self.strict, &self.param) {
-            Err(error) if self.strict => Err(error),
-            Err(_) => Ok(json!({ "type": "object" })),
-            prepared => prepared,
+    fn enforced(&self, model: &LoadedModel) -> Result<Value> {
+        match schema::arguments(&model.token_env()?, Some(&self.parameters), self.strict, &self.param) {
+            Err(error) if !self.strict && error.kind() == ErrorKind::InvalidRequest => Ok(json!({ "type": "object" })),
+            checked => checked,
         }
     }
 }
 
-fn declared(request: &CreateChatCompletionRequest) -> Result<Vec<Declared<'_>>> {
+fn declared(request: &CreateChatCompletionRequest) -> Vec<Declared<'_>> {
     let no_parameters = || json!({ "type": "object", "properties": {}, "additionalProperties": false });
-    let functions = request.functions.iter().flatten().enumerate().map(|(index, function)| {
-        Ok(Declared {
-            name: &function.name,
-            description: function.description.as_deref(),
-            parameters: function.parameters.clone().unwrap_or_else(no_parameters),
-            strict: false,
-            param: format!("functions[{index}].parameters"),
-        })
+    let functions = request.functions.iter().flatten().enumerate().map(|(index, function)| Declared {
+        name: &function.name,
+        description: function.description.as_deref(),
+        parameters: function.parameters.clone().unwrap_or_else(no_parameters),
+        strict: false,
+        lark: None,
+        param: format!("functions[{index}].parameters"),
     });
     let tools = request.tools.iter().flatten().enumerate().map(|(index, tool)| match tool {
-        ChatCompletionTool::Function { function } => Ok(Declared {
+        ChatCompletionTool::Function { function } => Declared {
             name: &function.name,
             description: function.description.as_deref(),
             parameters: function.parameters.clone().unwrap_or_else(no_parameters),
             strict: function.strict.unwrap_or(false),
+            lark: None,
             param: format!("tools[{index}].function.parameters"),
-        }),
+        },
         ChatCompletionTool::Custom { custom } => custom_tool(custom, index),
     });
     functions.chain(tools).collect()
 }
 
-/// A custom tool is shown to the model as a function of one text. The text is a
-/// JSON string there, so that of grammars only regular expressions can be held.
-fn custom_tool(custom: &CustomTool, index: usize) -> Result<Declared<'_>> {
+/// A custom tool is shown to the model as a function of one text (TL6).
+fn custom_tool(custom: &CustomTool, index: usize) -> Declared<'_> {
+    let grammar = match &custom.format {
+        Some(CustomToolFormat::Grammar { grammar }) => Some(grammar),
+        Some(CustomToolFormat::Text) | None => None,
+    };
+    let of = |syntax| grammar.filter(|grammar| grammar.syntax == syntax).map(|grammar| grammar.definition.as_str());
     let mut input = json!({ "type": "string" });
-    if let Some(CustomToolFormat::Grammar { grammar }) = &custom.format {
-        match grammar.syntax {
-            GrammarSyntax::Regex => input["pattern"] = format!("^(?:{})$", grammar.definition).into(),
-            GrammarSyntax::Lark => {
-                return Err(Error::unsupported_value(
-                    format!("tools[{index}].custom.format.grammar.syntax"),
-                    "Lark grammars cannot be enforced inside of a call; use a grammar of syntax regex",
-                ));
-            }
-        }
+    if let Some(regex) = of(GrammarSyntax::Regex) {
+        input["pattern"] = format!("^(?:{regex})$").into();
     }
-    Ok(Declared {
+    Declared {
         name: &custom.name,
         description: custom.description.as_deref(),
         parameters: json!({
@@ -132,8 +155,9 @@ fn custom_tool(custom: &CustomTool, index: usize) -> Result<Declared<'_>> {
             "additionalProperties": false,
         }),
         strict: true,
+        lark: of(GrammarSyntax::Lark),
         param: format!("tools[{index}].custom.format.grammar.definition"),
-    })
+    }
 }
 
 fn custom_names(request: &CreateChatCompletionRequest) -> HashSet<String> {
@@ -155,7 +179,7 @@ fn choice(request: &CreateChatCompletionRequest) -> (CallMode, Option<Vec<&str>>
                 AllowedToolsMode::Auto => CallMode::Auto,
                 AllowedToolsMode::Required => CallMode::Required,
             };
-            (mode, Some(tools.iter().map(|tool| tool.name()).collect()))
+            (mode, Some(tools.iter().map(ToolName::name).collect()))
         }
         (_, Some(FunctionCallOption::Named(name))) => (CallMode::Required, Some(vec![&name.name])),
         _ if request.tools.is_some() || request.functions.is_some() => (CallMode::Auto, None),

@@ -101,6 +101,22 @@ impl TokenEnv {
         Ok(grammar)
     }
 
+    /// Whether a text is what a Lark expression stands for. `false` also where the
+    /// expression cannot be compiled.
+    pub(crate) fn accepts(&self, rule: &str, text: &str) -> bool {
+        let follow = || -> Result<bool> {
+            let mut constraint = self.compile(&format!("start: {rule}\n"))?.start()?;
+            let tokens = self.0.factory.tok_env().tokenize(text);
+            // Asked first, because a token that does not fit is an error.
+            if constraint.guarded(|matcher| matcher.validate_tokens(&tokens))? < tokens.len() {
+                return Ok(false);
+            }
+            constraint.guarded(|matcher| matcher.consume_tokens(&tokens))?;
+            Ok(constraint.is_finished())
+        };
+        follow().unwrap_or(false)
+    }
+
     fn parse(&self, lark: &str) -> Result<TokenParser> {
         quietly(|| {
             let mut parser = self
@@ -159,6 +175,7 @@ impl fmt::Debug for Grammar {
 
 impl Grammar {
     /// The same for the same source, within this process.
+    #[cfg(test)]
     pub(crate) fn hash(&self) -> u64 {
         self.0.hash
     }

@@ -274,7 +274,9 @@ mod tests {
     fn text_that_nobody_fetched_is_joined() {
         let (senders, receiver) = channel(2);
         for text in ["a", "b"] {
-            senders.iter().for_each(|sender| sender.text(text.to_owned(), Vec::new()));
+            for sender in &senders {
+                sender.text(text.to_owned(), Vec::new());
+            }
         }
         assert_eq!(text(&receiver), (0, "ab".to_owned()));
         assert_eq!(text(&receiver), (1, "ab".to_owned()));

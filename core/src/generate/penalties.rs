@@ -109,7 +109,9 @@ mod tests {
 
     fn applied(penalties: Penalties, prompt: &[Token], answer: &[Token]) -> Vec<f32> {
         let mut penalizer = Penalizer::new(penalties, prompt);
-        answer.iter().for_each(|&token| penalizer.count(token));
+        for &token in answer {
+            penalizer.count(token);
+        }
         let mut logits = vec![1.0, 2.0, -4.0, 3.0];
         penalizer.apply(&mut logits);
         logits

@@ -15,7 +15,7 @@ use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::message::Role;
 
 pub(crate) use output::{OutputParser, ParsedMessage, ParsedToolCall};
-pub(crate) use skeleton::{Placeholder, SchemaStep, Skeleton, SkeletonProperty, split_at_placeholder};
+pub(crate) use skeleton::{Placeholder, SchemaStep, Skeleton, split_at_placeholder};
 
 /// What the template's own variables are called: a request must not set them.
 const RESERVED_KWARGS: [&str; 5] = ["messages", "tools", "bos_token", "eos_token", "add_generation_prompt"];
@@ -45,6 +45,7 @@ pub(crate) struct TemplateMessage {
 }
 
 impl TemplateMessage {
+    #[cfg(test)]
     pub(crate) fn new(role: Role, content: impl Into<String>) -> Self {
         TemplateMessage {
             role,
@@ -99,6 +100,7 @@ pub(crate) struct TemplateRequest<'a> {
     pub(crate) kwargs: Map<String, Value>,
 }
 
+#[cfg(test)]
 impl<'a> TemplateRequest<'a> {
     /// A conversation without tools.
     pub(crate) fn new(messages: &'a [TemplateMessage]) -> Self {
@@ -130,10 +132,37 @@ pub(crate) struct Rendered {
 /// The form of an answer that is more than text.
 #[derive(Debug)]
 pub(crate) struct OutputFormat {
+    /// llama.cpp's name for how calls are read from what was parsed.
+    format: i32,
     pub(crate) parser: OutputParser,
     /// llama.cpp's parser as it serialises it, with placeholders in its rule names.
     pub(crate) arena: Value,
     pub(crate) skeleton: Skeleton,
+    pub(crate) parallel_tool_calls: bool,
+}
+
+impl OutputFormat {
+    fn new(format: i32, generation_prompt: &str, arena: Value, skeleton: Skeleton) -> Result<Self> {
+        let parser = OutputParser::new(format, generation_prompt, &skeleton.fill(&arena))?;
+        Ok(OutputFormat { format, parser, arena, skeleton, parallel_tool_calls: true })
+    }
+
+    /// Whether text ends at this delimiter alone somewhere.
+    pub(crate) fn has_delimiter(&self, delimiter: &str) -> bool {
+        let nodes = self.arena["parsers"].as_array().into_iter().flatten();
+        nodes.into_iter().any(|node| node["delimiters"] == json!([delimiter]))
+    }
+
+    /// Lets text that ends at this delimiter alone end at others instead.
+    pub(crate) fn replace_delimiter(&mut self, old: &str, new: &[String], generation_prompt: &str) -> Result<()> {
+        for node in self.arena["parsers"].as_array_mut().into_iter().flatten() {
+            if node["delimiters"] == json!([old]) {
+                node["delimiters"] = json!(new);
+            }
+        }
+        self.parser = OutputParser::new(self.format, generation_prompt, &self.skeleton.fill(&self.arena))?;
+        Ok(())
+    }
 }
 
 /// What a template can say.
@@ -176,6 +205,8 @@ impl Templates {
     pub(crate) fn from_source(source: &str, bos: &str, eos: &str) -> Result<Self> {
         let [source, bos, eos] = [source, bos, eos].map(template_text);
         let (source, bos, eos) = (source?, bos?, eos?);
+        // SAFETY: takes nothing.
+        unsafe { native::zerohop_native_silence_common() };
         // SAFETY: without a model the source must be given; it and the token
         // texts are NUL-terminated strings.
         let (templates, error) = unsafe {
@@ -221,9 +252,8 @@ impl Templates {
         let reply = self.render(&request_json(request, &skeleton))?;
         let output = match reply.parser {
             Some(arena) => Some(OutputFormat {
-                parser: OutputParser::new(reply.format, &reply.generation_prompt, &skeleton.fill(&arena))?,
-                arena,
-                skeleton,
+                parallel_tool_calls: request.parallel_tool_calls,
+                ..OutputFormat::new(reply.format, &reply.generation_prompt, arena, skeleton)?
             }),
             None => None,
         };
@@ -288,7 +318,9 @@ fn tool_json(tool: &TemplateTool) -> Value {
 }
 
 fn message_json(message: &TemplateMessage) -> Value {
-    let mut json = json!({ "role": message.role, "content": message.content });
+    // Templates know the result of a function as that of a tool.
+    let role = if message.role == Role::Function { Role::Tool } else { message.role };
+    let mut json = json!({ "role": role, "content": message.content });
     if let Some(thoughts) = &message.reasoning_content {
         json["reasoning_content"] = thoughts.as_str().into();
     }

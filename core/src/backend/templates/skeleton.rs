@@ -43,7 +43,7 @@ impl Skeleton {
     pub(crate) fn new(tools: &[TemplateTool]) -> Self {
         let mut skeleton = Skeleton::default();
         for (index, tool) in tools.iter().enumerate() {
-            let parameters = skeleton.object(&tool.parameters, Some(&tool.parameters), index, &[]);
+            let parameters = skeleton.object(&tool.parameters, &tool.parameters, index, &[]);
             skeleton.tool_names.push(tool.name.clone());
             skeleton.tools.push(json!({
                 "type": "function",
@@ -55,6 +55,10 @@ impl Skeleton {
 
     pub(super) fn tools(&self) -> &[Value] {
         &self.tools
+    }
+
+    pub(crate) fn tool_count(&self) -> usize {
+        self.tool_names.len()
     }
 
     /// The real name of the tool with this index.
@@ -108,10 +112,10 @@ impl Skeleton {
     }
 
     /// The skeleton of a schema for an object, whose properties are noted down.
-    fn object(&mut self, root: &Value, schema: Option<&Value>, tool: usize, path: &[SchemaStep]) -> Value {
+    fn object(&mut self, root: &Value, schema: &Value, tool: usize, path: &[SchemaStep]) -> Value {
         let mut properties = Map::new();
         let mut required = Vec::new();
-        let schema = schema.map(|schema| resolve(root, schema)).unwrap_or(&Value::Null);
+        let schema = resolve(root, schema);
         let demanded: Vec<&str> =
             schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         for (name, property) in schema["properties"].as_object().into_iter().flatten() {
@@ -135,7 +139,7 @@ impl Skeleton {
         let one = (types.len() == 1).then(|| types.first().copied()).flatten();
         match one {
             Some("object") if path.len() < MAX_DEPTH && schema["properties"].is_object() => {
-                self.object(root, Some(schema), tool, path)
+                self.object(root, schema, tool, path)
             }
             Some("array") if path.len() < MAX_DEPTH && schema["items"].is_object() => {
                 let mut path = path.to_vec();

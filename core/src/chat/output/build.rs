@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::derive::Rules;
 use super::form::{CharacterClass, Form, Mark};
-use super::schema::{ArgumentSchemas, text_of};
+use super::gemma;
+use super::schema::{ArgumentSchemas, QuotedStrings, quoted_strings, text_of};
 use crate::api::error::{Error, Result};
 use crate::backend::{OutputFormat, Placeholder, split_at_placeholder};
 
@@ -68,7 +69,7 @@ impl Builder<'_> {
             }
             "string" => Form::Quoted(node["delimiter"].as_str().and_then(|text| text.chars().next()).unwrap_or('"')),
             "until" => self.until(&node, place),
-            "schema" => Form::Lark(self.schemas.json(self.schema(&node["name"])?)),
+            "schema" => Form::Lark(self.schemas.json(&self.schema(&node["name"])?)),
             "rule" => self.rule(&node, place)?,
             "ref" => self.reference(node["name"].as_str().unwrap_or_default(), place)?,
             "atomic" | "ac" => self.node(child(), place)?,
@@ -95,7 +96,7 @@ impl Builder<'_> {
             node["delimiters"].as_array().into_iter().flatten().map(|text| self.text(text)).collect();
         match (place.argument, delimiters.as_slice()) {
             (Some(property), [delimiter]) if place.is_argument_text => {
-                text_of(self.schemas.property(property), delimiter).unwrap_or(Form::Until(delimiters))
+                text_of(&self.schemas.property(property), delimiter).unwrap_or(Form::Until(delimiters))
             }
             _ => Form::Until(delimiters),
         }
@@ -151,13 +152,21 @@ impl Builder<'_> {
             return Ok(Form::Rule(name.to_owned()));
         }
         if let Some(kind) = name.strip_prefix("json-").and_then(json_schema) {
-            return Ok(Form::Lark(self.schemas.json(kind)));
+            return Ok(Form::Lark(self.schemas.json(&kind)));
+        }
+        if name == gemma::OBJECT_RULE
+            && let Some(Placeholder::Tool(tool)) =
+                place.rules.last().and_then(|rule| Some(split_at_placeholder(rule)?.1))
+        {
+            // Kept as a rule, for values that the schema leaves open.
+            let _ = self.rule(node, &Place { depth: place.depth, ..Place::default() })?;
+            return Ok(gemma::object(self.schemas, self.schemas.parameters.get(tool).unwrap_or(&Value::Bool(true))));
         }
         let mut inner = place.clone();
         inner.rules.push(name.to_owned());
         let mut form = self.node(node_id(&node["child"]), &inner)?;
         if is_permutation(name)
-            && let Some(arguments) = self.permutation(&form)
+            && let Some(arguments) = permutation(&form)
         {
             form = arguments;
         }
@@ -166,16 +175,6 @@ impl Builder<'_> {
             return Ok(Form::Rule(name.to_owned()));
         }
         Ok(form)
-    }
-
-    /// The arguments of a rule that allows them in any order, in one order.
-    fn permutation(&self, form: &Form) -> Option<Form> {
-        let mut found = Vec::new();
-        collect_arguments(form, &mut found);
-        found.sort_by_key(|(property, _)| *property);
-        found.dedup_by_key(|(property, _)| *property);
-        let all = found.into_iter().map(|(_, argument)| argument).collect::<Vec<_>>();
-        (!all.is_empty()).then_some(Form::Sequence(all))
     }
 
     fn reference(&mut self, name: &str, place: &Place) -> Result<Form> {
@@ -187,15 +186,18 @@ impl Builder<'_> {
         match node["tag"].as_str().unwrap_or_default() {
             "content" => Ok(Form::Marked(Mark::Content, Box::new(self.node(id, place)?))),
             "reasoning" => Ok(Form::Marked(Mark::Reasoning, Box::new(self.node(id, place)?))),
-            "tool" => Ok(Form::Marked(Mark::Tool, Box::new(self.node(id, place)?))),
-            // Some families' calls are marked by nothing else.
-            "tool-name" => Ok(Form::Marked(Mark::Tool, Box::new(self.node(id, place)?))),
+            // Some families' calls are marked by nothing but their names.
+            "tool" | "tool-name" => Ok(Form::Marked(Mark::Tool, Box::new(self.node(id, place)?))),
             "tool-arg" => self.argument(id, place),
             "tool-arg-string-value" => self.node(id, &Place { is_argument_text: true, ..place.clone() }),
             "tool-arg-value" => match place.argument {
                 // Otherwise the parser takes it in a wider syntax, which the schema says nothing about.
-                Some(property) if !self.holds_schema(id, MAX_DEPTH) => {
-                    Ok(Form::Lark(self.schemas.json(self.schemas.property(property))))
+                Some(property) if self.find(id, &mut BTreeSet::new(), &is_schema).is_none() => {
+                    match quoted_strings(&self.schemas.property(property)) {
+                        QuotedStrings::Any => self.node(id, place),
+                        QuotedStrings::These(all) => Ok(all),
+                        QuotedStrings::None => Ok(Form::Lark(self.schemas.json(&self.schemas.property(property)))),
+                    }
                 }
                 _ => self.node(id, place),
             },
@@ -204,7 +206,13 @@ impl Builder<'_> {
     }
 
     fn argument(&mut self, id: usize, place: &Place) -> Result<Form> {
-        let property = self.named_property(id, MAX_DEPTH);
+        let property = self.find(id, &mut BTreeSet::new(), &|node| {
+            let (_, placeholder, _) = split_at_placeholder(node["literal"].as_str()?)?;
+            match placeholder {
+                Placeholder::Property(property) => Some(property),
+                Placeholder::Tool(_) => None,
+            }
+        });
         let form = self.node(id, &Place { argument: property.or(place.argument), ..place.clone() })?;
         Ok(match property {
             Some(property) => Form::Marked(Mark::Argument(property), Box::new(form)),
@@ -212,24 +220,16 @@ impl Builder<'_> {
         })
     }
 
-    /// The property that a `tool-arg` node names.
-    fn named_property(&self, id: usize, depth: usize) -> Option<usize> {
-        let node = self.json(id);
-        if let Some(literal) = node["literal"].as_str()
-            && let Some((_, Placeholder::Property(property), _)) = split_at_placeholder(literal)
-        {
-            return Some(property);
+    /// What the first node under `id` that has it says.
+    fn find<T>(&self, id: usize, seen: &mut BTreeSet<usize>, what: &dyn Fn(&Value) -> Option<T>) -> Option<T> {
+        if !seen.insert(id) {
+            return None;
         }
-        let depth = depth.checked_sub(1)?;
-        let children = node["children"].as_array().into_iter().flatten().chain(node.get("child"));
-        children.map(node_id).find_map(|child| self.named_property(child, depth))
-    }
-
-    fn holds_schema(&self, id: usize, depth: usize) -> bool {
         let node = self.json(id);
-        let Some(depth) = depth.checked_sub(1) else { return false };
-        let mut children = node["children"].as_array().into_iter().flatten().chain(node.get("child")).map(node_id);
-        node["type"] == "schema" || children.any(|child| self.holds_schema(child, depth))
+        what(node).or_else(|| {
+            let mut children = node["children"].as_array().into_iter().flatten().chain(node.get("child")).map(node_id);
+            children.find_map(|child| self.find(child, seen, what))
+        })
     }
 
     /// A node that llama.cpp's own grammar has a simpler form for.
@@ -240,6 +240,10 @@ impl Builder<'_> {
             _ => self.node(node_id(&node["child"]), place),
         }
     }
+}
+
+fn is_schema(node: &Value) -> Option<()> {
+    (node["type"] == "schema").then_some(())
 }
 
 /// Alternatives that are all arguments.
@@ -254,11 +258,23 @@ fn arguments_of(form: &Form) -> Option<Vec<Form>> {
     }
 }
 
+/// The arguments of a rule that allows them in any order, in one order.
+fn permutation(form: &Form) -> Option<Form> {
+    let mut found = Vec::new();
+    collect_arguments(form, &mut found);
+    found.sort_by_key(|(property, _)| *property);
+    found.dedup_by_key(|(property, _)| *property);
+    let all = found.into_iter().map(|(_, argument)| argument).collect::<Vec<_>>();
+    (!all.is_empty()).then_some(Form::Sequence(all))
+}
+
 fn collect_arguments(form: &Form, found: &mut Vec<(usize, Form)>) {
     match form {
         Form::Marked(Mark::Argument(property), _) => found.push((*property, form.clone())),
         Form::Sequence(children) | Form::Choice(children) => {
-            children.iter().for_each(|child| collect_arguments(child, found));
+            for child in children {
+                collect_arguments(child, found);
+            }
         }
         Form::Repeat { child, .. } | Form::Marked(_, child) => collect_arguments(child, found),
         _ => {}

@@ -2,27 +2,35 @@
 
 use std::collections::BTreeMap;
 
-use super::form::Form;
+use super::form::{Form, may_begin_with_text};
 
 /// Rules that contain themselves.
 pub(super) type Rules = BTreeMap<String, Form>;
 
-/// A form refers to rules in rules no deeper than this.
-const MAX_DEPTH: usize = 64;
+/// How many rules in rules are followed to find out how a form begins.
+const MAX_DEPTH: usize = 8;
 
 /// The sequences that may follow `text` in `forms`; none when it cannot begin so.
 pub(super) fn derive(rules: &Rules, forms: &[Form], text: &str) -> Vec<Vec<Form>> {
-    Deriver { rules, depth: MAX_DEPTH }.derive(forms, text)
+    let mut all = Vec::new();
+    for forms in (Deriver { rules, entered: Vec::new() }).derive(forms, text) {
+        if !all.contains(&forms) {
+            all.push(forms);
+        }
+    }
+    all
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Deriver<'a> {
     rules: &'a Rules,
-    depth: usize,
+    /// The rules that were entered, each with how much was left to match: none is
+    /// entered again before something has been.
+    entered: Vec<(&'a str, usize)>,
 }
 
 impl Deriver<'_> {
-    fn derive(self, forms: &[Form], text: &str) -> Vec<Vec<Form>> {
+    fn derive(&self, forms: &[Form], text: &str) -> Vec<Vec<Form>> {
         if text.is_empty() {
             return vec![forms.to_vec()];
         }
@@ -67,8 +75,12 @@ impl Deriver<'_> {
                 if passes { self.derive(rest, text) } else { Vec::new() }
             }
             Form::Marked(_, child) => self.derive(&joined([(**child).clone()], rest), text),
-            Form::Rule(name) => match (self.rules.get(name), self.depth.checked_sub(1)) {
-                (Some(rule), Some(depth)) => Deriver { depth, ..self }.derive(&joined([rule.clone()], rest), text),
+            Form::Rule(name) => match self.rules.get_key_value(name) {
+                Some((name, rule)) if !self.entered.contains(&(name, text.len())) => {
+                    let mut inner = self.clone();
+                    inner.entered.push((name, text.len()));
+                    inner.derive(&joined([rule.clone()], rest), text)
+                }
                 _ => Vec::new(),
             },
             // Nothing that is derived by begins inside a value.
@@ -77,7 +89,7 @@ impl Deriver<'_> {
     }
 
     fn repeat(
-        self,
+        &self,
         child: &Form,
         min: u32,
         max: Option<u32>,
@@ -94,17 +106,21 @@ impl Deriver<'_> {
             max: max.map(|max| max - 1),
             stuck: Some(text.len()),
         };
-        let more = self.derive(&joined([child.clone(), again], rest), text);
-        if more.is_empty() && min == 0 { self.derive(rest, text) } else { more }
+        let mut more = self.derive(&joined([child.clone(), again], rest), text);
+        // Text would take anything, also what the round has taken.
+        if min == 0 && (more.is_empty() || !may_begin_with_text(rest)) {
+            more.extend(self.derive(rest, text));
+        }
+        more
     }
 
     /// Whether the form matches a beginning of the text, or more than the text.
-    fn may_begin(self, form: &Form, text: &str) -> bool {
+    fn may_begin(&self, form: &Form, text: &str) -> bool {
         !self.derive(&[form.clone(), Form::Until(Vec::new())], text).is_empty()
     }
 
     /// Whether the form matches a beginning of the text.
-    fn begins(self, form: &Form, text: &str) -> bool {
+    fn begins(&self, form: &Form, text: &str) -> bool {
         let anything = Form::Until(Vec::new());
         self.derive(&[form.clone(), anything.clone()], text).contains(&vec![anything])
     }

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use super::derive::{Rules, beginnings, derive};
 use super::form::{Form, TextRule, all_nullable, may_begin_with_text};
-use super::regex::{ANYTHING, escape, regex_of};
+use super::regex::{ANYTHING, between_slashes, escape, regex_of};
 use crate::api::error::{Error, Result};
 use crate::backend::Token;
 
@@ -18,7 +18,10 @@ use crate::backend::Token;
 const MAX_RULES: usize = 20_000;
 
 /// How much of a literal keeps free text apart from it.
-const BEGINNING: usize = 32;
+const BEGINNING: usize = 16;
+
+/// An expression; `None` when nothing matches.
+type Expression = Option<String>;
 
 /// Writes a grammar's rules.
 pub(super) struct Writer<'a> {
@@ -28,18 +31,32 @@ pub(super) struct Writer<'a> {
     lark: String,
     /// Names by what they stand for.
     names: BTreeMap<String, String>,
+    /// The names of rules for rounds before free text, by the rounds and the text.
+    loops: BTreeMap<String, String>,
+    /// The names of rules for what follows free text, which may lead back to it.
+    followings: BTreeMap<String, String>,
     count: usize,
 }
 
 impl<'a> Writer<'a> {
     pub(super) fn new(controls: &'a [(String, Token)]) -> Self {
-        Writer { rules: Rules::new(), controls, lark: String::new(), names: BTreeMap::new(), count: 0 }
+        Writer {
+            rules: Rules::new(),
+            controls,
+            lark: String::new(),
+            names: BTreeMap::new(),
+            loops: BTreeMap::new(),
+            followings: BTreeMap::new(),
+            count: 0,
+        }
     }
 
     /// An expression for any of these sequences.
-    pub(super) fn any_of(&mut self, rules: Rules, sequences: Vec<Vec<Form>>) -> Result<String> {
+    pub(super) fn any_of(&mut self, rules: Rules, sequences: Vec<Vec<Form>>) -> Result<Expression> {
         self.rules = rules;
         self.names.retain(|key, _| !key.starts_with("rule "));
+        self.loops.clear();
+        self.followings.clear();
         self.alternatives(sequences, &[])
     }
 
@@ -68,13 +85,13 @@ impl<'a> Writer<'a> {
         Ok(format!("{kind}{}", self.count))
     }
 
-    fn alternatives(&mut self, sequences: Vec<Vec<Form>>, not: &[String]) -> Result<String> {
+    fn alternatives(&mut self, sequences: Vec<Vec<Form>>, not: &[String]) -> Result<Expression> {
         let sequences = deduplicated(sequences);
         let begins: Vec<Vec<String>> = sequences
             .iter()
-            .map(|forms| match may_begin_with_text(forms) {
-                true => Vec::new(),
-                false => beginnings(&self.rules, forms, BEGINNING).unwrap_or_default(),
+            .map(|forms| {
+                let is_text = may_begin_with_text(forms);
+                if is_text { None } else { beginnings(&self.rules, forms, BEGINNING) }.unwrap_or_default()
             })
             .collect();
         let mut written: Vec<String> = Vec::new();
@@ -85,22 +102,16 @@ impl<'a> Writer<'a> {
             } else {
                 self.sequence(forms, &[])?
             };
-            if !written.contains(&expression) {
-                written.push(expression);
-            }
+            written.extend(expression.filter(|expression| !written.contains(expression)));
         }
-        Ok(match written.as_slice() {
-            [] => return Err(Error::internal("the template's output form matches nothing")),
-            [one] => one.clone(),
-            several => format!("({})", several.iter().map(|one| or_nothing(one)).collect::<Vec<_>>().join(" | ")),
-        })
+        Ok(any(&written))
     }
 
     /// An expression for forms one after another. Free text at their beginning
     /// must not begin with any of `not`.
-    fn sequence(&mut self, forms: &[Form], not: &[String]) -> Result<String> {
+    fn sequence(&mut self, forms: &[Form], not: &[String]) -> Result<Expression> {
         let forms = flattened(forms);
-        let Some((head, rest)) = forms.split_first() else { return Ok(String::new()) };
+        let Some((head, rest)) = forms.split_first() else { return Ok(Some(String::new())) };
         if is_space(head) && may_begin_with_text(rest) {
             // The text takes it.
             return self.sequence(rest, not);
@@ -110,12 +121,12 @@ impl<'a> Writer<'a> {
             Form::Text(rule) => self.ruled_text(rule, rest),
             Form::Lark(expression) if expression.starts_with('%') => {
                 let value = self.define("v", "", expression)?;
-                Ok(joined(&value, &self.sequence(rest, not)?))
+                Ok(joined(&value, self.sequence(rest, not)?))
             }
-            Form::Lark(expression) => Ok(joined(expression, &self.sequence(rest, not)?)),
+            Form::Lark(expression) => Ok(joined(expression, self.sequence(rest, not)?)),
             Form::Rule(name) => {
                 let rule = self.rule(name)?;
-                Ok(joined(&rule, &self.sequence(rest, not)?))
+                Ok(joined(&rule, self.sequence(rest, not)?))
             }
             Form::Choice(_) | Form::Repeat { .. } if self.lexeme(head).is_none() || may_begin_with_text(rest) => {
                 self.branches(head, rest, not)
@@ -125,7 +136,7 @@ impl<'a> Writer<'a> {
     }
 
     /// A choice or repetition that is more than a lexeme.
-    fn branches(&mut self, head: &Form, rest: &[Form], not: &[String]) -> Result<String> {
+    fn branches(&mut self, head: &Form, rest: &[Form], not: &[String]) -> Result<Expression> {
         let continued = |first: &[Form]| [first, rest].concat();
         let text_follows = may_begin_with_text(rest);
         match head {
@@ -135,12 +146,16 @@ impl<'a> Writer<'a> {
                     let all = children.iter().map(|child| continued(std::slice::from_ref(child))).collect();
                     return self.alternatives(all, not);
                 }
-                let choice = self.alternatives(children.iter().map(|child| vec![child.clone()]).collect(), not)?;
-                Ok(joined(&choice, &self.sequence(rest, &[])?))
+                match self.alternatives(children.iter().map(|child| vec![child.clone()]).collect(), not)? {
+                    Some(choice) => Ok(joined(&choice, self.sequence(rest, &[])?)),
+                    None => Ok(None),
+                }
             }
             Form::Repeat { max: Some(0), .. } => self.sequence(rest, not),
-            Form::Repeat { child, min, max, .. } if !child.has_open_end() && !(*min == 0 && text_follows) => {
-                let round = self.sequence(std::slice::from_ref(child), not)?;
+            Form::Repeat { child, min, max, .. } if !child.has_open_end() && (*min > 0 || !text_follows) => {
+                let Some(round) = self.sequence(std::slice::from_ref(child), not)? else {
+                    return if *min == 0 { self.sequence(rest, not) } else { Ok(None) };
+                };
                 let rounds = match (min, max) {
                     _ if round.is_empty() => String::new(),
                     (1, Some(1)) => round,
@@ -150,10 +165,10 @@ impl<'a> Writer<'a> {
                     (min, None) => format!("({round}){{{min},}}"),
                     (min, Some(max)) => format!("({round}){{{min},{max}}}"),
                 };
-                Ok(joined(&rounds, &self.sequence(rest, &[])?))
+                Ok(joined(&rounds, self.sequence(rest, &[])?))
             }
             Form::Repeat { child, min: 1.., max, .. } => {
-                let Form::Repeat { min, .. } = head else { return Ok(String::new()) };
+                let Form::Repeat { min, .. } = head else { return Ok(None) };
                 let again = Form::repeat((**child).clone(), min - 1, max.map(|max| max - 1));
                 self.sequence(&continued(&[(**child).clone(), again]), not)
             }
@@ -165,10 +180,15 @@ impl<'a> Writer<'a> {
                 self.alternatives(all, not)
             }
             Form::Repeat { child, .. } => {
+                let key = format!("{child:?} {rest:?}");
+                if let Some(name) = self.loops.get(&key).cloned() {
+                    return self.rule(&name).map(Some);
+                }
                 let name = self.new_name("loop")?;
+                self.loops.insert(key, name.clone());
                 let more = Form::Sequence(vec![(**child).clone(), Form::Rule(name.clone())]);
                 self.rules.insert(name.clone(), Form::Choice(vec![more, Form::Sequence(rest.to_vec())]));
-                self.rule(&name)
+                self.rule(&name).map(Some)
             }
             _ => Err(Error::internal("a form was taken for another")),
         }
@@ -185,6 +205,8 @@ impl<'a> Writer<'a> {
         let written = self.new_name("r")?;
         self.names.insert(key, written.clone());
         let expression = self.sequence(&[form], &[])?;
+        let expression =
+            expression.ok_or_else(|| Error::internal("a rule of the template's output matches nothing"))?;
         let _ = writeln!(self.lark, "{written}: {}", or_nothing(&expression));
         Ok(written)
     }
@@ -214,12 +236,12 @@ impl<'a> Writer<'a> {
     }
 
     /// As many forms as are regular, in one lexeme.
-    fn lexemes(&mut self, forms: &[Form], not: &[String]) -> Result<String> {
+    fn lexemes(&mut self, forms: &[Form], not: &[String]) -> Result<Expression> {
         if let Form::Literal(text) = &forms[0]
             && let Some(("", token, after)) = self.split_at_control(text)
         {
             let rest = [&[Form::literal(after)], &forms[1..]].concat();
-            return Ok(joined(&token_expression(token), &self.sequence(&rest, &[])?));
+            return Ok(joined(&token_expression(token), self.sequence(&rest, &[])?));
         }
         let mut run: Vec<Form> = forms.iter().take_while(|form| self.lexeme(form).is_some()).cloned().collect();
         let mut rest = forms[run.len()..].to_vec();
@@ -242,22 +264,22 @@ impl<'a> Writer<'a> {
             [Form::Literal(text)] => quoted(text),
             _ => format!("/{}/", run.iter().filter_map(regex_of).collect::<String>()),
         };
-        Ok(joined(&expression, &self.sequence(&rest, &[])?))
+        Ok(joined(&expression, self.sequence(&rest, &[])?))
     }
 
     /// The first of some forms that may all be empty: a lexeme must not be.
-    fn optional_lexeme(&mut self, run: &[Form], rest: &[Form], not: &[String]) -> Result<String> {
+    fn optional_lexeme(&mut self, run: &[Form], rest: &[Form], not: &[String]) -> Result<Expression> {
         let regex = regex_of(&run[0]).unwrap_or_default();
         let rest = [&run[1..], rest].concat();
         if regex.is_empty() {
             return self.sequence(&rest, not);
         }
         let lexeme = self.define("T", "", &format!("/{regex}/ & /(?s:.+)/"))?;
-        Ok(joined(&format!("({lexeme})?"), &self.sequence(&rest, not)?))
+        Ok(joined(&format!("({lexeme})?"), self.sequence(&rest, not)?))
     }
 
     /// Free text, and what follows it.
-    fn text(&mut self, delimiters: &[String], rest: &[Form], not: &[String]) -> Result<String> {
+    fn text(&mut self, delimiters: &[String], rest: &[Form], not: &[String]) -> Result<Expression> {
         let mut live = Vec::new();
         let mut never: Vec<&str> = Vec::new();
         for delimiter in delimiters {
@@ -271,56 +293,74 @@ impl<'a> Writer<'a> {
         let conditions = conditions(&never, not);
         let mut all = Vec::new();
         for (delimiter, residuals) in live {
-            all.push(self.delimited(&conditions, delimiter, residuals)?);
+            all.extend(self.delimited(&conditions, delimiter, residuals)?);
         }
         if all_nullable(rest) {
             let text = self.define("T", "", &format!("/(?s:.+)/{conditions}"))?;
             all.push(format!("({text})?"));
         }
-        match all.as_slice() {
-            [] => Err(Error::internal("the template's output form has text without end")),
-            [one] => Ok(one.clone()),
-            several => Ok(format!("({})", several.join(" | "))),
+        Ok(any(&all))
+    }
+
+    /// A rule for what follows free text.
+    fn following(&mut self, residuals: &[Vec<Form>]) -> Result<Expression> {
+        let residuals: Vec<Vec<Form>> = residuals.iter().map(|forms| flattened(forms)).collect();
+        if residuals.iter().any(Vec::is_empty) && residuals.len() == 1 {
+            return Ok(Some(String::new()));
         }
+        let key = format!("{residuals:?}");
+        if let Some(name) = self.followings.get(&key) {
+            return Ok(Some(name.clone()));
+        }
+        let name = self.new_name("f")?;
+        self.followings.insert(key.clone(), name.clone());
+        let Some(expression) = self.alternatives(residuals, &[])? else {
+            self.followings.remove(&key);
+            return Ok(None);
+        };
+        let _ = writeln!(self.lark, "{name}: {}", or_nothing(&expression));
+        Ok(Some(name))
     }
 
     /// Text up to a delimiter, the delimiter, and what follows it.
-    fn delimited(&mut self, conditions: &str, delimiter: &str, residuals: Vec<Vec<Form>>) -> Result<String> {
+    fn delimited(&mut self, conditions: &str, delimiter: &str, residuals: Vec<Vec<Form>>) -> Result<Expression> {
         let Some((before, token, after)) = self.split_at_control(delimiter) else {
             let terminal = self.define("T", "", &format!("/{ANYTHING}{}/{conditions}", escape(delimiter)))?;
             let text = self.define("t", "[lazy]", &terminal)?;
-            return Ok(joined(&text, &self.alternatives(residuals, &[])?));
+            return Ok(joined(&text, self.following(&residuals)?));
         };
         let text = if before.is_empty() {
             format!("({})?", self.define("T", "", &format!("/(?s:.+)/{conditions}"))?)
         } else {
             self.define("T", "", &format!("/{ANYTHING}{}/{conditions}", escape(before)))?
         };
-        let residuals = residuals.into_iter().map(|forms| [vec![Form::literal(after)], forms].concat()).collect();
-        let following = self.alternatives(residuals, &[])?;
-        Ok(joined(&joined(&text, &token_expression(token)), &following))
+        let residuals: Vec<Vec<Form>> =
+            residuals.into_iter().map(|forms| [vec![Form::literal(after)], forms].concat()).collect();
+        let following = self.following(&residuals)?;
+        Ok(joined(&format!("{text} {}", token_expression(token)), following))
     }
 
     /// Text that a schema says more about, its delimiter, and what follows it.
-    fn ruled_text(&mut self, rule: &TextRule, rest: &[Form]) -> Result<String> {
+    fn ruled_text(&mut self, rule: &TextRule, rest: &[Form]) -> Result<Expression> {
         let residuals = derive(&self.rules, rest, &rule.delimiter);
         let mut value = format!("/(?s:.{{{},{}}})/", rule.min_length, display(rule.max_length));
         if let Some(pattern) = &rule.pattern {
-            let _ = write!(value, " & /{}/", pattern.replace('/', "\\/").replace("\\\\/", "\\/"));
+            let _ = write!(value, " & {}", between_slashes(pattern));
         }
         let Some((before, token, after)) = self.split_at_control(&rule.delimiter) else {
             let _ = write!(value, "{}", conditions(&[&rule.delimiter], &[]));
             let value = self.define("T", "", &value)?;
             let terminal = self.define("T", "", &format!("{value} {}", quoted(&rule.delimiter)))?;
             let text = self.define("t", "[lazy]", &terminal)?;
-            return Ok(joined(&text, &self.alternatives(residuals, &[])?));
+            return Ok(joined(&text, self.following(&residuals)?));
         };
         let value = self.define("T", "", &value)?;
         let terminal =
             if before.is_empty() { value } else { self.define("T", "", &format!("{value} {}", quoted(before)))? };
-        let residuals = residuals.into_iter().map(|forms| [vec![Form::literal(after)], forms].concat()).collect();
-        let following = self.alternatives(residuals, &[])?;
-        Ok(joined(&joined(&terminal, &token_expression(token)), &following))
+        let residuals: Vec<Vec<Form>> =
+            residuals.into_iter().map(|forms| [vec![Form::literal(after)], forms].concat()).collect();
+        let following = self.following(&residuals)?;
+        Ok(joined(&format!("{terminal} {}", token_expression(token)), following))
     }
 }
 
@@ -342,16 +382,16 @@ fn flattened(forms: &[Form]) -> Vec<Form> {
     let mut flat: Vec<Form> = Vec::new();
     for form in forms {
         match (form, flat.last_mut()) {
-            (Form::Empty | Form::Peek { .. }, _) => {}
+            (Form::Empty | Form::Peek { .. }, _) | (Form::Space, Some(Form::Space)) => {}
             (Form::Literal(text), _) if text.is_empty() => {}
             (Form::Literal(text), Some(Form::Literal(before))) => before.push_str(text),
-            (Form::Space, Some(Form::Space)) => {}
             (Form::Marked(_, child), _) => append(&mut flat, flattened(std::slice::from_ref(child))),
             (Form::Sequence(children), _) => append(&mut flat, flattened(children)),
             (Form::Choice(children), _) if children.len() == 1 => append(&mut flat, flattened(children)),
             (Form::Repeat { child, min: 1, max: Some(1), .. }, _) => {
                 append(&mut flat, flattened(std::slice::from_ref(child)));
             }
+            (Form::Repeat { child, min, max, .. }, _) => flat.push(Form::repeat((**child).clone(), *min, *max)),
             (other, _) => flat.push(other.clone()),
         }
     }
@@ -389,10 +429,20 @@ fn deduplicated(sequences: Vec<Vec<Form>>) -> Vec<Vec<Form>> {
     all
 }
 
-fn joined(first: &str, second: &str) -> String {
-    match (first, second) {
-        ("", only) | (only, "") => only.to_owned(),
+fn joined(first: &str, second: Expression) -> Expression {
+    second.map(|second| match (first, second.as_str()) {
+        ("", _) => second,
+        (_, "") => first.to_owned(),
         (first, second) => format!("{first} {second}"),
+    })
+}
+
+/// An expression for any of some others.
+fn any(expressions: &[String]) -> Expression {
+    match expressions {
+        [] => None,
+        [one] => Some(one.clone()),
+        several => Some(format!("({})", several.iter().map(|one| or_nothing(one)).collect::<Vec<_>>().join(" | "))),
     }
 }
 

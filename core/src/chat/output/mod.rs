@@ -5,10 +5,13 @@
 //! made for the whole output, first token to last, in which the arguments obey
 //! the schemas of the tools.
 
+mod bare;
 mod build;
 mod derive;
 mod form;
+mod gemma;
 mod lark;
+mod narrow;
 mod prune;
 mod regex;
 mod schema;
@@ -18,11 +21,14 @@ mod tests;
 
 use serde_json::Value;
 
+pub(crate) use self::narrow::narrow;
+
+use self::bare::bare_calls;
 use self::build::build;
 use self::derive::{Rules, derive};
 use self::form::Form;
 use self::lark::Writer;
-use self::prune::{Answer, prune};
+use self::prune::{Answer, prune, single_call};
 use self::schema::ArgumentSchemas;
 use crate::api::error::{Error, Result};
 use crate::backend::{Rendered, Token};
@@ -54,6 +60,26 @@ pub(crate) struct GrammarSources<'a> {
     pub(crate) json_rule: &'a dyn Fn(&Value) -> String,
     /// The spellings of control tokens.
     pub(crate) controls: &'a [(String, Token)],
+    /// Where calls may come as plain JSON, the tools that may be called so.
+    pub(crate) bare: Option<BareTools<'a>>,
+}
+
+/// Tools that may be called by a plain JSON object.
+pub(crate) struct BareTools<'a> {
+    /// The names of those that take a JSON object, in the order of the parameters.
+    pub(crate) names: &'a [String],
+    /// Those that take text of a grammar.
+    pub(crate) raw: &'a [RawTool],
+    /// Whether one answer may have several calls.
+    pub(crate) parallel: bool,
+}
+
+/// A tool that takes text of a grammar.
+#[derive(Debug)]
+pub(crate) struct RawTool {
+    pub(crate) name: String,
+    /// A Lark expression for the text.
+    pub(crate) rule: String,
 }
 
 /// The grammar, in llguidance's Lark dialect, of an output that has one of these
@@ -64,7 +90,10 @@ pub(crate) fn output_grammar(choices: &[OutputChoice<'_>], sources: &GrammarSour
     let mut starts = Vec::new();
     for choice in choices {
         let (sequences, rules) = sequences(choice, sources)?;
-        starts.push(writer.any_of(rules, sequences)?);
+        starts.extend(writer.any_of(rules, sequences)?);
+    }
+    if starts.is_empty() {
+        return Err(Error::internal("the template's output form matches nothing"));
     }
     starts.dedup();
     Ok(writer.finish(&starts.join(" | ")))
@@ -73,21 +102,26 @@ pub(crate) fn output_grammar(choices: &[OutputChoice<'_>], sources: &GrammarSour
 /// What may follow the generation prompt.
 fn sequences(choice: &OutputChoice<'_>, sources: &GrammarSources<'_>) -> Result<(Vec<Vec<Form>>, Rules)> {
     let answer = match choice.answer {
-        AnswerKind::Free => Answer::Free,
+        AnswerKind::Free => Answer::Free { or: bare_calls(sources) },
         AnswerKind::Calls => Answer::Calls,
         AnswerKind::Value(rule) => Answer::Value(rule.to_owned()),
     };
     let Some(format) = &choice.rendered.output else {
         // An answer that is nothing but text.
-        let form = match answer {
-            Answer::Value(rule) => Form::Lark(rule),
-            Answer::Free | Answer::Calls => Form::Until(Vec::new()),
+        let text = vec![Form::Until(Vec::new())];
+        let sequences = match answer {
+            Answer::Value(rule) => vec![vec![Form::Lark(rule)]],
+            Answer::Free { or } => or.map(|calls| vec![calls]).into_iter().chain([text]).collect(),
+            Answer::Calls => bare_calls(sources).map_or_else(|| vec![text], |calls| vec![vec![calls]]),
         };
-        return Ok((vec![vec![form]], Rules::new()));
+        return Ok((sequences, Rules::new()));
     };
     let schemas =
         ArgumentSchemas { skeleton: &format.skeleton, parameters: sources.parameters, json_rule: sources.json_rule };
-    let (form, rules) = build(format, &schemas)?;
+    let (mut form, rules) = build(format, &schemas)?;
+    if !format.parallel_tool_calls {
+        form = single_call(form);
+    }
     let rules = rules.into_iter().map(|(name, form)| (name, prune(&form, &answer))).collect();
     let sequences = derive(&rules, &[prune(&form, &answer)], &choice.rendered.generation_prompt);
     if sequences.is_empty() {

@@ -3,22 +3,39 @@
 use super::form::{Form, Mark};
 
 /// What the answer is to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Answer {
-    /// Text, calls or both, as the template has it.
-    Free,
+    /// Text, calls or both, as the template has it; `or` may stand in place of text.
+    Free { or: Option<Form> },
     /// Calls without any text.
     Calls,
     /// A value in place of the text: a Lark expression.
     Value(String),
 }
 
+/// Removes all calls after the first: some families' parsers read several whatever
+/// they are told.
+pub(super) fn single_call(form: Form) -> Form {
+    match form {
+        Form::Repeat { child, min, max, .. } => {
+            let max = if child.has(Mark::Tool) { Some(1) } else { max };
+            Form::repeat(single_call(*child), min, max)
+        }
+        Form::Sequence(children) => Form::Sequence(children.into_iter().map(single_call).collect()),
+        Form::Choice(children) => Form::Choice(children.into_iter().map(single_call).collect()),
+        // A call's own repetitions are its arguments'.
+        other => other,
+    }
+}
+
 /// Removes what the answer must not be, and the marks.
 pub(super) fn prune(form: &Form, answer: &Answer) -> Form {
     match form {
         Form::Marked(Mark::Content, child) => match answer {
-            Answer::Free => prune(child, answer),
-            Answer::Calls => Form::Empty,
+            Answer::Free { or: None } => prune(child, answer),
+            Answer::Free { or: Some(form) } => Form::Choice(vec![form.clone(), prune(child, answer)]),
+            // What stands between the thoughts and the calls.
+            Answer::Calls => Form::Space,
             Answer::Value(rule) => Form::Lark(rule.clone()),
         },
         Form::Marked(_, child) => prune(child, answer),
@@ -32,14 +49,16 @@ pub(super) fn prune(form: &Form, answer: &Answer) -> Form {
         Form::Repeat { child, min, max, .. } => match answer {
             // A preamble.
             Answer::Calls if child.has(Mark::Content) && !child.has(Mark::Tool) && !child.has(Mark::Reasoning) => {
-                Form::Empty
+                Form::Space
             }
             Answer::Value(_) if child.has(Mark::Content) && *min == 0 && max.is_none() => Form::Empty,
             // The value is there once.
             Answer::Value(_) if child.has(Mark::Content) => prune(child, answer),
             _ => Form::repeat(prune(child, answer), *min, *max),
         },
-        Form::Peek { child, negated } => Form::Peek { child: Box::new(prune(child, &Answer::Free)), negated: *negated },
+        Form::Peek { child, negated } => {
+            Form::Peek { child: Box::new(prune(child, &Answer::Free { or: None })), negated: *negated }
+        }
         other => other.clone(),
     }
 }
@@ -47,7 +66,7 @@ pub(super) fn prune(form: &Form, answer: &Answer) -> Form {
 /// What every alternative must have where one has it.
 fn wanted(answer: &Answer) -> Option<Mark> {
     match answer {
-        Answer::Free => None,
+        Answer::Free { .. } => None,
         Answer::Calls => Some(Mark::Tool),
         Answer::Value(_) => Some(Mark::Content),
     }
@@ -82,7 +101,7 @@ mod tests {
     #[test]
     fn required_calls_come_without_text() {
         let form = Form::Sequence(vec![Form::optional(content()), Form::optional(call())]);
-        let expected = Form::Sequence(vec![Form::Empty, Form::repeat(Form::literal("call"), 1, Some(1))]);
+        let expected = Form::Sequence(vec![Form::Space, Form::repeat(Form::literal("call"), 1, Some(1))]);
         assert_eq!(prune(&form, &Answer::Calls), expected);
     }
 

@@ -1,9 +1,15 @@
 //! Forms as regular expressions.
 
+use std::fmt::Write as _;
+
 use super::form::{CharacterClass, Form};
 
 /// Matches any text.
 pub(super) const ANYTHING: &str = "(?s:.*)";
+
+/// Whitespace as far as templates write any: a blank line or two, an indentation.
+/// Not more, so that a model cannot go on with it for ever.
+const SPACE: &str = "\\n{0,3} {0,4}";
 
 /// The regular expression of a form, if it has one that a lexer can end without
 /// looking ahead.
@@ -11,7 +17,7 @@ pub(super) fn regex_of(form: &Form) -> Option<String> {
     match form {
         Form::Empty | Form::Peek { .. } => Some(String::new()),
         Form::Literal(text) => Some(escape(text)),
-        Form::Space => Some("[ \\n]?".to_owned()),
+        Form::Space => Some(SPACE.to_owned()),
         Form::Characters { class, min, max } => Some(format!("{}{}", class_regex(class), rounds(*min, *max))),
         Form::Quoted(quote) => Some(quoted(*quote)),
         Form::Sequence(children) => children.iter().map(regex_of).collect(),
@@ -37,7 +43,9 @@ pub(super) fn escape(text: &str) -> String {
                 escaped.push('\\');
                 escaped.push(character);
             }
-            control if control.is_control() => escaped.push_str(&format!("\\x{{{:x}}}", u32::from(control))),
+            control if control.is_control() => {
+                let _ = write!(escaped, "\\x{{{:x}}}", u32::from(control));
+            }
             other => escaped.push(other),
         }
     }
@@ -59,12 +67,27 @@ fn class_regex(class: &CharacterClass) -> String {
     if class.ranges.is_empty() {
         return "(?s:.)".to_owned();
     }
-    let ranges: String = class
-        .ranges
-        .iter()
-        .map(|(first, last)| format!("{}-{}", escape(&first.to_string()), escape(&last.to_string())))
-        .collect();
-    format!("[{}{ranges}]", if class.negated { "^" } else { "" })
+    let mut regex = String::from(if class.negated { "[^" } else { "[" });
+    for (first, last) in &class.ranges {
+        let _ = write!(regex, "{}-{}", escape(&first.to_string()), escape(&last.to_string()));
+    }
+    regex.push(']');
+    regex
+}
+
+/// A caller's regular expression between slashes.
+pub(super) fn between_slashes(pattern: &str) -> String {
+    let mut regex = String::from("/");
+    let mut escaped = false;
+    for character in pattern.chars() {
+        if character == '/' && !escaped {
+            regex.push('\\');
+        }
+        escaped = character == '\\' && !escaped;
+        regex.push(character);
+    }
+    regex.push('/');
+    regex
 }
 
 fn quoted(quote: char) -> String {

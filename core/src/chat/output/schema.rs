@@ -18,8 +18,8 @@ pub(super) struct ArgumentSchemas<'a> {
 }
 
 impl ArgumentSchemas<'_> {
-    pub(super) fn json(&self, schema: Value) -> String {
-        (self.json_rule)(&schema)
+    pub(super) fn json(&self, schema: &Value) -> String {
+        (self.json_rule)(schema)
     }
 
     /// The schema that llama.cpp's parser calls `name`: the parameters of the
@@ -72,7 +72,7 @@ fn inner_schema(schema: &Value, step: &str) -> Value {
 }
 
 /// A part of a schema as a document of its own.
-fn with_definitions(root: &Value, schema: &Value) -> Value {
+pub(super) fn with_definitions(root: &Value, schema: &Value) -> Value {
     let mut schema = schema.clone();
     if let Some(object) = schema.as_object_mut() {
         for key in ["$defs", "definitions"] {
@@ -84,7 +84,7 @@ fn with_definitions(root: &Value, schema: &Value) -> Value {
     schema
 }
 
-fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
+pub(super) fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     let mut schema = schema;
     for _ in 0..MAX_REFERENCES {
         let target = schema.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#'));
@@ -98,7 +98,7 @@ fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
 
 /// What the text of an argument without quotes must be, where its schema says
 /// more than that it is text.
-pub(super) fn text_of(schema: Value, delimiter: &str) -> Option<Form> {
+pub(super) fn text_of(schema: &Value, delimiter: &str) -> Option<Form> {
     let values = schema["enum"].as_array().cloned().or_else(|| schema.get("const").map(|value| vec![value.clone()]));
     if let Some(values) = values {
         let texts = values.iter().map(|value| match value {
@@ -116,6 +116,31 @@ pub(super) fn text_of(schema: Value, delimiter: &str) -> Option<Form> {
     };
     let says_something = rule.pattern.is_some() || rule.min_length > 0 || rule.max_length.is_some();
     (says_something && schema["type"] == "string").then_some(Form::Text(rule))
+}
+
+/// Which strings a schema allows, where a family writes them in either kind of quotes.
+pub(super) enum QuotedStrings {
+    Any,
+    These(Form),
+    /// No strings, or not simply these: JSON's quotes must do.
+    None,
+}
+
+pub(super) fn quoted_strings(schema: &Value) -> QuotedStrings {
+    if let Some(values) = schema["enum"].as_array()
+        && values.iter().all(Value::is_string)
+    {
+        let quoted = values.iter().map(|value| {
+            let json = value.to_string();
+            let inner = &json[1..json.len() - 1];
+            let single = format!("'{}'", inner.replace("\\\"", "\"").replace('\'', "\\'"));
+            Form::Choice(vec![Form::literal(json.clone()), Form::literal(single)])
+        });
+        return QuotedStrings::These(Form::Choice(quoted.collect()));
+    }
+    let constrained = ["const", "pattern", "minLength", "maxLength", "format", "enum"];
+    let simple = schema["type"] == "string" && constrained.iter().all(|key| schema.get(key).is_none());
+    if simple { QuotedStrings::Any } else { QuotedStrings::None }
 }
 
 /// A schema's pattern matches anywhere in a text, ours as a whole.
@@ -159,9 +184,9 @@ mod tests {
 
     #[test]
     fn values_are_spelled_as_text() {
-        let form = text_of(json!({ "enum": ["a", 1, "</x>"] }), "</x>");
+        let form = text_of(&json!({ "enum": ["a", 1, "</x>"] }), "</x>");
         assert_eq!(form, Some(Form::Choice(vec![Form::literal("a"), Form::literal("1")])));
-        assert_eq!(text_of(json!({ "type": "string" }), "</x>"), None);
+        assert_eq!(text_of(&json!({ "type": "string" }), "</x>"), None);
     }
 
     #[test]

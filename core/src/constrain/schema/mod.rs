@@ -71,14 +71,17 @@ pub(crate) fn schema_rule(env: &TokenEnv, schema: &Value, strict: bool, param: &
     checked_rule(env, &prepare(schema, strict, param)?, param)
 }
 
-/// An expression for a function's arguments: always an object (TL1).
-pub(crate) fn arguments_rule(env: &TokenEnv, parameters: Option<&Value>, strict: bool, param: &str) -> Result<String> {
-    checked_rule(env, &prepare_parameters(parameters, strict, param)?, param)
+/// What a function's arguments must be, always an object (TL1), ready to be
+/// enforced. Checks all there is to check; see [`prepare`].
+pub(crate) fn arguments(env: &TokenEnv, parameters: Option<&Value>, strict: bool, param: &str) -> Result<Value> {
+    let prepared = prepare_parameters(parameters, strict, param)?;
+    checked_rule(env, &prepared, param)?;
+    Ok(prepared)
 }
 
 /// [`prepare`] for a function's `parameters`. Omitted or without properties, they
 /// mean that there are no arguments.
-pub(crate) fn prepare_parameters(parameters: Option<&Value>, strict: bool, param: &str) -> Result<Value> {
+fn prepare_parameters(parameters: Option<&Value>, strict: bool, param: &str) -> Result<Value> {
     const SAYS_WHAT: [&str; 6] = ["enum", "const", "$ref", "anyOf", "oneOf", "allOf"];
     let Some(parameters) = parameters.filter(|parameters| !parameters.is_null() && **parameters != json!({})) else {
         return Ok(json!({ "type": "object", "properties": {}, "additionalProperties": false }));

@@ -58,18 +58,18 @@ fn arguments_are_an_object() {
     // TL1, TL7
     let env = &smollm2().env;
     for none in [None, Some(json!({})), Some(json!({"type": "object", "properties": {}}))] {
-        let rule = schema::arguments_rule(env, none.as_ref(), false, "p").unwrap();
+        let rule = lark::json_rule(&schema::arguments(env, none.as_ref(), false, "p").unwrap());
         assert!(smollm2().follows(&rule, "{}"));
         assert!(!smollm2().follows(&rule, r#"{"a": 1}"#), "{none:?}");
     }
     let one = json!({"properties": {"a": {"type": "integer"}}, "required": ["a"]});
-    let rule = schema::arguments_rule(env, Some(&one), false, "p").unwrap();
+    let rule = lark::json_rule(&schema::arguments(env, Some(&one), false, "p").unwrap());
     assert!(smollm2().follows(&rule, r#"{"a": 1}"#));
     assert!(!smollm2().follows(&rule, "{}") && !smollm2().follows(&rule, "3"));
     let free = json!({"type": "object", "additionalProperties": true});
-    let rule = schema::arguments_rule(env, Some(&free), false, "p").unwrap();
+    let rule = lark::json_rule(&schema::arguments(env, Some(&free), false, "p").unwrap());
     assert!(smollm2().follows(&rule, r#"{"a": 1}"#));
-    assert!(schema::arguments_rule(env, Some(&json!({"type": "string"})), false, "p").is_err());
+    assert!(schema::arguments(env, Some(&json!({"type": "string"})), false, "p").is_err());
 }
 
 #[test]
