@@ -87,7 +87,7 @@ def answers(
 @pytest.fixture(scope="module")
 def noise(tools_engine) -> dict[int, ChatCompletion]:
     """Hot, since noise ends neither texts nor numbers otherwise."""
-    options = {"temperature": 2, "n": 4, "extra_body": {"min_p": 0}}
+    options = {"temperature": 2, "n": 2, "extra_body": {"min_p": 0}}
     return answers(tools_engine, list(range(len(SCHEMAS))), **options)
 
 
