@@ -51,6 +51,29 @@ def engine(tiny: Path) -> Iterator[zerohop.Engine]:
         yield engine
 
 
+@pytest.fixture(scope="session")
+def qwen_engine(qwen: Path) -> Iterator[zerohop.Engine]:
+    """An engine that means what it says, and knows tools."""
+    with zerohop.Engine(qwen, context_length=8192) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def tools_engine(tiny: Path) -> Iterator[zerohop.Engine]:
+    """Noise, in the form of a family that knows tools."""
+    template = model("templates/Qwen-Qwen2.5-7B-Instruct.jinja").read_text()
+    with zerohop.Engine(tiny, threads=1, context_length=16384, chat_template=template) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def thinking_engine(tiny: Path) -> Iterator[zerohop.Engine]:
+    """Noise, in the form of a family that may think before it answers."""
+    template = model("templates/Qwen-Qwen3-0.6B.jinja").read_text()
+    with zerohop.Engine(tiny, threads=1, context_length=16384, chat_template=template) as engine:
+        yield engine
+
+
 @pytest.fixture
 def make_engine(tiny: Path) -> Iterator[Callable[..., zerohop.Engine]]:
     """Makes engines of the tiny model whose answers need not end, and closes them."""
