@@ -29,7 +29,7 @@ def user(text: str) -> list[dict[str, str]]:
 
 
 def sampled(items: list[Any], count: int) -> list[Any]:
-    """All of them when ZEROHOP_TEST_FULL is set (`make accept`), else so many from the whole range."""
+    """All of them for `make accept`, else so many from the whole range."""
     if FULL or count >= len(items):
         return items
     return [items[index * len(items) // count] for index in range(count)]
