@@ -17,7 +17,7 @@ use zerohop_bench::{Bare, Error};
 /// Tokens of each answer.
 const TOKENS: u32 = 64;
 /// Callers at once.
-const CALLERS: usize = 16;
+const CALLERS: u32 = 16;
 
 /// What is measured, in tokens per second.
 #[derive(Clone, Copy)]
@@ -105,7 +105,7 @@ fn measure(kind: Kind, model: &str) -> Result<f64, Error> {
         Kind::BareMany => bare_answers(model, 2 * CALLERS, CALLERS),
         Kind::Stream => stream(&engine(model)?),
         Kind::OneCaller => callers(&engine(model)?, 1),
-        Kind::ManyCallers => callers(&engine(model)?, CALLERS),
+        Kind::ManyCallers => callers(&engine(model)?, CALLERS as usize),
     }
 }
 
@@ -139,14 +139,14 @@ fn prompt(index: usize) -> String {
 }
 
 /// Whole answers, `together` at a time.
-fn bare_answers(model: &str, answers: usize, together: usize) -> Result<f64, Error> {
+fn bare_answers(model: &str, answers: u32, together: u32) -> Result<f64, Error> {
     let bare = Bare::load(model)?;
-    let prompts: Vec<_> = (0..answers).map(|index| bare.tokenize(&prompt(index))).collect();
+    let prompts: Vec<_> = (0..answers as usize).map(|index| bare.tokenize(&prompt(index))).collect();
     let started = Instant::now();
-    for prompts in prompts.chunks(together) {
+    for prompts in prompts.chunks(together as usize) {
         bare.answer_together(prompts, TOKENS as usize, threads()?)?;
     }
-    Ok(f64::from(TOKENS) * answers as f64 / started.elapsed().as_secs_f64())
+    Ok(f64::from(TOKENS * answers) / started.elapsed().as_secs_f64())
 }
 
 fn bare(model: &str) -> Result<f64, Error> {

@@ -1,23 +1,67 @@
-"""Asks a model two questions: `python demo.py MODEL.gguf`."""
+"""What a model in this process can do: `python demo.py MODEL.gguf`."""
 
 import sys
 
 import zerohop
 
-with zerohop.Engine(sys.argv[1]) as engine:
-    messages = [
-        {"role": "system", "content": "Answer in one sentence."},
-        {"role": "user", "content": "What is the capital of France?"},
-    ]
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "Tells the weather of a city.",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}},
+            "required": ["city"],
+            "additionalProperties": False,
+        },
+        "strict": True,
+    },
+}
 
-    answer = ""
-    for chunk in engine.chat.completions.create(messages=messages, temperature=0, stream=True):
-        text = chunk.choices[0].delta.content or ""
-        print(text, end="", flush=True)
-        answer += text
+CITY = {
+    "type": "object",
+    "properties": {
+        "city": {"type": "string"},
+        "country": {"type": "string"},
+        "is_capital": {"type": "boolean"},
+    },
+    "required": ["city", "country", "is_capital"],
+    "additionalProperties": False,
+}
+
+with zerohop.Engine(sys.argv[1]) as engine:
+    print("A streamed answer:")
+    stream = engine.chat.completions.create(
+        messages=[
+            {"role": "system", "content": "Answer in one sentence."},
+            {"role": "user", "content": "What is the capital of France?"},
+        ],
+        temperature=0,
+        stream=True,
+    )
+    for chunk in stream:
+        print(chunk.choices[0].delta.content or "", end="", flush=True)
     print()
 
-    messages.append({"role": "assistant", "content": answer})
-    messages.append({"role": "user", "content": "And what is it famous for?"})
-    reply = engine.chat.completions.create(messages=messages, temperature=0)
+    print("An answer that follows a JSON schema:")
+    reply = engine.chat.completions.create(
+        messages=[{"role": "user", "content": "Describe Paris."}],
+        response_format={
+            "type": "json_schema",
+            "json_schema": {"name": "city", "schema": CITY, "strict": True},
+        },
+        temperature=0,
+    )
     print(reply.choices[0].message.content)
+
+    print("A call of a tool:")
+    reply = engine.chat.completions.create(
+        messages=[{"role": "user", "content": "How is the weather in Paris?"}],
+        tools=[WEATHER],
+        tool_choice="required",
+        parallel_tool_calls=False,
+        temperature=0,
+    )
+    call = reply.choices[0].message.tool_calls[0].function
+    print(f"{call.name}({call.arguments})")

@@ -38,7 +38,7 @@ enum Content {
     Stream {
         /// Beside the lock, since it is for other threads than the reading one.
         cancel: Option<CancelHandle>,
-        reader: Mutex<Reader>,
+        reader: Box<Mutex<Reader>>,
         _registration: Option<Registration>,
     },
 }
@@ -73,7 +73,7 @@ impl Response {
                 let registration = token.zip(cancel.clone()).map(|(token, running)| token.register(running));
                 Content::Stream {
                     cancel,
-                    reader: Mutex::new(Reader { events, current: None }),
+                    reader: Box::new(Mutex::new(Reader { events, current: None })),
                     _registration: registration,
                 }
             }

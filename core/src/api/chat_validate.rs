@@ -21,9 +21,6 @@ impl CreateChatCompletionRequest {
         self.check_output()?;
         self.check_tool_use()?;
         self.check_function_use()?;
-        if self.store == Some(true) {
-            return Err(Error::unsupported_value("store", "This release stores no completions: 'store' must be false"));
-        }
         self.metadata.as_ref().map_or(Ok(()), check_metadata)?;
         self.ext.validate()
     }

@@ -123,8 +123,7 @@ fn bad_parameters_are_named() {
         "service_tier": 1 => service_tier
         "prompt_cache_options": {"mode": "all"} => prompt_cache_options.mode
         "prompt_cache_options": {"ttl": "1h"} => prompt_cache_options.ttl
-        "prompt_cache_retention": "1h" => prompt_cache_retention
-        "store": true => store unsupported_value"#;
+        "prompt_cache_retention": "1h" => prompt_cache_retention"#;
     // CQ19, and what is not served
     let unknown = r#"
         "temprature": 0 => temprature unsupported_parameter

@@ -15,6 +15,9 @@ use crate::backend::{self, OutputParser, ParsedMessage, ParsedToolCall, Span};
 use crate::constrain::{TokenEnv, lark};
 use crate::generate::{StopReason, TokenLogprob};
 
+/// How often a text is read while it doubles, about: a step of 4 kB is 16 bytes.
+const READ_STEPS: usize = 256;
+
 /// How a request's answers are to be read.
 #[derive(Debug)]
 pub(crate) struct AnswerFormat {
@@ -71,6 +74,8 @@ pub(super) struct Reader {
     incremental: bool,
     /// All text so far; empty where the answer is nothing but text.
     text: String,
+    /// How much of it has been read.
+    read: usize,
     content: String,
     reasoning: String,
     calls: Vec<ReadCall>,
@@ -91,6 +96,7 @@ impl Reader {
             format,
             incremental,
             text: String::new(),
+            read: 0,
             content: String::new(),
             reasoning: String::new(),
             calls: Vec::new(),
@@ -105,9 +111,12 @@ impl Reader {
         }
         self.tokens.push(self.text.len(), logprobs);
         self.text.push_str(&text);
-        if !self.incremental {
+        // Reading starts from the beginning each time, so that the longer a text
+        // is, the larger the steps are.
+        if !self.incremental || self.text.len() - self.read < self.text.len() / READ_STEPS {
             return Vec::new();
         }
+        self.read = self.text.len();
         // What is not in the expected form yet may come to be.
         self.format.parse(&self.text, true).map_or_else(Vec::new, |message| self.advance(message, false))
     }

@@ -193,7 +193,10 @@ impl Scheduler {
                 // counted out.
                 Decoded::CacheFull if self.running.len() > 1 => self.push_out_last(),
                 Decoded::CacheFull => {
-                    return Err(Error::new(ErrorKind::Unavailable, "the KV cache is too small for this request"));
+                    // Alone in the cache: trying again would not help.
+                    let message =
+                        "the KV cache is too small for this request; load the model with a larger context_length";
+                    return Err(Error::invalid("messages", message).with_code("context_length_exceeded"));
                 }
             }
         }

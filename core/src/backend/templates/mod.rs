@@ -4,6 +4,7 @@ mod output;
 mod skeleton;
 
 use std::ffi::CString;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ptr::{self, NonNull};
 
 use serde::{Deserialize, Serialize};
@@ -249,7 +250,12 @@ impl Templates {
             ));
         }
         let skeleton = Skeleton::new(request.callable);
-        let reply = self.render(&request_json(request, &skeleton))?;
+        let reply = self.render(&request_json(request, &skeleton)).or_else(|error| {
+            // Some templates take only ids of nine letters and digits.
+            let Some(messages) = with_short_ids(request.messages) else { return Err(error) };
+            let request = TemplateRequest { messages: &messages, ..request.clone() };
+            self.render(&request_json(&request, &skeleton)).map_err(|_| error)
+        })?;
         let output = match reply.parser {
             Some(arena) => Some(OutputFormat {
                 parallel_tool_calls: request.parallel_tool_calls,
@@ -284,6 +290,31 @@ impl Templates {
         serde_json::from_slice(reply.as_bytes())
             .map_err(|error| Error::internal("the chat template gave no valid prompt").with_source(error))
     }
+}
+
+/// Messages with shorter ids of their calls; `None` when there is none to shorten.
+fn with_short_ids(messages: &[TemplateMessage]) -> Option<Vec<TemplateMessage>> {
+    let mut messages = messages.to_vec();
+    let mut changed = false;
+    for message in &mut messages {
+        let ids = message.tool_calls.iter_mut().map(|call| &mut call.id).chain(&mut message.tool_call_id);
+        for id in ids.filter(|id| id.len() != SHORT_ID || !id.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
+            *id = short_id(id);
+            changed = true;
+        }
+    }
+    changed.then_some(messages)
+}
+
+/// The length of a short id.
+const SHORT_ID: usize = 9;
+
+/// The same short id for the same id.
+fn short_id(id: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    let hash = format!("{:016x}", hasher.finish());
+    hash[..SHORT_ID].to_owned()
 }
 
 fn template_text(text: &str) -> Result<CString> {

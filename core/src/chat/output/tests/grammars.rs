@@ -5,15 +5,17 @@ use serde_json::{Value, json};
 use super::families::source;
 use super::{Vocabulary, json_rule};
 use crate::api::message::Role;
-use crate::backend::{CallMode, Rendered, TemplateMessage, TemplateRequest, TemplateTool, Templates};
+use crate::backend::{CallMode, Rendered, TemplateMessage, TemplateRequest, TemplateTool, TemplateToolCall, Templates};
 use crate::chat::output::{AnswerKind, GrammarSources, OutputChoice, output_grammar};
 
 fn tool(name: &str, parameters: Value) -> TemplateTool {
     TemplateTool { name: name.to_owned(), description: String::new(), parameters }
 }
 
-fn one_string(property: &str, schema: Value) -> Value {
-    json!({ "type": "object", "properties": { property: schema }, "required": [property], "additionalProperties": false })
+fn one_string(property: &str, schema: impl Into<Value>) -> Value {
+    let mut properties = serde_json::Map::new();
+    properties.insert(property.to_owned(), schema.into());
+    json!({ "type": "object", "properties": properties, "required": [property], "additionalProperties": false })
 }
 
 fn render(family: &str, request: TemplateRequest<'_>) -> Rendered {
@@ -178,4 +180,21 @@ fn deep_nesting_is_refused_before_it_is_parsed() {
 fn a_broken_template_says_where() {
     let error = Templates::from_source("{{ x", "", "").unwrap_err();
     assert!(!error.message().contains("std::exception") && error.message().len() > 50, "{error}");
+}
+
+#[test]
+fn ids_are_spelled_as_a_template_demands() {
+    // CQ6, TL14
+    let templates = Templates::from_source(&source("mistralai-Mistral-Nemo-Instruct-2407"), "<s>", "</s>").unwrap();
+    let id = "call_0123456789abcdef";
+    let mut call = TemplateMessage::new(Role::Assistant, "");
+    call.tool_calls.push(TemplateToolCall { id: id.to_owned(), name: "f".to_owned(), arguments: "{}".to_owned() });
+    let mut answer = TemplateMessage::new(Role::Tool, "42");
+    answer.tool_call_id = Some(id.to_owned());
+    let messages = [TemplateMessage::new(Role::User, "Hi"), call, answer];
+    let tools = [tool("f", json!({ "type": "object" }))];
+    let request = TemplateRequest { messages: &messages, ..with_tools(&tools, CallMode::Auto) };
+    let prompt = templates.apply(&request).unwrap().prompt;
+    let (_, called) = prompt.split_once("\"id\": \"").unwrap();
+    assert_eq!(prompt.matches(&called[..9]).count(), 2, "{prompt}");
 }
