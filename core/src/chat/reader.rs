@@ -153,10 +153,13 @@ impl Reader {
             bare.find_calls(&mut message, last);
         }
         let mut deltas = Vec::new();
-        if let Some(text) = news(&mut self.reasoning, &message.reasoning_content, last) {
+        // What stands between two parts belongs to neither (CR6, TL9).
+        let ends_in_content = last && message.tool_calls.is_empty();
+        let ends_in_reasoning = ends_in_content && message.content.is_empty();
+        if let Some(text) = news(&mut self.reasoning, &message.reasoning_content, ends_in_reasoning) {
             deltas.push(Delta::Reasoning(text));
         }
-        if let Some(text) = news(&mut self.content, &message.content, last) {
+        if let Some(text) = news(&mut self.content, &message.content, ends_in_content) {
             let logprobs = self.tokens.take(&self.text, &text);
             deltas.push(Delta::Content(text, logprobs));
         }
