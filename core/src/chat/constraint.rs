@@ -39,16 +39,17 @@ pub(super) fn grammar(
     let raw = tools.raw.iter().filter(|_| !bare).map(RawTool::call_rule);
     let values: Vec<String> = value.into_iter().chain(raw).collect();
 
-    // What another prompt would say of the answer's form.
-    let render = |call_mode| conversation.render(tools, call_mode);
-    let for_calls = calls.then(|| render(CallMode::Required)).transpose()?;
-    let for_values = (!values.is_empty()).then(|| render(CallMode::None)).transpose()?;
-    let mut choices = Vec::new();
-    choices.extend(is_free.then_some(OutputChoice { rendered, answer: AnswerKind::Free }));
-    choices.extend(for_calls.iter().map(|rendered| OutputChoice { rendered, answer: AnswerKind::Calls }));
-    if let Some(rendered) = &for_values {
-        choices.extend(values.iter().map(|rule| OutputChoice { rendered, answer: AnswerKind::Value(rule) }));
-    }
+    // What another prompt would say of the answer's form, where it is another.
+    let render = |mode| (mode != tools.call_mode).then(|| conversation.render(tools, mode)).transpose();
+    let for_calls = if calls { render(CallMode::Required)? } else { None };
+    let for_values = if values.is_empty() { None } else { render(CallMode::None)? };
+    let for_calls = calls.then(|| for_calls.as_ref().unwrap_or(rendered));
+    let for_values = for_values.as_ref().unwrap_or(rendered);
+
+    let free = is_free.then_some(OutputChoice { rendered, answer: AnswerKind::Free });
+    let calls = for_calls.map(|rendered| OutputChoice { rendered, answer: AnswerKind::Calls });
+    let values = values.iter().map(|rule| OutputChoice { rendered: for_values, answer: AnswerKind::Value(rule) });
+    let choices: Vec<_> = free.into_iter().chain(calls).chain(values).collect();
     let text = output_grammar(&choices, &sources)?;
     let param = if tools.call_mode == CallMode::None { "response_format" } else { "tools" };
     let compiled = model.token_env()?.compile(&text);

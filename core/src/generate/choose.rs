@@ -32,7 +32,12 @@ impl Chooser {
         if let Some(constraint) = &mut self.constraint {
             constraint.apply(logits)?;
         }
-        self.sampler.sample(logits).ok_or_else(|| Error::internal("the model computed no usable probabilities"))
+        self.sampler.sample(logits).ok_or_else(|| {
+            if logits.contains(&f32::NEG_INFINITY) {
+                return Error::invalid("logit_bias", "'logit_bias' bans every token that could come next");
+            }
+            Error::internal("the model computed no usable probabilities")
+        })
     }
 
     /// Computes the mask for the next choice, while the model computes.
