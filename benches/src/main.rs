@@ -1,4 +1,5 @@
-//! Prints what zerohop costs over a bare llama-cpp-2 loop, and what batching gains.
+//! Prints what zerohop costs over a bare llama-cpp-2 loop, what batching gains, and
+//! what a schema costs or gains.
 //!
 //! `cargo run --release -p zerohop-bench -- MODEL.gguf [ROUNDS]`, or `make bench`.
 //!
@@ -11,7 +12,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use zerohop::Engine;
-use zerohop::types::{ChatCompletionMessage, CreateChatCompletionRequest};
+use zerohop::types::{ChatCompletionMessage, CreateChatCompletionRequest, JsonSchema};
 use zerohop_bench::{Bare, Error};
 
 /// Tokens of each answer.
@@ -34,15 +35,21 @@ enum Kind {
     OneCaller,
     /// Whole calls from many threads at once.
     ManyCallers,
+    /// Whole calls one after another, for JSON that nothing holds to a schema.
+    Plain,
+    /// The same, with a schema.
+    Schema,
 }
 
-const KINDS: [(&str, Kind); 6] = [
+const KINDS: [(&str, Kind); 8] = [
     ("bare", Kind::Bare),
     ("bare-one", Kind::BareOne),
     ("bare-many", Kind::BareMany),
     ("stream", Kind::Stream),
     ("one-caller", Kind::OneCaller),
     ("many-callers", Kind::ManyCallers),
+    ("plain", Kind::Plain),
+    ("schema", Kind::Schema),
 ];
 
 fn main() -> Result<(), Error> {
@@ -67,7 +74,7 @@ fn report(model: &str, rounds: usize) -> Result<(), Error> {
             figures.push(measure_in_child(name, model)?);
         }
     }
-    let [bare, bare_one, bare_many, stream, one, many] = figures.map(median);
+    let [bare, bare_one, bare_many, stream, one, many, plain, schema] = figures.map(median);
     println!("{TOKENS} tokens an answer, {CALLERS} callers, median of {rounds} rounds, tokens per second:");
     println!("  bare loop, generating       {bare:7.1}");
     println!("  one stream, generating      {stream:7.1}   {:.2} of the bare loop", stream / bare);
@@ -82,6 +89,8 @@ fn report(model: &str, rounds: usize) -> Result<(), Error> {
         many / one,
         many / bare_many
     );
+    println!("  JSON without a schema       {plain:7.1}");
+    println!("  JSON with a schema          {schema:7.1}   {:.2} of without", schema / plain);
     Ok(())
 }
 
@@ -106,6 +115,8 @@ fn measure(kind: Kind, model: &str) -> Result<f64, Error> {
         Kind::Stream => stream(&engine(model)?),
         Kind::OneCaller => callers(&engine(model)?, 1),
         Kind::ManyCallers => callers(&engine(model)?, CALLERS as usize),
+        Kind::Plain => json_answers(&engine(model)?, &json_request()),
+        Kind::Schema => json_answers(&engine(model)?, &json_request().response_format(people())),
     }
 }
 
@@ -171,6 +182,42 @@ fn stream(engine: &Engine) -> Result<f64, Error> {
     // The first text is there with the role; the bare loop's first token is not
     // timed either.
     Ok(f64::from(texts.max(TOKENS) - 1) / started.elapsed().as_secs_f64())
+}
+
+/// Asks for more JSON than the limit lets through, so that all answers are of one
+/// length.
+fn json_request() -> CreateChatCompletionRequest {
+    let question = "Write a JSON array of 20 people, each with first_name, last_name, occupation and age_in_years.";
+    let request = CreateChatCompletionRequest::new("bench", [ChatCompletionMessage::user(question)]);
+    request.temperature(0.0).max_completion_tokens(2 * TOKENS).ignore_eos(true)
+}
+
+fn people() -> JsonSchema {
+    let schema = serde_json::json!({
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "first_name": {"type": "string"},
+                "last_name": {"type": "string"},
+                "occupation": {"type": "string"},
+                "age_in_years": {"type": "integer"},
+            },
+            "required": ["first_name", "last_name", "occupation", "age_in_years"],
+            "additionalProperties": false,
+        },
+        "minItems": 20,
+    });
+    JsonSchema::new("people", schema)
+}
+
+/// Whole answers; the first, which compiles the schema, is not timed.
+fn json_answers(engine: &Engine, request: &CreateChatCompletionRequest) -> Result<f64, Error> {
+    let answer = || Ok::<_, zerohop::Error>(engine.chat().create(request)?.usage.completion_tokens);
+    answer()?;
+    let started = Instant::now();
+    let tokens = answer()? + answer()? + answer()?;
+    Ok(f64::from(tokens) / started.elapsed().as_secs_f64())
 }
 
 fn callers(engine: &Engine, callers: usize) -> Result<f64, Error> {
