@@ -104,14 +104,13 @@ CITY = {
 WEATHER = {"name": "get_weather", "description": "Tells the weather.", "parameters": CITY}
 
 
-@pytest.mark.parametrize("choice", ["required", "auto"])
-def test_two_cities_are_two_calls(qwen_engine, choice):
+def test_two_cities_are_two_calls(qwen_engine):
     # TL4, TL8, TL11: `both` checks the indexes of the stream
     reply = both(
         qwen_engine,
         messages=user("What is the weather in Paris and in Oslo?"),
         tools=[{"type": "function", "function": WEATHER}],
-        tool_choice=choice,
+        tool_choice="required",
         parallel_tool_calls=True,
         temperature=0,
         max_tokens=120,
