@@ -140,6 +140,29 @@ def _deep(levels: int) -> dict[str, Any]:
     return schema
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("request_", "param"),
+    [
+        ({"response_format": {"type": "regex", "regex": r"[^\s\S]"}}, "response_format"),
+        ({"extra_body": {"grammar": r"start: /[^\s\S]/"}}, "grammar"),
+        (
+            {
+                "response_format": {"type": "regex", "regex": "a{3}"},
+                "logit_bias": {str(ord("a")): -100},
+            },
+            "logit_bias",
+        ),
+    ],
+)
+def test_what_comes_to_light_later_is_named_too(engine, stream, request_, param):
+    # ER3, CS11: while generating
+    with pytest.raises(zerohop.APIError) as caught:
+        reply = engine.chat.completions.create(messages=USER, stream=stream, **request_)
+        assert not list(reply)
+    assert (caught.value.param, caught.value.type) == (param, "invalid_request_error")
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_request_ends_or_blocks_the_host(engine, name):
     # ER8, ER9

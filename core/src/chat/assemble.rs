@@ -112,7 +112,7 @@ impl PendingChatCompletion {
         loop {
             let event = match self.events.next(wait) {
                 Poll::Ready(Ok(event)) => event,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.format.fault(error))),
                 Poll::Pending => return Poll::Pending,
             };
             if let Err(error) = self.take(event) {

@@ -51,12 +51,20 @@ pub(super) fn grammar(
     let values = values.iter().map(|rule| OutputChoice { rendered: for_values, answer: AnswerKind::Value(rule) });
     let choices: Vec<_> = free.into_iter().chain(calls).chain(values).collect();
     let text = output_grammar(&choices, &sources)?;
-    let param = if tools.call_mode == CallMode::None { "response_format" } else { "tools" };
     let compiled = model.token_env()?.compile(&text);
-    compiled.map(Some).map_err(|error| match error.kind() {
-        ErrorKind::InvalidRequest => Error::invalid(param, format!("'{param}' {}", error.message())),
+    compiled.map(Some).map_err(|error| match (error.kind(), param(request, tools)) {
+        (ErrorKind::InvalidRequest, param) => Error::invalid(param, format!("'{param}' {}", error.message())),
         _ => error,
     })
+}
+
+/// The parameter that decides the answer's form.
+pub(super) fn param(request: &CreateChatCompletionRequest, tools: &Tools) -> &'static str {
+    match (tools.call_mode, &request.ext.grammar) {
+        (CallMode::None, Some(_)) => "grammar",
+        (CallMode::None, None) => "response_format",
+        _ => "tools",
+    }
 }
 
 /// A Lark expression for what the answer's text must be (SO1).

@@ -76,6 +76,7 @@ pub(crate) fn submit(
         prediction: prediction(model, request)?,
     })?;
     let format = Arc::new(AnswerFormat {
+        param: constraint::param(request, &tools),
         parser: rendered.output.map(|output| output.parser),
         bare: bare_format(model, &tools, conversation.describes_tools())?,
         custom_tools: tools.custom,

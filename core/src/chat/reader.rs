@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::bare_calls::{self, Bare};
 use super::custom_input::custom_input;
-use crate::api::error::Result;
+use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend::{self, OutputParser, ParsedMessage, ParsedToolCall, Span};
 use crate::constrain::{TokenEnv, lark};
 use crate::generate::{StopReason, TokenLogprob};
@@ -31,6 +31,8 @@ pub(crate) struct AnswerFormat {
     pub(super) bare: Option<BareFormat>,
     /// The ids of the calls in the history; new ones must differ (TL5).
     pub(super) known_ids: HashSet<String>,
+    /// The parameter that decides the answer's form.
+    pub(super) param: &'static str,
     pub(super) model: Arc<backend::Model>,
 }
 
@@ -198,6 +200,15 @@ impl Reader {
 }
 
 impl AnswerFormat {
+    /// A fault of the generation as the caller sees it: a grammar that turns out
+    /// to be impossible, or too costly, is its parameter's fault (ER3).
+    pub(super) fn fault(&self, error: Error) -> Error {
+        match (error.kind(), error.param()) {
+            (ErrorKind::InvalidRequest, None) => error.with_param(self.param),
+            _ => error,
+        }
+    }
+
     /// Whether an answer is nothing but text.
     fn is_plain(&self) -> bool {
         self.parser.is_none() && self.bare.is_none()

@@ -33,6 +33,7 @@ pub struct ChatCompletionStream {
     events: Option<EventReceiver>,
     cancel: CancelHandle,
     include_usage: bool,
+    format: Arc<AnswerFormat>,
     choices: Vec<StreamedChoice>,
     /// Choices that have begun: their first chunks come in order (CS7).
     begun: usize,
@@ -75,6 +76,7 @@ impl ChatCompletionStream {
             events: Some(events),
             include_usage,
             choices: (0..choices).map(choice).collect(),
+            format,
             begun: 0,
             usage: CompletionUsage::default(),
             ready: VecDeque::new(),
@@ -105,7 +107,7 @@ impl ChatCompletionStream {
             let Some(events) = &self.events else { return Poll::Ready(None) };
             let assembled = match events.next(wait) {
                 Poll::Ready(Ok(event)) => self.assemble(event),
-                Poll::Ready(Err(error)) => Err(error),
+                Poll::Ready(Err(error)) => Err(self.format.fault(error)),
                 Poll::Pending => return Poll::Pending,
             };
             if let Err(error) = assembled {
