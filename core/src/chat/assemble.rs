@@ -146,7 +146,7 @@ impl PendingChatCompletion {
             index: u32::try_from(choice).unwrap_or(u32::MAX),
             message,
             logprobs: choice_logprobs(self.head.logprobs, logprobs),
-            finish_reason: finish_reason(finish, reader.has_calls(), self.format.legacy),
+            finish_reason: finish_reason(finish, reader, self.format.legacy),
         });
         Ok(())
     }

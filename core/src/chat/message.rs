@@ -1,6 +1,6 @@
 //! Deltas put together to a message, and the counts of a whole reply.
 
-use super::reader::Delta;
+use super::reader::{Delta, Reader};
 use crate::api::chat_reply::{ChatCompletionResponseMessage, FinishReason};
 use crate::api::logprobs::{ChoiceLogprobs, TokenLogprob, TopLogprob};
 use crate::api::tool_calls::{ChatCompletionMessageToolCall, FunctionCall};
@@ -70,11 +70,12 @@ impl Call {
     }
 }
 
-/// CR3, CR4, TL8.
-pub(super) fn finish_reason(finish: &Finish, has_calls: bool, legacy: bool) -> FinishReason {
+/// CR3, CR4, TL8. A call that a stop text has cut is no whole call (TL7).
+pub(super) fn finish_reason(finish: &Finish, reader: &Reader, legacy: bool) -> FinishReason {
     match finish.reason {
         StopReason::Length => FinishReason::Length,
-        StopReason::Stop if !has_calls => FinishReason::Stop,
+        StopReason::Stop if !reader.has_calls() => FinishReason::Stop,
+        StopReason::Stop if reader.is_cut() => FinishReason::Length,
         StopReason::Stop if legacy => FinishReason::FunctionCall,
         StopReason::Stop => FinishReason::ToolCalls,
     }

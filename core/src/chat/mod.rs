@@ -68,12 +68,12 @@ pub(crate) fn submit(
         choices,
         max_tokens,
         sampling: sampling(request)?,
-        stops: stops(request, &rendered),
+        stops: stops(request, &rendered, tools.call_mode),
         penalties: penalties(model, request)?,
         grammar,
         top_logprobs: request.logprobs.unwrap_or(false).then(|| request.top_logprobs.unwrap_or(0) as usize),
         visible_controls: visible_controls(model, &rendered),
-        prediction: prediction(model, request)?,
+        prediction: prediction(model, request, context_length)?,
     })?;
     let format = Arc::new(AnswerFormat {
         param: constraint::param(request, &tools),
@@ -119,9 +119,11 @@ fn sampling(request: &CreateChatCompletionRequest) -> Result<Sampling> {
 }
 
 /// The caller's stop texts, and those that end a turn in the template's markup.
-fn stops(request: &CreateChatCompletionRequest, rendered: &Rendered) -> Vec<String> {
-    let callers = request.stop.as_ref().map(Stop::as_slice).unwrap_or_default();
-    callers.iter().chain(&rendered.additional_stops).filter(|stop| !stop.is_empty()).cloned().collect()
+/// The caller's are for text: they would cut a call that has to be whole (TL7).
+fn stops(request: &CreateChatCompletionRequest, rendered: &Rendered, call_mode: CallMode) -> Vec<String> {
+    let callers = request.stop.as_ref().filter(|_| call_mode != CallMode::Required).map(Stop::as_slice);
+    let all = callers.unwrap_or_default().iter().chain(&rendered.additional_stops);
+    all.filter(|stop| !stop.is_empty()).cloned().collect()
 }
 
 /// # Errors
@@ -158,8 +160,21 @@ fn visible_controls(model: &LoadedModel, rendered: &Rendered) -> Arc<[Token]> {
     controls.filter(|(_, text)| rendered.preserved_tokens.contains(text)).map(|(token, _)| *token).collect()
 }
 
-fn prediction(model: &LoadedModel, request: &CreateChatCompletionRequest) -> Result<Option<Vec<Token>>> {
+/// The text that the caller expects, as far as an answer can be long.
+fn prediction(
+    model: &LoadedModel,
+    request: &CreateChatCompletionRequest,
+    context_length: usize,
+) -> Result<Option<Vec<Token>>> {
     let Some(prediction) = &request.prediction else { return Ok(None) };
-    let text = prediction.text();
-    model.backend.vocab().tokenize(&[Span { text: &text, parse_special: false }]).map(Some)
+    let vocab = model.backend.vocab();
+    let mut text = prediction.text();
+    let mut longest = context_length.saturating_mul(vocab.longest_piece()).min(text.len());
+    while !text.is_char_boundary(longest) {
+        longest -= 1;
+    }
+    text.truncate(longest);
+    let mut tokens = vocab.tokenize(&[Span { text: &text, parse_special: false }])?;
+    tokens.truncate(context_length);
+    Ok(Some(tokens))
 }

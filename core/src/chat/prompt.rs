@@ -101,6 +101,9 @@ impl<'a> Conversation<'a> {
         }
         let mut tokens: Vec<Token> = vocab.bos().into_iter().collect();
         tokens.extend(vocab.tokenize(&self.model.control_spellings.spans(prompt))?);
+        if tokens.is_empty() {
+            return Err(Error::invalid("messages", "the model's chat template makes no prompt of these messages"));
+        }
         Ok(tokens)
     }
 }

@@ -3,8 +3,10 @@
 //! Whole replies and streams are made from the same deltas, so that they agree.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -137,6 +139,12 @@ impl Reader {
         self.advance(message, true)
     }
 
+    /// Whether the answer ends inside of a call, which a stop text may bring about.
+    pub(super) fn is_cut(&self) -> bool {
+        let is_json = |text: &str| serde_json::from_str::<IgnoredAny>(text).is_ok();
+        self.calls.iter().any(|call| !call.custom && !is_json(&call.arguments))
+    }
+
     /// Whether the answer calls tools.
     pub(super) fn has_calls(&self) -> bool {
         !self.calls.is_empty()
@@ -159,6 +167,8 @@ impl Reader {
         let ends_in_content = last && message.tool_calls.is_empty();
         let ends_in_reasoning = ends_in_content && message.content.is_empty();
         if let Some(text) = news(&mut self.reasoning, &message.reasoning_content, ends_in_reasoning) {
+            // The thoughts may say what the content says.
+            self.tokens.skip(&self.text, &text);
             deltas.push(Delta::Reasoning(text));
         }
         if let Some(text) = news(&mut self.content, &message.content, ends_in_content) {
@@ -290,12 +300,18 @@ impl TextTokens {
         }
     }
 
+    /// Goes on behind the next occurrence of `part` in `text`, and gives where it
+    /// is.
+    fn skip(&mut self, text: &str, part: &str) -> Option<Range<usize>> {
+        let start = self.taken + text[self.taken..].find(part)?;
+        self.taken = start + part.len();
+        Some(start..self.taken)
+    }
+
     /// The tokens of the next occurrence of `part` in `text` (CR11).
     fn take(&mut self, text: &str, part: &str) -> Vec<TokenLogprob> {
-        let Some(found) = text[self.taken..].find(part) else { return Vec::new() };
-        let (start, end) = (self.taken + found, self.taken + found + part.len());
-        self.taken = end;
-        let within = |(at, _): &&(usize, TokenLogprob)| (start..end).contains(at);
+        let Some(place) = self.skip(text, part) else { return Vec::new() };
+        let within = |(at, _): &&(usize, TokenLogprob)| place.contains(at);
         self.tokens.iter().filter(within).map(|(_, logprob)| logprob.clone()).collect()
     }
 }

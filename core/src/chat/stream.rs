@@ -174,7 +174,7 @@ impl StreamedChoice {
             self.add(delta);
         }
         self.begin(ChunkDelta { content: Some(String::new()), ..ChunkDelta::default() });
-        let reason = finish_reason(finish, self.reader.has_calls(), self.format.legacy);
+        let reason = finish_reason(finish, &self.reader, self.format.legacy);
         self.wait(ChunkDelta::default(), Vec::new(), Some(reason));
         self.has_finished = true;
     }

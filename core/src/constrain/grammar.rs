@@ -118,13 +118,15 @@ impl TokenEnv {
     }
 
     fn parse(&self, lark: &str) -> Result<TokenParser> {
+        let refuse = |error: anyhow::Error| Error::new(ErrorKind::InvalidRequest, reason(&format!("{error:#}")));
         quietly(|| {
-            let mut parser = self
-                .0
-                .factory
-                .create_parser(TopLevelGrammar::from_lark(lark.to_owned()))
-                .map_err(|error| Error::new(ErrorKind::InvalidRequest, reason(&format!("{error:#}"))))?;
+            let grammar = TopLevelGrammar::from_lark(lark.to_owned());
+            let mut parser = self.0.factory.create_parser(grammar).map_err(refuse)?;
             parser.start_without_prompt();
+            // Some grammars show what they cost in their masks only. The first is
+            // computed here, where nobody else waits for it; sequences share what
+            // it has worked out.
+            Matcher::new(Ok(parser.clone())).compute_mask_or_eos().map_err(refuse)?;
             Ok(parser)
         })
         .unwrap_or_else(|| Err(too_complex("llguidance failed")))

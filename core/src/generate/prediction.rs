@@ -6,6 +6,9 @@ use crate::backend::Token;
 /// Generated tokens that must agree before the text that follows is expected.
 const AGREEMENT: usize = 3;
 
+/// Tokens of one draft at most.
+const MOST: usize = 8;
+
 /// A caller's prediction and where the answer is in it.
 #[derive(Debug)]
 pub(super) struct Prediction {
@@ -15,6 +18,9 @@ pub(super) struct Prediction {
     next: Option<usize>,
     /// Tokens of the last draft that are still to be checked.
     draft: Vec<Token>,
+    /// How many tokens to draft: fewer after some that did not come true, since
+    /// each costs computing.
+    length: usize,
     accepted: usize,
     rejected: usize,
 }
@@ -22,14 +28,14 @@ pub(super) struct Prediction {
 impl Prediction {
     pub(super) fn new(tokens: Vec<Token>) -> Self {
         // An answer is expected to begin as predicted.
-        Prediction { tokens, next: Some(0), draft: Vec::new(), accepted: 0, rejected: 0 }
+        Prediction { tokens, next: Some(0), draft: Vec::new(), length: MOST, accepted: 0, rejected: 0 }
     }
 
     /// The tokens that are expected next, `limit` at most.
     pub(super) fn draft(&mut self, limit: usize) -> &[Token] {
         self.draft.clear();
         if let Some(next) = self.next {
-            self.draft.extend(self.tokens[next..].iter().take(limit));
+            self.draft.extend(self.tokens[next..].iter().take(limit.min(self.length)));
         }
         &self.draft
     }
@@ -39,6 +45,10 @@ impl Prediction {
     pub(super) fn settle(&mut self, accepted: usize, answer: &[Token]) {
         self.accepted += accepted;
         self.rejected += self.draft.len() - accepted;
+        if !self.draft.is_empty() {
+            let all = accepted == self.draft.len();
+            self.length = if all { (self.length * 2).min(MOST) } else { (accepted + 1).min(self.length) };
+        }
         self.draft.clear();
         self.next = self.locate(answer);
     }

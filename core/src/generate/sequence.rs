@@ -233,17 +233,18 @@ impl Sequence {
         for (index, row) in rows.iter_mut().enumerate() {
             let (token, logprob) = self.chooser.choose(row, self.model.vocab())?;
             end = self.accept(token, logprob)?;
-            if end.is_some() || draft.get(index) != Some(&token) {
+            let expected = draft.get(index) == Some(&token);
+            accepted += usize::from(expected);
+            if end.is_some() || !expected {
                 break;
             }
-            accepted += 1;
         }
         self.advance(accepted);
-        if let Some(prediction) = &mut self.prediction {
-            prediction.settle(accepted, &self.tokens[self.prompt_tokens..]);
-        }
         if end.is_none() {
             end = self.append_forced()?;
+        }
+        if let Some(prediction) = &mut self.prediction {
+            prediction.settle(accepted, &self.tokens[self.prompt_tokens..]);
         }
         Ok(end)
     }
