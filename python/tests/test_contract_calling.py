@@ -55,7 +55,7 @@ def required_replies(qwen_engine) -> dict[str, ChatCompletion]:
         return dict(zip((prompt for _, prompt in SAMPLE), pool.map(ask, SAMPLE), strict=True))
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 @pytest.mark.parametrize(("name", "prompt"), SAMPLE)
 def test_a_required_call_fits_its_schema(required_replies, name, prompt):
     # TL3, TL7, TL8

@@ -168,7 +168,7 @@ def test_several_calls_and_answers_render(qwen_engine):
     assert said(qwen_engine, history, r"Rome has \d\d degrees\.") == "Rome has 31 degrees."
 
 
-@pytest.mark.parametrize("function_call", [{"name": "get_weather"}, "auto", "none", None])
+@pytest.mark.parametrize("function_call", [{"name": "get_weather"}, "none", None])
 def test_deprecated_functions_are_called(qwen_engine, function_call):
     # CQ18
     request = {
