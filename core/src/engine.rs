@@ -18,6 +18,7 @@ use crate::backend::{self, ContextOptions};
 use crate::chat::{self, ChatCompletionStream, PendingChatCompletion, ReplyHead};
 use crate::generate::{DRAFT, EXTRA, Generator, GeneratorOptions, SLICE};
 use crate::model::{LoadedModel, ModelInfo, ModelOptions};
+use crate::prepare::Workers;
 use crate::router::{self, Body, Pending};
 
 /// Requests computed together unless the options say otherwise.
@@ -55,6 +56,8 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     models: Vec<Model>,
     closed: AtomicBool,
+    /// For requests of [`Engine::submit_async`].
+    workers: Workers,
 }
 
 /// A model by its description, which stays when the engine is closed.
@@ -96,7 +99,7 @@ impl EngineBuilder {
     pub fn build(self) -> Result<Engine> {
         self.check_names()?;
         let models = self.models.iter().map(|(name, options)| Model::load(name, options)).collect::<Result<_>>()?;
-        Ok(Engine(Arc::new(Inner { models, closed: AtomicBool::new(false) })))
+        Ok(Engine(Arc::new(Inner { models, closed: AtomicBool::new(false), workers: Workers::default() })))
     }
 
     fn check_names(&self) -> Result<()> {
@@ -261,6 +264,21 @@ impl Engine {
         router::route(self, request.method(), request.uri(), request.body().as_ref())
     }
 
+    /// Like [`submit`](Self::submit), for callers that must not be held up, such as
+    /// event loops: reading the request, rendering and tokenising its prompt are left
+    /// to a few threads of the engine.
+    ///
+    /// # Errors
+    ///
+    /// `Closed` after [`close`](Self::close).
+    pub fn submit_async<B: AsRef<[u8]> + Send + 'static>(&self, request: http::Request<B>) -> Result<Pending> {
+        if self.0.closed.load(Ordering::Relaxed) {
+            return Err(Error::closed());
+        }
+        let engine = self.clone();
+        Pending::prepared(self.0.workers.run(move || engine.submit(&request)))
+    }
+
     /// Posts any serialisable request to a path and reads the reply as any
     /// deserialisable type, so that other people's API types can be used.
     ///
@@ -312,6 +330,7 @@ impl Engine {
     pub fn close(&self) {
         self.0.closed.store(true, Ordering::Relaxed);
         self.0.models.iter().for_each(Model::close);
+        self.0.workers.close();
     }
 
     /// Whether [`close`](Self::close) was called.

@@ -7,6 +7,7 @@ mod constrain;
 mod engine;
 mod generate;
 mod model;
+mod prepare;
 mod router;
 
 /// The API's requests, replies and chunks, in OpenAI's field names.

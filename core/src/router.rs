@@ -16,6 +16,7 @@ use crate::api::parse::parse_chat_request;
 use crate::chat::{ChatCompletionStream, PendingChatCompletion};
 use crate::engine::Engine;
 use crate::generate::{CancelHandle, Wait, block};
+use crate::prepare::Prepared;
 
 /// The body of a reply.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ pub struct Pending(Option<State>);
 
 #[derive(Debug)]
 enum State {
+    Preparing(Prepared<Result<Pending>>),
     Ready(Response<Body>),
     Chat(PendingChatCompletion),
 }
@@ -140,6 +142,14 @@ impl Pending {
         Pending(Some(State::Ready(response)))
     }
 
+    /// A reply to a request that is being prepared, or cannot be.
+    pub(crate) fn prepared(prepared: Result<Prepared<Result<Pending>>>) -> Result<Self> {
+        match prepared {
+            Ok(prepared) => Ok(Pending(Some(State::Preparing(prepared)))),
+            Err(error) => answer(Err(error)),
+        }
+    }
+
     /// Waits for the reply.
     ///
     /// # Errors
@@ -160,7 +170,8 @@ impl Pending {
     }
 
     /// A handle that cancels the request from another thread; `None` when the
-    /// reply is there already.
+    /// reply is there already, and while [`Engine::submit_async`] prepares the
+    /// request.
     pub fn cancel_handle(&self) -> Option<CancelHandle> {
         match &self.0 {
             Some(State::Chat(pending)) => Some(pending.cancel_handle()),
@@ -170,6 +181,18 @@ impl Pending {
 
     fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Result<Response<Body>>> {
         match self.0.take() {
+            Some(State::Preparing(mut prepared)) => match prepared.advance(wait) {
+                Poll::Ready(Ok(Ok(pending))) => {
+                    *self = pending;
+                    self.advance(wait)
+                }
+                Poll::Ready(Ok(Err(error))) => Poll::Ready(Err(error)),
+                Poll::Ready(Err(error)) => Poll::Ready(error_response(&error)),
+                Poll::Pending => {
+                    self.0 = Some(State::Preparing(prepared));
+                    Poll::Pending
+                }
+            },
             Some(State::Ready(response)) => Poll::Ready(Ok(response)),
             Some(State::Chat(mut pending)) => match pending.advance(wait) {
                 Poll::Ready(Ok(completion)) => Poll::Ready(Ok(json(&completion))),

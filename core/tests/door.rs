@@ -174,6 +174,38 @@ fn a_pending_reply_can_be_cancelled() {
 }
 
 #[test]
+fn event_loops_leave_the_prompt_to_the_engine() {
+    let engine = engine(tiny());
+    let request = |body: String| Request::post("/v1/chat/completions").body(body).unwrap();
+    let body = chat_body(&json!({})).to_string();
+    let pending = engine.submit_async(request(body.clone())).unwrap();
+    let reply = full(block_on(pending).unwrap());
+    assert_eq!(reply["usage"], full(engine.request(&request(body.clone())).unwrap())["usage"]);
+    assert_eq!(full(engine.submit_async(request(body.clone())).unwrap().wait().unwrap())["usage"], reply["usage"]);
+    let refused = engine.submit_async(request("{}".to_owned())).unwrap();
+    assert_eq!(block_on(refused).unwrap().status(), 400);
+    let streamed = engine.submit_async(request(chat_body(&json!({"stream": true})).to_string())).unwrap();
+    assert_eq!(events(block_on(streamed).unwrap()).last().unwrap(), "data: [DONE]\n\n");
+    engine.close();
+    assert_eq!(engine.submit_async(request(body)).unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[test]
+fn a_dropped_reply_frees_its_place_while_its_prompt_is_prepared() {
+    // CS12
+    let options = tiny().parallel(1).queue(1);
+    let engine = Engine::builder().model("m", options).build().unwrap();
+    let endless = chat_body(&json!({"max_completion_tokens": 1900})).to_string();
+    for _ in 0..50 {
+        drop(engine.submit_async(Request::post("/v1/chat/completions").body(endless.clone()).unwrap()).unwrap());
+    }
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while post(&engine, "/v1/chat/completions", &chat_body(&json!({}))).status() != 200 {
+        assert!(Instant::now() < deadline, "the dropped requests still hold their places");
+    }
+}
+
+#[test]
 fn a_stream_that_loses_its_engine_ends_with_an_error() {
     let engine = engine(tiny());
     let body = chat_body(&json!({"stream": true, "max_completion_tokens": 1900}));

@@ -10,6 +10,7 @@ use serde::Serialize;
 use zerohop::EngineBuilder;
 
 use crate::chat::Chat;
+use crate::door::{self, Headers, PendingReply, Reply};
 use crate::errors;
 use crate::handle::Handle;
 use crate::json::Json;
@@ -71,6 +72,31 @@ impl Engine {
     #[getter]
     fn closed(&self) -> bool {
         self.0.is_closed()
+    }
+
+    /// Answers an HTTP request: with status, headers, and a body or its events.
+    fn _request<'py>(
+        &self,
+        py: Python<'py>,
+        method: &str,
+        target: &str,
+        headers: Headers,
+        body: &[u8],
+        timeout: Option<f64>,
+    ) -> PyResult<Reply<'py>> {
+        door::request(py, &self.0, &door::read(py, method, target, headers, body)?, timeout)
+    }
+
+    /// Takes on an HTTP request, to be answered in an event loop.
+    fn _submit(
+        &self,
+        py: Python<'_>,
+        method: &str,
+        target: &str,
+        headers: Headers,
+        body: &[u8],
+    ) -> PyResult<PendingReply> {
+        door::submit(py, &self.0, door::read(py, method, target, headers, body)?)
     }
 
     fn __enter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {

@@ -114,7 +114,7 @@ fn made(exception: PyResult<Bound<'_, PyAny>>) -> PyErr {
     exception.map_or_else(|error| error, PyErr::from_value)
 }
 
-fn header_pairs(headers: &HeaderMap) -> Vec<(&str, String)> {
+pub(crate) fn header_pairs(headers: &HeaderMap) -> Vec<(&str, String)> {
     headers
         .iter()
         .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned()))

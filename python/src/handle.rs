@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use zerohop::Engine;
 
 use crate::errors;
+use crate::notify::Notifier;
 
 /// All engines that may be alive. Python forks only in a thread that is attached to the interpreter,
 /// as every user of this lock is, so that a fork never leaves it locked.
@@ -26,12 +27,14 @@ pub(crate) struct Handle {
     pub(crate) models: Vec<String>,
     /// The process whose threads compute.
     process: u32,
+    pub(crate) notifier: Notifier,
 }
 
 impl Handle {
     pub(crate) fn new(engine: Engine) -> Arc<Self> {
         let models = engine.model_info().into_iter().map(|info| info.id).collect();
-        let handle = Arc::new(Handle { engine: Some(engine), models, process: process::id() });
+        let handle =
+            Arc::new(Handle { engine: Some(engine), models, process: process::id(), notifier: Notifier::default() });
         let mut engines = ENGINES.lock();
         engines.retain(|engine| engine.strong_count() > 0);
         engines.push(Arc::downgrade(&handle));
@@ -94,11 +97,17 @@ impl Drop for Handle {
         if self.is_forked() {
             // Dropping would wait for threads that do not exist here.
             std::mem::forget(engine);
+            std::mem::forget(std::mem::take(&mut self.notifier));
             return;
         }
         let mut engine = Some(engine);
         // Waiting for the engine's threads takes a moment. The interpreter may be gone already.
-        Python::try_attach(|py| py.detach(|| drop(engine.take())));
+        Python::try_attach(|py| {
+            py.detach(|| {
+                drop(engine.take());
+                self.notifier.stop();
+            });
+        });
     }
 }
 
@@ -130,5 +139,8 @@ fn _close_all(py: Python<'_>) {
     let engines: Vec<Arc<Handle>> = ENGINES.lock().iter().filter_map(Weak::upgrade).collect();
     for engine in engines {
         engine.close(py);
+        if engine.own_engine().is_some() {
+            py.detach(|| engine.notifier.stop());
+        }
     }
 }

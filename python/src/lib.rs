@@ -6,11 +6,14 @@
 
 mod chat;
 mod convert;
+mod door;
 mod engine;
 mod errors;
+mod events;
 mod handle;
 mod json;
 mod models;
+mod notify;
 mod options;
 mod progress;
 mod request;
@@ -30,6 +33,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<chat::Completions>()?;
     module.add_class::<models::Models>()?;
     module.add_class::<stream::Stream>()?;
+    module.add_class::<door::PendingReply>()?;
+    module.add_class::<door::ReplyEvents>()?;
     types::add_classes(module)?;
     module.add_function(wrap_pyfunction!(engine::devices, module)?)?;
     module.add_function(wrap_pyfunction!(errors::_error_kinds, module)?)?;

@@ -5,11 +5,11 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
-use parking_lot::Mutex;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use zerohop::{CancelHandle, EventStream};
+use zerohop::EventStream;
 
+use crate::events::Events;
 use crate::handle::Handle;
 use crate::json::Json;
 use crate::{errors, request, types, wait};
@@ -34,13 +34,8 @@ impl Head {
 pub(crate) struct Stream {
     head: Head,
     schema: &'static types::Schema,
-    /// `None` once it has ended.
-    events: Mutex<Option<EventStream>>,
-    /// Cancels without the lock, which a waiting thread may hold.
-    cancel: Option<CancelHandle>,
+    events: Events,
     timeout: Option<Duration>,
-    /// The engine lives as long as its streams.
-    handle: Arc<Handle>,
 }
 
 /// What an event says.
@@ -63,9 +58,7 @@ impl Stream {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        if self.handle.is_forked() {
-            return Err(errors::forked(py));
-        }
+        self.events.check_process(py)?;
         let next = self.next(py);
         if !matches!(next, Ok(Some(_))) {
             self.close(py);
@@ -75,13 +68,7 @@ impl Stream {
 
     /// Stops the generation if it still runs. Closing twice is fine.
     fn close(&self, py: Python<'_>) {
-        if self.handle.is_forked() {
-            return;
-        }
-        if let Some(cancel) = &self.cancel {
-            cancel.cancel();
-        }
-        py.detach(|| drop(self.events.lock().take()));
+        self.events.close(py);
     }
 
     fn __enter__<'py>(slf: &Bound<'py, Self>) -> Bound<'py, Self> {
@@ -110,8 +97,7 @@ impl Stream {
         handle: Arc<Handle>,
         timeout: Option<Duration>,
     ) -> Self {
-        let cancel = events.cancel_handle();
-        Stream { head, schema, events: Mutex::new(Some(events)), cancel, timeout, handle }
+        Stream { head, schema, events: Events::new(events, handle), timeout }
     }
 
     fn next<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
@@ -127,11 +113,8 @@ impl Stream {
 
     /// The next event, or `None` after the last.
     fn poll(&self, slice: Instant) -> Poll<Option<zerohop::Result<Event>>> {
-        // Another thread may be waiting for the next event.
-        let Some(mut events) = self.events.try_lock_until(slice) else { return Poll::Pending };
-        let Some(events) = events.as_mut() else { return Poll::Ready(None) };
         loop {
-            match events.next_until(slice) {
+            match self.events.next_until(slice) {
                 Poll::Ready(Some(Ok(frame))) => {
                     if let Some(event) = read_event(&frame) {
                         return Poll::Ready(Some(Ok(event)));

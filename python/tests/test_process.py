@@ -18,6 +18,17 @@ def make():
 """
 
 
+ASK = """
+import asyncio
+async def ask(**options):
+    client = zerohop.AsyncOpenAI(engine)
+    reply = await client.chat.completions.create(model="tiny-llama", messages=USER, **options)
+    if options:
+        async for chunk in reply:
+            pass
+"""
+
+
 def test_importing_is_quick_and_light(run_python):
     script = """
 import json, sys, time
@@ -30,14 +41,55 @@ print(json.dumps([seconds, sorted(set(sys.modules) - before)]))
     runs = [json.loads(run_python(script).stdout) for _ in range(7)]
     # Processor time, and the least of it, since other processes share the machine.
     assert min(seconds for seconds, _ in runs) <= 0.030
-    heavy = {"numpy", "pydantic", "openai", "httpx", "typing_extensions", "asyncio", "logging"}
-    assert not heavy & set(runs[0][1])
+    heavy = (
+        "numpy pydantic openai httpx httpx2 anyio trio typing_extensions asyncio logging".split()
+    )
+    assert not set(heavy) & set(runs[0][1])
 
+
+MISSING = {
+    "openai": "zerohop.OpenAI(sys.argv[1])",
+    "httpx": "zerohop.http_client(engine, library='httpx')",
+    "httpx2": "zerohop.transport(engine, library='httpx2')",
+    "openai httpx httpx2": "zerohop.async_http_client(engine)",
+}
+
+
+@pytest.mark.parametrize("missing", MISSING)
+def test_a_missing_package_is_named(tiny, run_python, missing):
+    script = f"""{SETUP}
+sys.modules |= dict.fromkeys({missing.split()})
+engine = make()
+try:
+    {MISSING[missing]}
+except ImportError as error:
+    print(error)
+"""
+    result = run_python(script, tiny)
+    assert (result.stderr, result.returncode) == ("", 0)
+    assert f"pip install {missing.split()[0]}" in result.stdout
+
+
+def test_without_openai_any_library_will_do(tiny, run_python):
+    script = f"""{SETUP}
+sys.modules |= dict.fromkeys(["openai", "httpx2"])
+with zerohop.http_client(make()) as client:
+    print(type(client).__module__, client.get(zerohop.BASE_URL + "/models").status_code)
+"""
+    result = run_python(script, tiny)
+    assert (result.stdout, result.stderr, result.returncode) == ("httpx 200\n", "", 0)
+
+
+CLIENT = "zerohop.OpenAI(engine).chat.completions.create(model='tiny-llama', messages=USER"
 
 INTERRUPTIBLE = {
     "reply": "engine.chat.completions.create(messages=USER)",
     "stream": "list(engine.chat.completions.create(messages=USER, stream=True))",
     "waiting": "list(engine.chat.completions.create(messages=USER, stream=True))",
+    "sdk reply": f"{CLIENT})",
+    "sdk stream": f"list({CLIENT}, stream=True))",
+    "async reply": "asyncio.run(ask())",
+    "async stream": "asyncio.run(ask(stream=True))",
 }
 
 
@@ -45,6 +97,7 @@ INTERRUPTIBLE = {
 def test_ctrl_c_stops_a_generation(tiny, wait):
     # House rule 20
     script = f"""{SETUP}
+{ASK}
 signal.signal(signal.SIGINT, signal.default_int_handler)
 engine = make()
 if {wait == "waiting"}:
@@ -125,6 +178,7 @@ if child == 0:
     for call in [
         lambda: engine.chat.completions.create(messages=USER),
         lambda: next(stream),
+        lambda: engine._submit("GET", "/v1/models", [], b""),
         engine.models.list,
         engine.__enter__,
         lambda: engine.model_info,
@@ -214,6 +268,26 @@ def run():
     engine.chat.completions.create(messages=USER)
 threading.Thread(target=run, daemon=True).start()
 time.sleep(0.3)
+""",
+    "async": f"""{ASK}
+engine = make()
+async def main():
+    tasks = [asyncio.create_task(ask(**options)) for options in [{{}}, {{"stream": True}}] * 4]
+    await asyncio.wait(tasks, timeout=0.5)
+asyncio.run(main())
+""",
+    "event loop in a daemon thread": f"""{ASK}
+engine = make()
+threading.Thread(target=lambda: asyncio.run(ask(stream=True)), daemon=True).start()
+time.sleep(2)
+""",
+    "event loop that stopped": f"""{ASK}
+engine = make()
+loop = asyncio.new_event_loop()
+task = loop.create_task(ask(stream=True))
+task._log_destroy_pending = False
+loop.call_later(1.5, loop.stop)
+loop.run_forever()
 """,
     "cycle": "engine = make(); loop = [engine.chat]; loop.append(loop); del engine",
     "two": "engines = [make(), make()]; engines[0].close()",

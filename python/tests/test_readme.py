@@ -1,4 +1,4 @@
-"""The README's Python program, as it stands there."""
+"""The README's Python programs, as they stand there."""
 
 import re
 from pathlib import Path
@@ -6,8 +6,11 @@ from pathlib import Path
 README = Path(__file__).resolve().parents[2] / "README.md"
 
 
-def test_the_python_program_runs(qwen, run_python):
-    [program] = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+def test_the_python_programs_run(qwen, run_python):
+    programs = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    assert len(programs) == 2
+    # One goes on where the other ends.
+    program = "".join(programs) + "client.close()"
     assert '"model.gguf"' in program
     done = run_python(program.replace('"model.gguf"', repr(str(qwen))))
     assert (done.returncode, done.stderr) == (0, "")

@@ -11,6 +11,10 @@ import os
 from pathlib import Path
 from typing import assert_type
 
+import httpx
+import httpx2
+import openai
+
 import zerohop
 from zerohop.types.chat import ChatCompletion, ChatCompletionChunk
 
@@ -33,6 +37,12 @@ except zerohop.APIStatusError as error:
     assert_type(error.response.headers["x-request-id"], str)
 except zerohop.ModelFileError as error:
     assert_type(error.errno, int | None)
+client = zerohop.OpenAI(engine, timeout=3)
+assert_type(client, openai.OpenAI)
+assert_type(zerohop.AsyncOpenAI("m.gguf"), openai.AsyncOpenAI)
+assert_type(zerohop.http_client(engine, library="httpx2"), httpx2.Client)
+assert_type(zerohop.async_transport(engine, library="httpx"), httpx.AsyncBaseTransport)
+openai.OpenAI(http_client=zerohop.http_client(engine), base_url=zerohop.BASE_URL, api_key="x")
 """
 
 

@@ -8,7 +8,8 @@
     )
     print(reply.choices[0].message.content)
 
-Requests, replies, streams and exceptions are those of openai's SDK. Any number of threads may use
+`OpenAI(...)` gives the SDK of openai itself, over an engine. Requests, replies, streams and
+exceptions are those of openai's SDK. Any number of threads may use
 one engine; other threads run on while it computes, and Ctrl-C stops a generation.
 """
 
@@ -37,12 +38,16 @@ from ._exceptions import (
     ZerohopError,
 )
 from ._native import Engine, ModelOptions, Stream, __version__, devices
+from ._openai import AsyncOpenAI, OpenAI
+from ._transport import BASE_URL, async_http_client, async_transport, http_client, transport
 
 __all__ = [
+    "BASE_URL",
     "APIConnectionError",
     "APIError",
     "APIStatusError",
     "APITimeoutError",
+    "AsyncOpenAI",
     "AuthenticationError",
     "BadRequestError",
     "ConflictError",
@@ -56,6 +61,7 @@ __all__ = [
     "ModelNotFoundError",
     "ModelOptions",
     "NotFoundError",
+    "OpenAI",
     "OpenAIError",
     "PermissionDeniedError",
     "RateLimitError",
@@ -64,13 +70,18 @@ __all__ = [
     "UnprocessableEntityError",
     "ZerohopError",
     "__version__",
+    "async_http_client",
+    "async_transport",
     "devices",
+    "http_client",
+    "transport",
     "types",
 ]
 
-# Tracebacks and `repr` name the exceptions as users import them.
+# Tracebacks, `repr` and `help` name things as users import them.
+_PRIVATE = ("zerohop._exceptions", "zerohop._openai", "zerohop._transport")
 for _name in __all__:
     _public = globals()[_name]
-    if isinstance(_public, type) and _public.__module__ == "zerohop._exceptions":
+    if getattr(_public, "__module__", None) in _PRIVATE:
         _public.__module__ = "zerohop"
-del _name, _public
+del _name, _public, _PRIVATE

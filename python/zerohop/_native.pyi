@@ -1,7 +1,7 @@
 """The native part of zerohop; import `zerohop` instead."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import GenericAlias, TracebackType
 from typing import (
     Any,
@@ -58,6 +58,8 @@ __all__ = [
     "ToolCallCustom",
     "ToolCallFunction",
     "TopLogprob",
+    "_Events",
+    "_Pending",
     "__version__",
     "_error_kinds",
     "devices",
@@ -72,6 +74,7 @@ _ServiceTier = Literal["auto", "default", "flex", "scale", "priority", "fast"]
 _KvType = Literal["f32", "f16", "q8_0", "q4_0"]
 _Progress = Callable[[float], object]
 _Path = str | os.PathLike[str]
+_Soon = Callable[[Callable[[], object]], object]
 
 class _Dumpable(Protocol):
     def model_dump(self, *, mode: str, exclude_unset: bool) -> Any: ...
@@ -189,6 +192,19 @@ class Engine:
         """Whether the engine has been closed."""
     def close(self) -> None:
         """Ends all requests, stops computing and unloads the models. Closing twice is fine."""
+    def _request(
+        self,
+        method: str,
+        target: str,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: bytes,
+        timeout: float | None,
+    ) -> tuple[int, list[tuple[str, str]], bytes | _Events]:
+        """Answers an HTTP request: with status, headers, and a body or its events."""
+    def _submit(
+        self, method: str, target: str, headers: Sequence[tuple[bytes, bytes]], body: bytes
+    ) -> _Pending:
+        """Takes on an HTTP request, to be answered in an event loop."""
     def __enter__(self) -> Self: ...
     def __exit__(
         self,
@@ -197,6 +213,30 @@ class Engine:
         traceback: TracebackType | None = ...,
         /,
     ) -> None: ...
+
+@final
+class _Pending:
+    """A reply on its way to an event loop. Dropping it cancels the request."""
+
+    def poll(
+        self, soon: _Soon, wake: Callable[[], object]
+    ) -> tuple[int, list[tuple[str, str]], bytes | _Events] | None:
+        """The reply, or None: then `soon(wake)` is called from another thread when it is time to
+        ask again."""
+    def close(self) -> None:
+        """Cancels the request if it still runs."""
+
+@final
+class _Events:
+    """The events of a reply, each as the bytes that would come over a wire."""
+
+    def next(self, timeout: float | None) -> bytes | None:
+        """The next event, waiting for it; None after the last."""
+    def poll(self, soon: _Soon, wake: Callable[[], object]) -> tuple[bytes | None] | None:
+        """The next event in a tuple, `(None,)` after the last, or None: then `soon(wake)` is called
+        from another thread when it is time to ask again."""
+    def close(self) -> None:
+        """Stops the generation if it still runs."""
 
 class _CreateParams(TypedDict, total=False):
     messages: Required[Iterable[_Object]]

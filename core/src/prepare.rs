@@ -1,0 +1,284 @@
+//! Threads that prepare requests for callers who must not be held up: reading,
+//! rendering and tokenising a long prompt takes longer than an event loop may stop.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+use parking_lot::{Condvar, Mutex};
+
+use crate::api::error::{Error, ErrorKind, Result};
+use crate::generate::Wait;
+
+/// Requests that may wait for a thread. Preparing takes little time beside
+/// computing, so that only a burst comes near it.
+const QUEUE: usize = 4096;
+
+/// Threads at most. What they do is short beside computing, and takes its
+/// processors.
+const MAX_THREADS: usize = 4;
+
+/// When a full queue may have room again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A few threads, started when the first job comes.
+#[derive(Debug, Default)]
+pub(crate) struct Workers(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    jobs: Option<Sender<Job>>,
+    threads: Vec<JoinHandle<()>>,
+    closed: bool,
+}
+
+impl Workers {
+    /// Has `work` done by one of the threads. Dropping the result before that spares
+    /// the work.
+    ///
+    /// # Errors
+    ///
+    /// `RateLimit` when too much work waits, `Closed` after [`close`](Self::close),
+    /// `Unavailable` when no thread can be started.
+    pub(crate) fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<Prepared<T>> {
+        let jobs = self.jobs()?;
+        let shared = Arc::new(Shared::default());
+        let promise = Promise(shared.clone());
+        let job = move || {
+            // The caller has gone if nobody else holds it.
+            if Arc::strong_count(&promise.0) > 1 {
+                let value = work();
+                promise.0.update(|slot| slot.value = Some(value));
+            }
+        };
+        jobs.try_send(Box::new(job)).map_err(|error| match error {
+            TrySendError::Full(_) => {
+                Error::new(ErrorKind::RateLimit, format!("{QUEUE} requests wait already; try again later"))
+                    .with_code("rate_limit_exceeded")
+                    .with_retry_after(RETRY_AFTER)
+            }
+            TrySendError::Disconnected(_) => Error::closed(),
+        })?;
+        Ok(Prepared(shared))
+    }
+
+    /// The way to the threads, which are started now if there are none.
+    fn jobs(&self) -> Result<Sender<Job>> {
+        let mut state = self.0.lock();
+        if state.closed {
+            return Err(Error::closed());
+        }
+        if let Some(jobs) = &state.jobs {
+            return Ok(jobs.clone());
+        }
+        let (sender, receiver) = crossbeam_channel::bounded(QUEUE);
+        let count = thread::available_parallelism().map_or(1, |threads| threads.get().min(MAX_THREADS));
+        for _ in 0..count {
+            match start(receiver.clone()) {
+                Ok(thread) => state.threads.push(thread),
+                // One is enough.
+                Err(_) if !state.threads.is_empty() => break,
+                Err(error) => return Err(error),
+            }
+        }
+        state.jobs = Some(sender.clone());
+        Ok(sender)
+    }
+
+    /// Ends the threads and returns when they have gone. Work that waits is still
+    /// done: its callers want an answer.
+    pub(crate) fn close(&self) {
+        let threads = {
+            let mut state = self.0.lock();
+            state.closed = true;
+            state.jobs = None;
+            std::mem::take(&mut state.threads)
+        };
+        for thread in threads {
+            // The last user of an engine may be a job, whose thread cannot wait for
+            // itself. Panics have been caught.
+            if thread.thread().id() != thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn start(jobs: Receiver<Job>) -> Result<JoinHandle<()>> {
+    let run = move || {
+        for job in jobs {
+            // The caller hears of it because the job's promise is dropped.
+            let _ = catch_unwind(AssertUnwindSafe(job));
+        }
+    };
+    thread::Builder::new().name("zerohop-prepare".to_owned()).spawn(run).map_err(|error| {
+        Error::new(ErrorKind::Unavailable, "a thread that prepares requests cannot start").with_source(error)
+    })
+}
+
+/// The result of work on its way.
+#[derive(Debug)]
+pub(crate) struct Prepared<T>(Arc<Shared<T>>);
+
+/// The working thread's end.
+struct Promise<T>(Arc<Shared<T>>);
+
+#[derive(Debug)]
+struct Shared<T> {
+    slot: Mutex<Slot<T>>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct Slot<T> {
+    value: Option<T>,
+    /// Whether nobody works on it any more.
+    abandoned: bool,
+    waker: Option<Waker>,
+}
+
+impl<T> Default for Shared<T> {
+    fn default() -> Self {
+        let slot = Slot { value: None, abandoned: false, waker: None };
+        Shared { slot: Mutex::new(slot), changed: Condvar::new() }
+    }
+}
+
+impl<T> Shared<T> {
+    fn update(&self, change: impl FnOnce(&mut Slot<T>)) {
+        let waker = {
+            let mut slot = self.slot.lock();
+            change(&mut slot);
+            slot.waker.take()
+        };
+        self.changed.notify_one();
+        if let Some(waker) = waker {
+            // A host's waker may panic, and this may run while a panic unwinds.
+            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+        }
+    }
+}
+
+impl<T> Drop for Promise<T> {
+    fn drop(&mut self) {
+        self.0.update(|slot| slot.abandoned = true);
+    }
+}
+
+impl<T> Prepared<T> {
+    /// The result, waiting for it as `wait` says. Must not be called again after it
+    /// was given.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` when the work has failed.
+    pub(crate) fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Result<T>> {
+        let mut slot = self.0.slot.lock();
+        loop {
+            if let Some(value) = slot.value.take() {
+                return Poll::Ready(Ok(value));
+            }
+            if slot.abandoned {
+                return Poll::Ready(Err(Error::internal("preparing the request failed")));
+            }
+            match wait {
+                Wait::Forever => self.0.changed.wait(&mut slot),
+                Wait::Until(deadline) => {
+                    if self.0.changed.wait_until(&mut slot, *deadline).timed_out() {
+                        return slot.value.take().map_or(Poll::Pending, |value| Poll::Ready(Ok(value)));
+                    }
+                }
+                Wait::Task(context) => {
+                    slot.waker = Some(context.waker().clone());
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Instant;
+
+    use super::*;
+
+    fn result<T>(mut prepared: Prepared<T>) -> Result<T> {
+        match prepared.advance(&mut Wait::Forever) {
+            Poll::Ready(result) => result,
+            Poll::Pending => panic!("waiting for ever ended"),
+        }
+    }
+
+    #[test]
+    fn work_is_done_elsewhere() {
+        let workers = Workers::default();
+        let caller = thread::current().id();
+        let elsewhere = workers.run(move || thread::current().id() != caller).unwrap();
+        assert!(result(elsewhere).unwrap());
+    }
+
+    #[test]
+    fn a_deadline_ends_the_wait_and_not_the_work() {
+        let workers = Workers::default();
+        let (sender, receiver) = crossbeam_channel::bounded::<u32>(1);
+        let mut work = workers.run(move || receiver.recv()).unwrap();
+        let deadline = Instant::now() + Duration::from_millis(10);
+        assert!(work.advance(&mut Wait::Until(deadline)).is_pending());
+        sender.send(7).unwrap();
+        assert_eq!(result(work).unwrap(), Ok(7));
+    }
+
+    #[test]
+    fn a_panic_is_an_error_of_the_one_request() {
+        let workers = Workers::default();
+        for _ in 0..2 * MAX_THREADS {
+            let failing = workers.run(|| std::panic::resume_unwind(Box::new("no"))).unwrap();
+            assert_eq!(result::<()>(failing).unwrap_err().kind(), ErrorKind::Internal);
+        }
+        assert_eq!(result(workers.run(|| 1).unwrap()).unwrap(), 1);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_not_begun() {
+        let workers = Workers::default();
+        let (sender, receiver) = crossbeam_channel::bounded::<()>(0);
+        let begun = Arc::new(AtomicBool::new(false));
+        let blockers: Vec<_> = (0..MAX_THREADS)
+            .map(|_| {
+                let receiver = receiver.clone();
+                workers.run(move || receiver.recv()).unwrap()
+            })
+            .collect();
+        let seen = begun.clone();
+        drop(workers.run(move || seen.store(true, Ordering::Relaxed)).unwrap());
+        drop(sender);
+        for blocker in blockers {
+            assert!(result(blocker).unwrap().is_err());
+        }
+        workers.close();
+        assert!(!begun.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn closing_answers_what_waits_and_refuses_more() {
+        let workers = Workers::default();
+        let waiting = workers.run(|| 3).unwrap();
+        workers.close();
+        assert_eq!(result(waiting).unwrap(), 3);
+        assert_eq!(workers.run(|| 3).unwrap_err().kind(), ErrorKind::Closed);
+        workers.close();
+    }
+}
