@@ -81,13 +81,13 @@ lib: setup ## build libzerohop.so and libzerohop.a
 # Not repaired: maturin would bundle libgomp by rewriting cargo's own copy of the library, and the next
 # build, finding that up to date, would fail on it. The wheel needs the system's libgomp.so.1.
 .PHONY: wheel
-wheel: setup ## build the Python wheel into dist/
+wheel: setup ## build the Python wheel into dist/ (then: pip install dist/*.whl)
 	@rm -rf dist
 	@$(ENV) maturin build $(CARGO_FLAGS) --auditwheel skip --out dist
 
 # The wheel goes into an environment of its own, as a user would have it.
 .PHONY: install
-install: wheel
+install: wheel ## install the wheel into the environment of the tests
 	@$(ENV) "$$venv" -m pip --disable-pip-version-check install --quiet --no-index --no-deps --force-reinstall dist/*.whl
 
 # A workspace of its own: cbindgen's needs would change the features of llama.cpp's build script, and

@@ -48,9 +48,10 @@ extern "C" bool zerohop_native_sequence_remove(llama_context * context, llama_se
                        [&] { return llama_memory_seq_rm(llama_get_memory(context), sequence, from, -1); });
 }
 
-extern "C" void zerohop_native_sequence_copy(llama_context * context, llama_seq_id from, llama_seq_id to) {
+extern "C" void zerohop_native_sequence_copy(llama_context * context, llama_seq_id from, llama_seq_id to,
+                                             llama_pos end) {
     guard<int>(0, nullptr, [&] {
-        llama_memory_seq_cp(llama_get_memory(context), from, to, -1, -1);
+        llama_memory_seq_cp(llama_get_memory(context), from, to, -1, end);
         return 0;
     });
 }

@@ -37,8 +37,8 @@ float * zerohop_native_logits(struct llama_context * context, int32_t index);
 // Removes positions [from, end) of one sequence; `from` < 0 removes all of it.
 bool zerohop_native_sequence_remove(struct llama_context * context, llama_seq_id sequence, llama_pos from);
 
-// Lets sequence `to` begin with all that `from` has in the cache.
-void zerohop_native_sequence_copy(struct llama_context * context, llama_seq_id from, llama_seq_id to);
+// Lets sequence `to` begin with what `from` has in the cache up to position `end`; all of it for -1.
+void zerohop_native_sequence_copy(struct llama_context * context, llama_seq_id from, llama_seq_id to, llama_pos end);
 
 // llama_tokenize's result; INT32_MIN when it threw or overflowed.
 int32_t zerohop_native_tokenize(const struct llama_vocab * vocab, const char * text, int32_t text_len,

@@ -145,12 +145,14 @@ impl Context {
             .collect()
     }
 
-    /// Lets the sequence `to`, which must be empty, begin with all that `from` has
-    /// in the cache. Shares the cells where the model's kind of cache can.
-    pub(crate) fn copy(&mut self, from: i32, to: i32) {
+    /// Lets the sequence `to`, which must be empty, begin with what `from` has in
+    /// the cache, shared where the model's kind of cache can: all of it, or so many
+    /// tokens, for models that [`can_rewind`](Model::can_rewind) only.
+    pub(crate) fn copy(&mut self, from: i32, to: i32, tokens: Option<usize>) {
+        let end = tokens.and_then(|tokens| i32::try_from(tokens).ok()).unwrap_or(-1);
         // SAFETY: the context is live, and both ids are below its maximum, because
         // the scheduler hands out no others.
-        unsafe { native::zerohop_native_sequence_copy(self.raw.as_ptr(), from, to) };
+        unsafe { native::zerohop_native_sequence_copy(self.raw.as_ptr(), from, to, end) };
     }
 
     /// Forgets a sequence's tokens from `position` on. Only for models that

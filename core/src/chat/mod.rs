@@ -82,7 +82,7 @@ pub(crate) fn submit(
         custom_tools: tools.custom,
         legacy: tools.legacy,
         known_ids: request.messages.iter().flat_map(ChatCompletionMessage::call_ids).map(str::to_owned).collect(),
-        model: model.backend.clone(),
+        model: Arc::downgrade(&model.backend),
     });
     Ok(Submission { events, format, choices })
 }
@@ -99,7 +99,7 @@ fn bare_format(model: &LoadedModel, tools: &Tools, has_markup: bool) -> Result<O
         tools: if json { tools.names() } else { Vec::new() },
         parameters: tools.parameters.clone(),
         raw: tools.raw.iter().map(|tool| tool.name.clone()).collect(),
-        env: model.token_env()?,
+        env: model.token_env()?.downgrade(),
     }))
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
@@ -14,7 +14,7 @@ use super::bare_calls::{self, Bare};
 use super::custom_input::custom_input;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend::{self, OutputParser, ParsedMessage, ParsedToolCall, Span};
-use crate::constrain::{TokenEnv, lark};
+use crate::constrain::{WeakTokenEnv, lark};
 use crate::generate::{StopReason, TokenLogprob};
 
 /// How often a text is read while it doubles, about: a step of 4 kB is 16 bytes.
@@ -35,7 +35,8 @@ pub(crate) struct AnswerFormat {
     pub(super) known_ids: HashSet<String>,
     /// The parameter that decides the answer's form.
     pub(super) param: &'static str,
-    pub(super) model: Arc<backend::Model>,
+    /// Not kept loaded by an answer that nobody has read to its end.
+    pub(super) model: Weak<backend::Model>,
 }
 
 /// The tools that may be called without the template's markup.
@@ -47,7 +48,7 @@ pub(crate) struct BareFormat {
     pub(super) parameters: Vec<Value>,
     /// The names of those called with raw input.
     pub(super) raw: Vec<String>,
-    pub(super) env: TokenEnv,
+    pub(super) env: WeakTokenEnv,
 }
 
 /// What has come to a message.
@@ -152,8 +153,12 @@ impl Reader {
 
     /// The tokens of the thoughts (CR14).
     pub(super) fn reasoning_tokens(&self) -> Result<usize> {
-        let text = [Span { text: &self.reasoning, parse_special: true }];
-        if self.reasoning.is_empty() { Ok(0) } else { Ok(self.format.model.vocab().tokenize(&text)?.len()) }
+        match self.format.model.upgrade() {
+            Some(model) if !self.reasoning.is_empty() => {
+                Ok(model.vocab().tokenize(&[Span { text: &self.reasoning, parse_special: true }])?.len())
+            }
+            _ => Ok(0),
+        }
     }
 
     /// What `message` says beyond what was given out. Whitespace at the end of a

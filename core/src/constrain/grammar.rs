@@ -4,8 +4,8 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread;
 
 use llguidance::api::{ParserLimits, TopLevelGrammar};
@@ -50,6 +50,24 @@ fn limits() -> ParserLimits {
 /// sorted into tries.
 #[derive(Clone)]
 pub(crate) struct TokenEnv(Arc<Compiler>);
+
+/// A [`TokenEnv`] for those who must not keep a model loaded: it keeps the
+/// vocabulary, and with it the model.
+#[derive(Clone, Default)]
+pub(crate) struct WeakTokenEnv(Weak<Compiler>);
+
+impl fmt::Debug for WeakTokenEnv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakTokenEnv").finish_non_exhaustive()
+    }
+}
+
+impl WeakTokenEnv {
+    /// As [`TokenEnv::accepts`]; `false` when the model is gone.
+    pub(crate) fn accepts(&self, rule: &str, text: &str) -> bool {
+        self.0.upgrade().is_some_and(|compiler| TokenEnv(compiler).accepts(rule, text))
+    }
+}
 
 struct Compiler {
     factory: ParserFactory,
@@ -101,9 +119,13 @@ impl TokenEnv {
         Ok(grammar)
     }
 
+    pub(crate) fn downgrade(&self) -> WeakTokenEnv {
+        WeakTokenEnv(Arc::downgrade(&self.0))
+    }
+
     /// Whether a text is what a Lark expression stands for. `false` also where the
     /// expression cannot be compiled.
-    pub(crate) fn accepts(&self, rule: &str, text: &str) -> bool {
+    fn accepts(&self, rule: &str, text: &str) -> bool {
         let follow = || -> Result<bool> {
             let mut constraint = self.compile(&format!("start: {rule}\n"))?.start()?;
             let tokens = self.0.factory.tok_env().tokenize(text);

@@ -13,4 +13,4 @@ mod tokens;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use grammar::{Constraint, Grammar, TokenEnv};
+pub(crate) use grammar::{Constraint, Grammar, TokenEnv, WeakTokenEnv};

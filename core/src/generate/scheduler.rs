@@ -158,6 +158,23 @@ impl Scheduler {
             }
             let (Some(sequence), Some(id)) = (self.waiting.pop_front(), self.free_ids.pop()) else { return };
             self.running.push(Running { id, sequence, part: None });
+            self.share_prompt();
+        }
+    }
+
+    /// Lets a choice that had to wait for its turn begin with the prompt of those
+    /// that are still running. The last token is computed again, for its logits.
+    fn share_prompt(&mut self) {
+        let Some((new, others)) = self.running.split_last_mut() else { return };
+        let Some(shared) = new.sequence.shared_prompt() else { return };
+        let same = |other: &&Running| other.sequence.shared_prompt().is_some_and(|prompt| Arc::ptr_eq(prompt, shared));
+        let reused = shared.tokens - 1;
+        match others.iter().find(same).filter(|_| self.context.model().can_rewind()) {
+            Some(other) => {
+                self.context.copy(other.id, new.id, Some(reused));
+                new.sequence.advance(reused);
+            }
+            None => new.sequence.evicted(),
         }
     }
 
@@ -322,11 +339,11 @@ impl Scheduler {
             let mut late = Vec::new();
             for mut sequence in self.running[first].sequence.take_siblings() {
                 let Some(id) = self.free_ids.pop() else {
-                    sequence.evicted();
+                    sequence.wait();
                     late.push(sequence);
                     continue;
                 };
-                self.context.copy(self.running[first].id, id);
+                self.context.copy(self.running[first].id, id, None);
                 // Choosing changes the logits, so each works on a copy; once for
                 // each choice, not for each token.
                 let mut logits = self.context.logits(&[logits_at])?[0].to_vec();

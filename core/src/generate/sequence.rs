@@ -100,8 +100,10 @@ impl Sequence {
         model: &Arc<backend::Model>,
         place: &Arc<Place>,
     ) -> Result<Self> {
-        // Choices differ in their random numbers alone.
-        let sampling = Sampling { seed: request.sampling.seed.wrapping_add(choice), ..request.sampling };
+        // Choices differ in their random numbers alone, and neighbouring seeds have
+        // no choices in common.
+        let seed = request.sampling.seed ^ choice.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let sampling = Sampling { seed, ..request.sampling };
         Ok(Sequence {
             prompt_tokens: request.prompt.len(),
             tokens: request.prompt.clone(),
@@ -198,6 +200,12 @@ impl Sequence {
     pub(super) fn evicted(&mut self) {
         self.cached = 0;
         self.shared_prompt = None;
+    }
+
+    /// Notes that the cache has nothing of the sequence yet, though siblings may
+    /// have its prompt.
+    pub(super) fn wait(&mut self) {
+        self.cached = 0;
     }
 
     /// The siblings, once the prompt that they share is computed: each begins
