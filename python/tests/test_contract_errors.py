@@ -144,7 +144,7 @@ def _deep(levels: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("request_", "param"),
     [
-        ({"response_format": {"type": "regex", "regex": r"[^\s\S]"}}, "response_format"),
+        ({"response_format": {"type": "regex", "regex": r"[^\s\S]"}}, "response_format.regex"),
         ({"extra_body": {"grammar": r"start: /[^\s\S]/"}}, "grammar"),
         (
             {
