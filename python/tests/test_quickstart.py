@@ -1,5 +1,6 @@
 """Real models give real answers; the package's own examples run."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -41,5 +42,7 @@ def test_the_demo_runs(smollm2):
         [sys.executable, str(DEMO), str(smollm2)], capture_output=True, text=True, timeout=100
     )
     assert (result.returncode, result.stderr) == (0, "")
-    first, second = result.stdout.splitlines()
-    assert "Paris" in first and second
+    _, answer, _, city, _, call = result.stdout.splitlines()
+    assert "Paris" in answer
+    assert set(json.loads(city)) == {"city", "country", "is_capital"}
+    assert call.startswith("get_weather({") and call.endswith("})")
