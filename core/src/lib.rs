@@ -9,6 +9,7 @@ mod generate;
 mod model;
 mod prepare;
 mod router;
+mod wait;
 
 /// The API's requests, replies and chunks, in OpenAI's field names.
 pub mod types {

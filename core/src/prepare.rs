@@ -3,15 +3,15 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::generate::Wait;
+use crate::wait::{Wait, Watched};
 
 /// Requests that may wait for a thread. Preparing takes little time beside
 /// computing, so that only a burst comes near it.
@@ -47,13 +47,13 @@ impl Workers {
     /// `Unavailable` when no thread can be started.
     pub(crate) fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<Prepared<T>> {
         let jobs = self.jobs()?;
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Watched::new(Slot::Empty));
         let promise = Promise(shared.clone());
         let job = move || {
             // The caller has gone if nobody else holds it.
             if Arc::strong_count(&promise.0) > 1 {
                 let value = work();
-                promise.0.update(|slot| slot.value = Some(value));
+                promise.0.update(|slot| *slot = Slot::Done(value));
             }
         };
         jobs.try_send(Box::new(job)).map_err(|error| match error {
@@ -129,50 +129,26 @@ fn start(jobs: Receiver<Job>) -> Result<JoinHandle<()>> {
 
 /// The result of work on its way.
 #[derive(Debug)]
-pub(crate) struct Prepared<T>(Arc<Shared<T>>);
+pub(crate) struct Prepared<T>(Arc<Watched<Slot<T>>>);
 
 /// The working thread's end.
-struct Promise<T>(Arc<Shared<T>>);
+struct Promise<T>(Arc<Watched<Slot<T>>>);
 
 #[derive(Debug)]
-struct Shared<T> {
-    slot: Mutex<Slot<T>>,
-    changed: Condvar,
-}
-
-#[derive(Debug)]
-struct Slot<T> {
-    value: Option<T>,
-    /// Whether nobody works on it any more.
-    abandoned: bool,
-    waker: Option<Waker>,
-}
-
-impl<T> Default for Shared<T> {
-    fn default() -> Self {
-        let slot = Slot { value: None, abandoned: false, waker: None };
-        Shared { slot: Mutex::new(slot), changed: Condvar::new() }
-    }
-}
-
-impl<T> Shared<T> {
-    fn update(&self, change: impl FnOnce(&mut Slot<T>)) {
-        let waker = {
-            let mut slot = self.slot.lock();
-            change(&mut slot);
-            slot.waker.take()
-        };
-        self.changed.notify_one();
-        if let Some(waker) = waker {
-            // A host's waker may panic, and this may run while a panic unwinds.
-            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
-        }
-    }
+enum Slot<T> {
+    Empty,
+    Done(T),
+    /// Nobody works on it any more.
+    Abandoned,
 }
 
 impl<T> Drop for Promise<T> {
     fn drop(&mut self) {
-        self.0.update(|slot| slot.abandoned = true);
+        self.0.update(|slot| {
+            if matches!(slot, Slot::Empty) {
+                *slot = Slot::Abandoned;
+            }
+        });
     }
 }
 
@@ -184,27 +160,14 @@ impl<T> Prepared<T> {
     ///
     /// `Internal` when the work has failed.
     pub(crate) fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Result<T>> {
-        let mut slot = self.0.slot.lock();
-        loop {
-            if let Some(value) = slot.value.take() {
-                return Poll::Ready(Ok(value));
+        self.0.take(wait, |slot| match std::mem::replace(slot, Slot::Abandoned) {
+            Slot::Done(value) => Some(Ok(value)),
+            Slot::Abandoned => Some(Err(Error::internal("preparing the request failed"))),
+            Slot::Empty => {
+                *slot = Slot::Empty;
+                None
             }
-            if slot.abandoned {
-                return Poll::Ready(Err(Error::internal("preparing the request failed")));
-            }
-            match wait {
-                Wait::Forever => self.0.changed.wait(&mut slot),
-                Wait::Until(deadline) => {
-                    if self.0.changed.wait_until(&mut slot, *deadline).timed_out() {
-                        return slot.value.take().map_or(Poll::Pending, |value| Poll::Ready(Ok(value)));
-                    }
-                }
-                Wait::Task(context) => {
-                    slot.waker = Some(context.waker().clone());
-                    return Poll::Pending;
-                }
-            }
-        }
+        })
     }
 }
 

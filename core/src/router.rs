@@ -15,8 +15,9 @@ use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::parse::parse_chat_request;
 use crate::chat::{ChatCompletionStream, PendingChatCompletion};
 use crate::engine::Engine;
-use crate::generate::{CancelHandle, Wait, block};
+use crate::generate::CancelHandle;
 use crate::prepare::Prepared;
+use crate::wait::{Wait, block};
 
 /// The body of a reply.
 #[derive(Debug)]

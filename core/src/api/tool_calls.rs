@@ -4,8 +4,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::error::{Error, Result};
-use super::parse::{Object, check_keys, required};
-use super::tools::{ToolKind, check_name};
+use super::parse::Object;
+use super::tools::{FunctionOrCustom, ToolKind, check_name};
 
 /// A call of a tool (TL5, TL6).
 ///
@@ -153,20 +153,11 @@ struct RawFunctionCall {
 impl<'de> Deserialize<'de> for PastCall {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Object(raw) = Object::<RawCall>::deserialize(deserializer)?;
-        check_keys(
-            raw.kind,
-            &[
-                (ToolKind::Function, "function", raw.function.is_some()),
-                (ToolKind::Custom, "custom", raw.custom.is_some()),
-            ],
-        )?;
-        Ok(PastCall(match raw.kind {
-            ToolKind::Function => {
-                let PastFunctionCall(function) = required("function", raw.function)?;
+        Ok(PastCall(match FunctionOrCustom::read(raw.kind, raw.function, raw.custom)? {
+            FunctionOrCustom::Function(PastFunctionCall(function)) => {
                 ChatCompletionMessageToolCall::Function { id: raw.id, function }
             }
-            ToolKind::Custom => {
-                let Object(RawCustomCall { name, input }) = required("custom", raw.custom)?;
+            FunctionOrCustom::Custom(Object(RawCustomCall { name, input })) => {
                 ChatCompletionMessageToolCall::Custom { id: raw.id, custom: CustomToolCall { name, input } }
             }
         }))

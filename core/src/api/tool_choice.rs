@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::error::{Error, Result};
 use super::parse::{Object, check_keys, required, shorten};
-use super::tools::{ChatCompletionFunction, ChatCompletionTool, ToolKind};
+use super::tools::{ChatCompletionFunction, ChatCompletionTool, FunctionOrCustom, ToolKind};
 
 /// Which tools the model may or must call (TL2).
 ///
@@ -226,16 +226,9 @@ struct RawName {
 impl<'de> Deserialize<'de> for ToolName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Object(raw) = Object::<RawName>::deserialize(deserializer)?;
-        check_keys(
-            raw.kind,
-            &[
-                (ToolKind::Function, "function", raw.function.is_some()),
-                (ToolKind::Custom, "custom", raw.custom.is_some()),
-            ],
-        )?;
-        Ok(match raw.kind {
-            ToolKind::Function => ToolName::Function { function: required("function", raw.function)?.0 },
-            ToolKind::Custom => ToolName::Custom { custom: required("custom", raw.custom)?.0 },
+        Ok(match FunctionOrCustom::read(raw.kind, raw.function, raw.custom)? {
+            FunctionOrCustom::Function(Object(function)) => ToolName::Function { function },
+            FunctionOrCustom::Custom(Object(custom)) => ToolName::Custom { custom },
         })
     }
 }

@@ -319,19 +319,31 @@ impl fmt::Display for ToolKind {
     }
 }
 
+/// The value of an object of type `function` or `custom`, under the key of that name.
+pub(crate) enum FunctionOrCustom<F, C> {
+    Function(F),
+    Custom(C),
+}
+
+impl<F, C> FunctionOrCustom<F, C> {
+    pub(crate) fn read<E: serde::de::Error>(kind: ToolKind, function: Option<F>, custom: Option<C>) -> Result<Self, E> {
+        check_keys(
+            kind,
+            &[(ToolKind::Function, "function", function.is_some()), (ToolKind::Custom, "custom", custom.is_some())],
+        )?;
+        Ok(match kind {
+            ToolKind::Function => FunctionOrCustom::Function(required("function", function)?),
+            ToolKind::Custom => FunctionOrCustom::Custom(required("custom", custom)?),
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for ChatCompletionTool {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Object(raw) = Object::<RawTool>::deserialize(deserializer)?;
-        check_keys(
-            raw.kind,
-            &[
-                (ToolKind::Function, "function", raw.function.is_some()),
-                (ToolKind::Custom, "custom", raw.custom.is_some()),
-            ],
-        )?;
-        Ok(match raw.kind {
-            ToolKind::Function => required("function", raw.function)?.0.into(),
-            ToolKind::Custom => required("custom", raw.custom)?.0.into(),
+        Ok(match FunctionOrCustom::read(raw.kind, raw.function, raw.custom)? {
+            FunctionOrCustom::Function(Object(function)) => function.into(),
+            FunctionOrCustom::Custom(Object(custom)) => custom.into(),
         })
     }
 }

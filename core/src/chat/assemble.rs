@@ -15,7 +15,8 @@ use crate::api::chat_options::ServiceTier;
 use crate::api::chat_reply::{ChatCompletion, ChatCompletionObject, Choice};
 use crate::api::error::Result;
 use crate::api::usage::CompletionUsage;
-use crate::generate::{CancelHandle, Event, EventReceiver, Finish, Progress, Wait, block};
+use crate::generate::{CancelHandle, Event, EventReceiver, Finish, Progress};
+use crate::wait::{Wait, block};
 
 /// What a reply, or all chunks of a stream, have in common (CR1, CS2).
 #[derive(Debug)]
@@ -146,7 +147,7 @@ impl PendingChatCompletion {
             index: u32::try_from(choice).unwrap_or(u32::MAX),
             message,
             logprobs: choice_logprobs(self.head.logprobs, logprobs),
-            finish_reason: finish_reason(finish, reader, self.format.legacy),
+            finish_reason: finish_reason(finish, reader),
         });
         Ok(())
     }

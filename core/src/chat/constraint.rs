@@ -22,14 +22,12 @@ pub(super) fn grammar(
     if value.is_none() && tools.call_mode == CallMode::None {
         return Ok(None);
     }
-    let controls: Vec<_> =
-        model.backend.vocab().control_tokens().iter().map(|(token, text)| (text.clone(), *token)).collect();
     let names = tools.names();
     let bare = tools.call_mode == CallMode::Auto || !conversation.describes_tools();
     let sources = GrammarSources {
         parameters: &tools.parameters,
         json_rule: &lark::json_rule,
-        controls: &controls,
+        controls: model.backend.vocab().control_tokens(),
         bare: bare.then_some(BareTools { names: &names, raw: &tools.raw, parallel: tools.parallel }),
     };
     // SO13: beside calls that may come, a value.

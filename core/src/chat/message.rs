@@ -35,7 +35,7 @@ impl MessageBuilder {
             Delta::Call { id, name, custom, .. } => {
                 self.calls.push(Call { id, name, custom, arguments: String::new() });
             }
-            Delta::Arguments { index, text } => {
+            Delta::Arguments { index, text, .. } => {
                 if let Some(call) = self.calls.get_mut(index) {
                     call.arguments.push_str(&text);
                 }
@@ -71,12 +71,12 @@ impl Call {
 }
 
 /// CR3, CR4, TL8. A call that a stop text has cut is no whole call (TL7).
-pub(super) fn finish_reason(finish: &Finish, reader: &Reader, legacy: bool) -> FinishReason {
+pub(super) fn finish_reason(finish: &Finish, reader: &Reader) -> FinishReason {
     match finish.reason {
         StopReason::Length => FinishReason::Length,
         StopReason::Stop if !reader.has_calls() => FinishReason::Stop,
         StopReason::Stop if reader.is_cut() => FinishReason::Length,
-        StopReason::Stop if legacy => FinishReason::FunctionCall,
+        StopReason::Stop if reader.format().legacy => FinishReason::FunctionCall,
         StopReason::Stop => FinishReason::ToolCalls,
     }
 }

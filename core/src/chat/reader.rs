@@ -68,6 +68,7 @@ pub(super) enum Delta {
     Arguments {
         index: usize,
         text: String,
+        custom: bool,
     },
 }
 
@@ -140,6 +141,10 @@ impl Reader {
         self.advance(message, true)
     }
 
+    pub(super) fn format(&self) -> &AnswerFormat {
+        &self.format
+    }
+
     /// Whether the answer ends inside of a call, which a stop text may bring about.
     pub(super) fn is_cut(&self) -> bool {
         let is_json = |text: &str| serde_json::from_str::<IgnoredAny>(text).is_ok();
@@ -203,7 +208,7 @@ impl Reader {
         }
         let arguments = if known.custom { custom_input(&call.arguments) } else { call.arguments };
         if let Some(text) = news(&mut known.arguments, &arguments, true) {
-            deltas.push(Delta::Arguments { index, text });
+            deltas.push(Delta::Arguments { index, text, custom: known.custom });
         }
     }
 

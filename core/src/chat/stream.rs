@@ -18,7 +18,8 @@ use crate::api::error::Result;
 use crate::api::logprobs::TokenLogprob;
 use crate::api::message::Role;
 use crate::api::usage::CompletionUsage;
-use crate::generate::{CancelHandle, Event, EventReceiver, Finish, Progress, Wait, block};
+use crate::generate::{CancelHandle, Event, EventReceiver, Finish, Progress};
+use crate::wait::{Wait, block};
 
 /// The chunks of one streamed chat completion, as they are generated.
 ///
@@ -46,14 +47,11 @@ pub struct ChatCompletionStream {
 struct StreamedChoice {
     index: u32,
     reader: Reader,
-    format: Arc<AnswerFormat>,
     logprobs: bool,
     has_begun: bool,
     has_finished: bool,
     /// Chunks that wait for the first chunks of the choices before this one.
     waiting: Vec<ChunkChoice>,
-    /// Which of the calls so far are of custom tools.
-    custom_calls: Vec<bool>,
 }
 
 impl ChatCompletionStream {
@@ -63,12 +61,10 @@ impl ChatCompletionStream {
         let choice = |index| StreamedChoice {
             index: u32::try_from(index).unwrap_or(u32::MAX),
             reader: Reader::new(format.clone(), true),
-            format: format.clone(),
             logprobs,
             has_begun: false,
             has_finished: false,
             waiting: Vec::new(),
-            custom_calls: Vec::new(),
         };
         ChatCompletionStream {
             head,
@@ -174,7 +170,7 @@ impl StreamedChoice {
             self.add(delta);
         }
         self.begin(ChunkDelta { content: Some(String::new()), ..ChunkDelta::default() });
-        let reason = finish_reason(finish, &self.reader, self.format.legacy);
+        let reason = finish_reason(finish, &self.reader);
         self.wait(ChunkDelta::default(), Vec::new(), Some(reason));
         self.has_finished = true;
     }
@@ -193,12 +189,11 @@ impl StreamedChoice {
                 self.wait(delta, Vec::new(), None);
             }
             Delta::Call { index, id, name, custom } => {
-                self.custom_calls.push(custom);
                 let delta = self.call_delta(index, id, name, custom);
                 self.wait(delta, Vec::new(), None);
             }
-            Delta::Arguments { index, text } => {
-                let delta = self.arguments_delta(index, text);
+            Delta::Arguments { index, text, custom } => {
+                let delta = self.arguments_delta(index, text, custom);
                 self.wait(delta, Vec::new(), None);
             }
         }
@@ -206,7 +201,7 @@ impl StreamedChoice {
 
     /// A call's first fragment (TL10).
     fn call_delta(&self, index: usize, id: String, name: String, custom: bool) -> ChunkDelta {
-        if self.format.legacy {
+        if self.reader.format().legacy {
             let call = FunctionCallDelta { name: Some(name), arguments: Some(String::new()) };
             return ChunkDelta { function_call: Some(call), ..ChunkDelta::default() };
         }
@@ -216,12 +211,11 @@ impl StreamedChoice {
         ChunkDelta { tool_calls: Some(vec![call]), ..ChunkDelta::default() }
     }
 
-    fn arguments_delta(&self, index: usize, text: String) -> ChunkDelta {
-        if self.format.legacy {
+    fn arguments_delta(&self, index: usize, text: String, custom: bool) -> ChunkDelta {
+        if self.reader.format().legacy {
             let call = FunctionCallDelta { name: None, arguments: Some(text) };
             return ChunkDelta { function_call: Some(call), ..ChunkDelta::default() };
         }
-        let custom = self.custom_calls.get(index).copied().unwrap_or(false);
         let index = u32::try_from(index).unwrap_or(u32::MAX);
         let call = if custom { ToolCallDelta::input(index, text) } else { ToolCallDelta::arguments(index, text) };
         ChunkDelta { tool_calls: Some(vec![call]), ..ChunkDelta::default() }

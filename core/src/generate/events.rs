@@ -5,17 +5,14 @@
 //! text that a slow caller has not fetched yet is joined instead of piled up.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker};
-use std::time::Instant;
-
-use parking_lot::{Condvar, Mutex};
+use std::task::Poll;
 
 use super::Finish;
 use super::logprobs::TokenLogprob;
 use crate::api::error::{Error, Result};
+use crate::wait::{Wait, Watched};
 
 /// One step of a generation's progress.
 #[derive(Debug, Clone)]
@@ -37,8 +34,7 @@ pub(crate) enum Progress {
 
 #[derive(Debug, Default)]
 struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
+    state: Watched<State>,
     cancelled: AtomicBool,
 }
 
@@ -49,52 +45,18 @@ struct State {
     failure: Option<Error>,
     /// Choices that have not finished.
     unfinished: usize,
-    waker: Option<Waker>,
 }
 
 impl Shared {
-    fn update(&self, change: impl FnOnce(&mut State)) {
-        let waker = {
-            let mut state = self.state.lock();
-            change(&mut state);
-            state.waker.take()
-        };
-        self.changed.notify_one();
-        if let Some(waker) = waker {
-            // A host's waker may panic, and other requests must not suffer.
-            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
-        }
-    }
-
     fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
         // The caller need not wait for the scheduler to notice.
-        self.update(|state| {
+        self.state.update(|state| {
             if state.is_open() {
                 state.events.clear();
                 state.failure = Some(Error::cancelled());
             }
         });
-    }
-}
-
-/// How to wait for something: [`Poll::Pending`] then means that the deadline has
-/// passed, or that the task will be woken.
-#[derive(Debug)]
-pub(crate) enum Wait<'a, 'b> {
-    /// Block this thread.
-    Forever,
-    /// Block this thread until then.
-    Until(Instant),
-    /// Do not block; wake this task.
-    Task(&'a mut Context<'b>),
-}
-
-/// Blocks this thread until `advance`, which waits as it is told, is ready.
-pub(crate) fn block<T>(advance: impl FnOnce(&mut Wait<'_, '_>) -> Poll<T>) -> T {
-    match advance(&mut Wait::Forever) {
-        Poll::Ready(value) => value,
-        Poll::Pending => unreachable!("a wait without deadline ended with nothing"),
     }
 }
 
@@ -122,7 +84,7 @@ pub struct CancelHandle(Arc<Shared>);
 /// A channel for a request of so many choices.
 pub(super) fn channel(choices: usize) -> (Vec<EventSender>, EventReceiver) {
     let state = State { unfinished: choices, ..State::default() };
-    let shared = Arc::new(Shared { state: Mutex::new(state), ..Shared::default() });
+    let shared = Arc::new(Shared { state: Watched::new(state), ..Shared::default() });
     let senders = (0..choices).map(|choice| EventSender { shared: shared.clone(), choice, finished: false });
     (senders.collect(), EventReceiver(shared))
 }
@@ -134,7 +96,7 @@ impl EventSender {
     }
 
     pub(super) fn text(&self, text: String, logprobs: Vec<TokenLogprob>) {
-        self.shared.update(|state| match state.waiting_text(self.choice) {
+        self.shared.state.update(|state| match state.waiting_text(self.choice) {
             Some((waiting, entries)) => {
                 waiting.push_str(&text);
                 entries.extend(logprobs);
@@ -145,7 +107,7 @@ impl EventSender {
 
     pub(super) fn finish(mut self, finish: Finish) {
         self.finished = true;
-        self.shared.update(|state| {
+        self.shared.state.update(|state| {
             state.unfinished -= 1;
             state.push(self.choice, Progress::Finished(finish));
         });
@@ -154,7 +116,7 @@ impl EventSender {
     /// Ends the whole request: its other choices are of no use.
     pub(super) fn fail(self, error: Error) {
         self.shared.cancelled.store(true, Ordering::Relaxed);
-        self.shared.update(|state| state.failure = state.failure.take().or(Some(error)));
+        self.shared.state.update(|state| state.failure = state.failure.take().or(Some(error)));
     }
 }
 
@@ -165,7 +127,7 @@ impl Drop for EventSender {
         }
         // A sequence that was dropped unfinished must not leave its caller
         // waiting for ever.
-        self.shared.update(|state| {
+        self.shared.state.update(|state| {
             if state.is_open() {
                 state.failure = Some(Error::internal("the engine stopped before the answer was complete"));
             }
@@ -204,24 +166,7 @@ impl EventReceiver {
     ///
     /// Must not be called again after every choice has finished, or an error.
     pub(crate) fn next(&self, wait: &mut Wait<'_, '_>) -> Poll<Result<Event>> {
-        let mut state = self.0.state.lock();
-        loop {
-            if let Some(event) = state.take() {
-                return Poll::Ready(event);
-            }
-            match wait {
-                Wait::Forever => self.0.changed.wait(&mut state),
-                Wait::Until(deadline) => {
-                    if self.0.changed.wait_until(&mut state, *deadline).timed_out() {
-                        return state.take().map_or(Poll::Pending, Poll::Ready);
-                    }
-                }
-                Wait::Task(context) => {
-                    state.waker = Some(context.waker().clone());
-                    return Poll::Pending;
-                }
-            }
-        }
+        self.0.state.take(wait, State::take)
     }
 
     pub(crate) fn cancel_handle(&self) -> CancelHandle {
@@ -245,7 +190,7 @@ impl CancelHandle {
 #[cfg(test)]
 mod tests {
     use std::thread;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::ErrorKind;

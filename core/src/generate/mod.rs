@@ -27,7 +27,7 @@ use crate::backend::{self, Abort, Context, ContextOptions, Token};
 use crate::constrain::Grammar;
 
 pub use events::CancelHandle;
-pub(crate) use events::{Event, EventReceiver, Progress, Wait, block};
+pub(crate) use events::{Event, EventReceiver, Progress};
 pub(crate) use logprobs::TokenLogprob;
 pub(crate) use penalties::Penalties;
 pub(crate) use sampler::Sampling;

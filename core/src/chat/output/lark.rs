@@ -27,7 +27,7 @@ type Expression = Option<String>;
 pub(super) struct Writer<'a> {
     rules: Rules,
     /// The spellings of control tokens, which never appear as ordinary text.
-    controls: &'a [(String, Token)],
+    controls: &'a [(Token, String)],
     lark: String,
     /// Names by what they stand for.
     names: BTreeMap<String, String>,
@@ -39,7 +39,7 @@ pub(super) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(controls: &'a [(String, Token)]) -> Self {
+    pub(super) fn new(controls: &'a [(Token, String)]) -> Self {
         Writer {
             rules: Rules::new(),
             controls,
@@ -227,7 +227,7 @@ impl<'a> Writer<'a> {
 
     /// The text before the first spelling of a control token, the token, and the text after it.
     fn split_at_control<'t>(&self, text: &'t str) -> Option<(&'t str, Token, &'t str)> {
-        let found = self.controls.iter().filter_map(|(spelling, token)| {
+        let found = self.controls.iter().filter_map(|(token, spelling)| {
             let start = text.find(spelling.as_str()).filter(|_| !spelling.is_empty())?;
             Some((start, std::cmp::Reverse(spelling.len()), *token))
         });

@@ -58,8 +58,8 @@ pub(crate) struct GrammarSources<'a> {
     pub(crate) parameters: &'a [Value],
     /// A Lark expression for a value of a schema.
     pub(crate) json_rule: &'a dyn Fn(&Value) -> String,
-    /// The spellings of control tokens.
-    pub(crate) controls: &'a [(String, Token)],
+    /// The control tokens with their spellings.
+    pub(crate) controls: &'a [(Token, String)],
     /// Where calls may come as plain JSON, the tools that may be called so.
     pub(crate) bare: Option<BareTools<'a>>,
 }

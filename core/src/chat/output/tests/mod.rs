@@ -18,7 +18,7 @@ const END: u32 = 256;
 /// A vocabulary of single bytes and some control tokens.
 pub(super) struct Vocabulary {
     factory: ParserFactory,
-    controls: Vec<(String, Token)>,
+    controls: Vec<(Token, String)>,
 }
 
 impl Vocabulary {
@@ -27,7 +27,7 @@ impl Vocabulary {
         words.push(b"\xFF<|end|>".to_vec());
         let mut spellings = Vec::new();
         for spelling in controls {
-            spellings.push((spelling.clone(), Token::try_from(words.len()).unwrap()));
+            spellings.push((Token::try_from(words.len()).unwrap(), spelling.clone()));
             words.push([b"\xFF", spelling.as_bytes()].concat());
         }
         let trie = TokTrie::from(&TokRxInfo::new(u32::try_from(words.len()).unwrap(), END), &words);
@@ -37,7 +37,7 @@ impl Vocabulary {
         Vocabulary { factory, controls: spellings }
     }
 
-    pub(super) fn controls(&self) -> &[(String, Token)] {
+    pub(super) fn controls(&self) -> &[(Token, String)] {
         &self.controls
     }
 
@@ -51,9 +51,9 @@ impl Vocabulary {
         }
         let mut done = 0;
         while done < text.len() {
-            let control = self.controls.iter().find(|(spelling, _)| text[done..].starts_with(spelling.as_str()));
+            let control = self.controls.iter().find(|(_, spelling)| text[done..].starts_with(spelling.as_str()));
             let (token, length) = match control {
-                Some((spelling, token)) => (u32::try_from(*token).unwrap(), spelling.len()),
+                Some((token, spelling)) => (u32::try_from(*token).unwrap(), spelling.len()),
                 None => (u32::from(text.as_bytes()[done]), 1),
             };
             let mask = matcher.compute_mask().map_err(|error| error.to_string())?;
