@@ -61,6 +61,7 @@ def build_editable(
 @contextmanager
 def _native_build() -> Iterator[None]:
     if buildenv.is_ready():
+        buildenv.setup()
         os.environ.update(buildenv.environment(buildenv.tools_dir()))
         yield
         return

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = Path(__file__).resolve().with_name("requirements.txt")
 
 GIVEN = {
@@ -46,6 +47,11 @@ def tools_dir() -> Path:
     return cache_dir() / "tools"
 
 
+def target_dir() -> Path:
+    """Cargo's target folder."""
+    return cache_dir() / "target"
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Holds the file lock `path`; the system releases it even if this process is killed."""
@@ -69,6 +75,7 @@ def setup() -> None:
     with locked(cache_dir() / "setup.lock"):
         if not is_ready():
             _make()
+        forget_other_clone()
 
 
 def environment(tools: Path) -> dict[str, str]:
@@ -82,7 +89,7 @@ def environment(tools: Path) -> dict[str, str]:
         "CMAKE_GENERATOR": "Ninja",
         # llama.cpp takes many minutes to build; in one place it is built once for all clones, the
         # tests, the wheel and the C library.
-        "CARGO_TARGET_DIR": str(cache_dir() / "target"),
+        "CARGO_TARGET_DIR": str(target_dir()),
     }
     if libclang := next(tools.glob("lib/python3.*/site-packages/clang/native/libclang.*"), None):
         variables["LIBCLANG_PATH"] = str(libclang.parent)
@@ -125,6 +132,22 @@ def _make() -> None:
     (tests / packages / "tools.pth").write_text(f"{tools / packages}\n")
     # Written last: an environment without it is half-made, and is made again.
     _stamp_file().write_text(_stamp())
+
+
+def forget_other_clone() -> None:
+    """Has cargo build this clone's crates anew if another clone used the target folder last.
+
+    Cargo knows a package by its place within the workspace, and its freshness by the files' times:
+    it would take what another clone built for this one's. Two clones that build at the same time
+    need a ZEROHOP_CACHE each.
+    """
+    stamp = target_dir() / "zerohop-clone"
+    if stamp.is_file() and stamp.read_text() == str(ROOT):
+        return
+    for fingerprint in target_dir().glob("*/.fingerprint/zerohop*"):
+        shutil.rmtree(fingerprint)
+    target_dir().mkdir(parents=True, exist_ok=True)
+    stamp.write_text(str(ROOT))
 
 
 def _call(*command: str) -> None:
