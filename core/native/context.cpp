@@ -43,6 +43,10 @@ extern "C" float * zerohop_native_logits(llama_context * context, int32_t index)
     return guard<float *>(nullptr, nullptr, [&] { return llama_get_logits_ith(context, index); });
 }
 
+extern "C" const float * zerohop_native_embedding(llama_context * context, llama_seq_id sequence) {
+    return guard<const float *>(nullptr, nullptr, [&] { return llama_get_embeddings_seq(context, sequence); });
+}
+
 extern "C" bool zerohop_native_sequence_remove(llama_context * context, llama_seq_id sequence, llama_pos from) {
     return guard<bool>(false, nullptr,
                        [&] { return llama_memory_seq_rm(llama_get_memory(context), sequence, from, -1); });
@@ -57,9 +61,10 @@ extern "C" void zerohop_native_sequence_copy(llama_context * context, llama_seq_
 }
 
 extern "C" int32_t zerohop_native_tokenize(const llama_vocab * vocab, const char * text, int32_t text_len,
-                                           llama_token * tokens, int32_t capacity, bool parse_special, char ** error) {
+                                           llama_token * tokens, int32_t capacity, bool add_special,
+                                           bool parse_special, char ** error) {
     return guard<int32_t>(INT32_MIN, error, [&] {
-        return llama_tokenize(vocab, text, text_len, tokens, capacity, /*add_special=*/false, parse_special);
+        return llama_tokenize(vocab, text, text_len, tokens, capacity, add_special, parse_special);
     });
 }
 

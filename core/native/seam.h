@@ -40,9 +40,13 @@ bool zerohop_native_sequence_remove(struct llama_context * context, llama_seq_id
 // Lets sequence `to` begin with what `from` has in the cache up to position `end`; all of it for -1.
 void zerohop_native_sequence_copy(struct llama_context * context, llama_seq_id from, llama_seq_id to, llama_pos end);
 
+// The vector of one sequence of the last batch, in a context for embeddings; NULL if it has none.
+const float * zerohop_native_embedding(struct llama_context * context, llama_seq_id sequence);
+
 // llama_tokenize's result; INT32_MIN when it threw or overflowed.
 int32_t zerohop_native_tokenize(const struct llama_vocab * vocab, const char * text, int32_t text_len,
-                                llama_token * tokens, int32_t capacity, bool parse_special, char ** error);
+                                llama_token * tokens, int32_t capacity, bool add_special, bool parse_special,
+                                char ** error);
 
 // llama_token_to_piece's result, or 0 when it threw.
 int32_t zerohop_native_token_to_piece(const struct llama_vocab * vocab, llama_token token, char * buffer,

@@ -12,12 +12,14 @@ use serde::de::DeserializeOwned;
 
 use crate::api::chat::CreateChatCompletionRequest;
 use crate::api::chat_reply::ChatCompletion;
+use crate::api::embeddings::{CreateEmbeddingRequest, CreateEmbeddingResponse};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::models::{self, ListObject, ModelList, ModelObject};
 use crate::backend::{self, ContextOptions};
 use crate::chat::{self, ChatCompletionStream, PendingChatCompletion, ReplyHead};
+use crate::embed::{Embedder, PendingEmbeddings};
 use crate::generate::{DRAFT, EXTRA, Generator, GeneratorOptions, SLICE};
-use crate::model::{LoadedModel, ModelInfo, ModelOptions};
+use crate::model::{LoadedModel, ModelInfo, ModelKind, ModelOptions};
 use crate::prepare::Workers;
 use crate::router::{self, Body, Pending};
 
@@ -66,11 +68,17 @@ struct Model {
     served: RwLock<Option<Arc<ServedModel>>>,
 }
 
-/// A model and the scheduler that computes for it.
+/// A model and what computes for it.
 struct ServedModel {
     model: LoadedModel,
-    generator: Generator,
+    computer: Computer,
     fingerprint: String,
+}
+
+/// The thread that computes with a model.
+enum Computer {
+    Text(Generator),
+    Vectors(Embedder),
 }
 
 /// Collects what an [`Engine`] should load.
@@ -142,7 +150,10 @@ impl Model {
     fn close(&self) {
         let served = self.served.write().take();
         if let Some(served) = served {
-            served.generator.close();
+            match &served.computer {
+                Computer::Text(generator) => generator.close(),
+                Computer::Vectors(embedder) => embedder.close(),
+            }
         }
     }
 }
@@ -171,21 +182,48 @@ impl ServedModel {
             ));
         }
         let model = LoadedModel::load(name, options)?;
-        let generator_options = GeneratorOptions {
-            context: ContextOptions {
-                cells: model.info.context_length,
-                batch: limit(SLICE + EXTRA) + parallel,
-                sequences: parallel,
-                outputs: parallel + limit(DRAFT),
-                threads,
-                kv_type: options.kv_type,
-            },
-            queue: options.queue.map_or(DEFAULT_QUEUE, std::num::NonZeroU32::get) as usize,
+        let context = ContextOptions {
+            cells: model.info.context_length,
+            batch: limit(SLICE + EXTRA) + parallel,
+            sequences: parallel,
+            outputs: parallel + limit(DRAFT),
+            threads,
+            kv_type: options.kv_type,
+            embeddings: false,
         };
-        let generator =
-            Generator::start(model.backend.clone(), model.info.context_length as usize, &generator_options)?;
-        let fingerprint = fingerprint(&model.info, &generator_options.context);
-        Ok(ServedModel { model, generator, fingerprint })
+        let queue = options.queue.map_or(DEFAULT_QUEUE, std::num::NonZeroU32::get) as usize;
+        let fingerprint = fingerprint(&model.info, &context);
+        let computer = if let ModelKind::Embedding { .. } = model.kind {
+            Computer::Vectors(Embedder::start(&model, &context, queue)?)
+        } else {
+            let length = model.info.context_length as usize;
+            Computer::Text(Generator::start(model.backend.clone(), length, &GeneratorOptions { context, queue })?)
+        };
+        Ok(ServedModel { model, computer, fingerprint })
+    }
+
+    /// # Errors
+    ///
+    /// A 400 for a model that makes vectors.
+    fn generator(&self) -> Result<&Generator> {
+        match &self.computer {
+            Computer::Text(generator) => Ok(generator),
+            Computer::Vectors(_) => Err(self.unfit("makes vectors of texts and generates no text: use /v1/embeddings")),
+        }
+    }
+
+    /// # Errors
+    ///
+    /// A 400 for a model that generates text (EM8).
+    fn embedder(&self) -> Result<&Embedder> {
+        match &self.computer {
+            Computer::Vectors(embedder) => Ok(embedder),
+            Computer::Text(_) => Err(self.unfit("generates text and makes no vectors: use an embedding model")),
+        }
+    }
+
+    fn unfit(&self, reason: &str) -> Error {
+        Error::invalid("model", format!("the model '{}' {reason}", self.model.info.id))
     }
 }
 
@@ -217,6 +255,11 @@ impl Engine {
     /// Chat completions.
     pub fn chat(&self) -> Chat<'_> {
         Chat { engine: self }
+    }
+
+    /// Vectors of texts.
+    pub fn embeddings(&self) -> Embeddings<'_> {
+        Embeddings { engine: self }
     }
 
     /// The list of models.
@@ -407,7 +450,7 @@ impl Chat<'_> {
     /// Starts a validated request that is answered piece by piece.
     pub(crate) fn submit_stream(self, request: &CreateChatCompletionRequest) -> Result<ChatCompletionStream> {
         let served = self.engine.model(&request.model)?.served()?;
-        let submission = chat::submit(&served.model, &served.generator, request)?;
+        let submission = chat::submit(&served.model, served.generator()?, request)?;
         let include_usage = request.stream_options.as_ref().and_then(|options| options.include_usage).unwrap_or(false);
         Ok(ChatCompletionStream::new(ReplyHead::new(request, &served.fingerprint), submission, include_usage))
     }
@@ -415,8 +458,45 @@ impl Chat<'_> {
     /// Starts a validated request that is answered as a whole.
     pub(crate) fn submit(self, request: &CreateChatCompletionRequest) -> Result<PendingChatCompletion> {
         let served = self.engine.model(&request.model)?.served()?;
-        let submission = chat::submit(&served.model, &served.generator, request)?;
+        let submission = chat::submit(&served.model, served.generator()?, request)?;
         Ok(PendingChatCompletion::new(ReplyHead::new(request, &served.fingerprint), submission))
+    }
+}
+
+/// Embeddings of an [`Engine`].
+#[derive(Debug, Clone, Copy)]
+pub struct Embeddings<'a> {
+    engine: &'a Engine,
+}
+
+impl Embeddings<'_> {
+    /// Turns texts into vectors of length 1; texts that mean similar things have similar ones. Blocks
+    /// until all are there. The texts of all callers are computed together.
+    ///
+    /// # Errors
+    ///
+    /// The API's errors: `InvalidRequest`, also for a text that is longer than the model takes (nothing
+    /// is cut off silently) and for a model that generates text; `NotFound` for an unknown model;
+    /// `RateLimit` when the queue is full.
+    ///
+    /// ```no_run
+    /// use zerohop::types::CreateEmbeddingRequest;
+    ///
+    /// let engine = zerohop::Engine::builder().model("minilm", "minilm.gguf").build()?;
+    /// let reply = engine.embeddings().create(&CreateEmbeddingRequest::new("minilm", ["a cat", "a kitten"]))?;
+    /// let (cat, kitten) = (&reply.data[0].embedding.values, &reply.data[1].embedding.values);
+    /// let similarity: f32 = cat.iter().zip(kitten).map(|(a, b)| a * b).sum();
+    /// # Ok::<(), zerohop::Error>(())
+    /// ```
+    pub fn create(&self, request: &CreateEmbeddingRequest) -> Result<CreateEmbeddingResponse> {
+        request.validate()?;
+        self.submit(request)?.wait()
+    }
+
+    /// Starts a validated request.
+    pub(crate) fn submit(self, request: &CreateEmbeddingRequest) -> Result<PendingEmbeddings> {
+        let served = self.engine.model(&request.model)?.served()?;
+        served.embedder()?.submit(&served.model, request)
     }
 }
 

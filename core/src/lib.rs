@@ -4,10 +4,13 @@ mod api;
 mod backend;
 mod chat;
 mod constrain;
+mod embed;
 mod engine;
 mod generate;
 mod model;
+mod places;
 mod prepare;
+mod promise;
 mod router;
 mod wait;
 
@@ -18,6 +21,7 @@ pub mod types {
     pub use crate::api::chat_options::*;
     pub use crate::api::chat_reply::*;
     pub use crate::api::content::*;
+    pub use crate::api::embeddings::*;
     pub use crate::api::error::{ErrorBody, ErrorObject};
     pub use crate::api::logprobs::*;
     pub use crate::api::message::*;
@@ -38,7 +42,7 @@ pub mod types {
 pub use api::error::{Error, ErrorKind, Result};
 pub use backend::{Device, DeviceKind, devices};
 pub use chat::{ChatCompletionAsyncStream, ChatCompletionStream};
-pub use engine::{Chat, Engine, EngineBuilder, Models};
+pub use engine::{Chat, Embeddings, Engine, EngineBuilder, Models};
 pub use generate::CancelHandle;
 pub use model::{GpuLayers, KvType, ModelInfo, ModelOptions};
 pub use router::{Body, EventStream, Pending};

@@ -2,8 +2,6 @@
 //! rendering and tokenising a long prompt takes longer than an event loop may stop.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -11,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 use parking_lot::Mutex;
 
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::wait::{Wait, Watched};
+use crate::promise::{Promised, promise};
 
 /// Requests that may wait for a thread. Preparing takes little time beside
 /// computing, so that only a burst comes near it.
@@ -45,15 +43,12 @@ impl Workers {
     ///
     /// `RateLimit` when too much work waits, `Closed` after [`close`](Self::close),
     /// `Unavailable` when no thread can be started.
-    pub(crate) fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<Prepared<T>> {
+    pub(crate) fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<Promised<T>> {
         let jobs = self.jobs()?;
-        let shared = Arc::new(Watched::new(Slot::Empty));
-        let promise = Promise(shared.clone());
+        let (promise, promised) = promise();
         let job = move || {
-            // The caller has gone if nobody else holds it.
-            if Arc::strong_count(&promise.0) > 1 {
-                let value = work();
-                promise.0.update(|slot| *slot = Slot::Done(value));
+            if promise.is_wanted() {
+                promise.fulfil(work());
             }
         };
         jobs.try_send(Box::new(job)).map_err(|error| match error {
@@ -64,7 +59,7 @@ impl Workers {
             }
             TrySendError::Disconnected(_) => Error::closed(),
         })?;
-        Ok(Prepared(shared))
+        Ok(promised)
     }
 
     /// The way to the threads, which are started now if there are none.
@@ -127,58 +122,17 @@ fn start(jobs: Receiver<Job>) -> Result<JoinHandle<()>> {
     })
 }
 
-/// The result of work on its way.
-#[derive(Debug)]
-pub(crate) struct Prepared<T>(Arc<Watched<Slot<T>>>);
-
-/// The working thread's end.
-struct Promise<T>(Arc<Watched<Slot<T>>>);
-
-#[derive(Debug)]
-enum Slot<T> {
-    Empty,
-    Done(T),
-    /// Nobody works on it any more.
-    Abandoned,
-}
-
-impl<T> Drop for Promise<T> {
-    fn drop(&mut self) {
-        self.0.update(|slot| {
-            if matches!(slot, Slot::Empty) {
-                *slot = Slot::Abandoned;
-            }
-        });
-    }
-}
-
-impl<T> Prepared<T> {
-    /// The result, waiting for it as `wait` says. Must not be called again after it
-    /// was given.
-    ///
-    /// # Errors
-    ///
-    /// `Internal` when the work has failed.
-    pub(crate) fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Result<T>> {
-        self.0.take(wait, |slot| match std::mem::replace(slot, Slot::Abandoned) {
-            Slot::Done(value) => Some(Ok(value)),
-            Slot::Abandoned => Some(Err(Error::internal("preparing the request failed"))),
-            Slot::Empty => {
-                *slot = Slot::Empty;
-                None
-            }
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::Poll;
     use std::time::Instant;
 
     use super::*;
+    use crate::wait::Wait;
 
-    fn result<T>(mut prepared: Prepared<T>) -> Result<T> {
+    fn result<T>(prepared: Promised<T>) -> Result<T> {
         match prepared.advance(&mut Wait::Forever) {
             Poll::Ready(result) => result,
             Poll::Pending => panic!("waiting for ever ended"),
@@ -197,7 +151,7 @@ mod tests {
     fn a_deadline_ends_the_wait_and_not_the_work() {
         let workers = Workers::default();
         let (sender, receiver) = crossbeam_channel::bounded::<u32>(1);
-        let mut work = workers.run(move || receiver.recv()).unwrap();
+        let work = workers.run(move || receiver.recv()).unwrap();
         let deadline = Instant::now() + Duration::from_millis(10);
         assert!(work.advance(&mut Wait::Until(deadline)).is_pending());
         sender.send(7).unwrap();

@@ -12,11 +12,12 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::api::parse::parse_chat_request;
+use crate::api::parse::{parse_chat_request, parse_embedding_request};
 use crate::chat::{ChatCompletionStream, PendingChatCompletion};
+use crate::embed::PendingEmbeddings;
 use crate::engine::Engine;
 use crate::generate::CancelHandle;
-use crate::prepare::Prepared;
+use crate::promise::Promised;
 use crate::wait::{Wait, block};
 
 /// The body of a reply.
@@ -34,9 +35,10 @@ pub struct Pending(Option<State>);
 
 #[derive(Debug)]
 enum State {
-    Preparing(Prepared<Result<Pending>>),
+    Preparing(Promised<Result<Pending>>),
     Ready(Response<Body>),
     Chat(PendingChatCompletion),
+    Embeddings(PendingEmbeddings),
 }
 
 /// A reply's events, each one `data: {json}` and a blank line; the last is
@@ -53,9 +55,10 @@ pub(crate) fn route(engine: &Engine, method: &Method, uri: &Uri, body: &[u8]) ->
     let path = path.strip_prefix(&["v1"]).unwrap_or(&path);
     match (path, method) {
         (["chat", "completions"], &Method::POST) => chat_completion(engine, body),
+        (["embeddings"], &Method::POST) => embeddings(engine, body),
         (["models"], &Method::GET) => Ok(Pending::ready(json(&engine.models().list()))),
         (["models", name @ ..], &Method::GET) => answer(retrieve_model(engine, name)),
-        (["chat", "completions"] | ["models", ..], _) => answer(Err(method_not_allowed(method, uri))),
+        (["chat", "completions"] | ["embeddings"] | ["models", ..], _) => answer(Err(method_not_allowed(method, uri))),
         _ => answer(Err(unknown_path(method, uri))),
     }
 }
@@ -71,6 +74,13 @@ fn chat_completion(engine: &Engine, body: &[u8]) -> Result<Pending> {
     }
     match engine.chat().submit(&request) {
         Ok(pending) => Ok(Pending(Some(State::Chat(pending)))),
+        Err(error) => answer(Err(error)),
+    }
+}
+
+fn embeddings(engine: &Engine, body: &[u8]) -> Result<Pending> {
+    match parse_embedding_request(body).and_then(|request| engine.embeddings().submit(&request)) {
+        Ok(pending) => Ok(Pending(Some(State::Embeddings(pending)))),
         Err(error) => answer(Err(error)),
     }
 }
@@ -144,7 +154,7 @@ impl Pending {
     }
 
     /// A reply to a request that is being prepared, or cannot be.
-    pub(crate) fn prepared(prepared: Result<Prepared<Result<Pending>>>) -> Result<Self> {
+    pub(crate) fn prepared(prepared: Result<Promised<Result<Pending>>>) -> Result<Self> {
         match prepared {
             Ok(prepared) => Ok(Pending(Some(State::Preparing(prepared)))),
             Err(error) => answer(Err(error)),
@@ -171,8 +181,8 @@ impl Pending {
     }
 
     /// A handle that cancels the request from another thread; `None` when the
-    /// reply is there already, and while [`Engine::submit_async`] prepares the
-    /// request.
+    /// reply is there already, while [`Engine::submit_async`] prepares the request,
+    /// and for embeddings, which take little time. Dropping the value cancels all.
     pub fn cancel_handle(&self) -> Option<CancelHandle> {
         match &self.0 {
             Some(State::Chat(pending)) => Some(pending.cancel_handle()),
@@ -182,7 +192,7 @@ impl Pending {
 
     fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Result<Response<Body>>> {
         match self.0.take() {
-            Some(State::Preparing(mut prepared)) => match prepared.advance(wait) {
+            Some(State::Preparing(prepared)) => match prepared.advance(wait) {
                 Poll::Ready(Ok(Ok(pending))) => {
                     *self = pending;
                     self.advance(wait)
@@ -195,15 +205,27 @@ impl Pending {
                 }
             },
             Some(State::Ready(response)) => Poll::Ready(Ok(response)),
-            Some(State::Chat(mut pending)) => match pending.advance(wait) {
-                Poll::Ready(Ok(completion)) => Poll::Ready(Ok(json(&completion))),
-                Poll::Ready(Err(error)) => Poll::Ready(error_response(&error)),
-                Poll::Pending => {
-                    self.0 = Some(State::Chat(pending));
-                    Poll::Pending
-                }
-            },
+            Some(State::Chat(mut pending)) => {
+                let reply = pending.advance(wait);
+                self.settle(reply, State::Chat(pending))
+            }
+            Some(State::Embeddings(mut pending)) => {
+                let reply = pending.advance(wait);
+                self.settle(reply, State::Embeddings(pending))
+            }
             None => Poll::Ready(Err(Error::new(ErrorKind::InvalidArgument, "the reply has been fetched already"))),
+        }
+    }
+
+    /// The response for a reply that is there, or the state kept for later.
+    fn settle<T: Serialize>(&mut self, reply: Poll<Result<T>>, state: State) -> Poll<Result<Response<Body>>> {
+        match reply {
+            Poll::Ready(Ok(value)) => Poll::Ready(Ok(json(&value))),
+            Poll::Ready(Err(error)) => Poll::Ready(error_response(&error)),
+            Poll::Pending => {
+                self.0 = Some(state);
+                Poll::Pending
+            }
         }
     }
 }

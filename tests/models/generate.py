@@ -2,7 +2,7 @@
 
 What the tiny models say is noise, but they load in milliseconds, give the same tokens on every run
 and cover what the small real models do not: a SentencePiece vocabulary, a sliding window, a
-recurrent architecture, a missing chat template. Run it through `make models`, whose Python has gguf
+recurrent architecture, a missing chat template, all kinds of pooling. Run it through `make models`, whose Python has gguf
 and numpy.
 """
 
@@ -21,7 +21,7 @@ from buildenv import cache_dir, locked  # noqa: E402
 
 try:
     import numpy as np
-    from gguf import GGUFWriter, TokenType
+    from gguf import GGUFWriter, PoolingType, TokenType
 except ImportError as error:
     sys.exit(f"zerohop: {error}; run `make models`, whose Python has gguf and numpy")
 
@@ -185,11 +185,19 @@ class TinyModel:
         return values.astype(np.float32)
 
 
-def write_transformer(path: Path, vocabulary: Vocabulary, *, template: bool = True) -> None:
-    """A llama model."""
+def write_transformer(
+    path: Path,
+    vocabulary: Vocabulary,
+    *,
+    template: bool = True,
+    pooling: PoolingType | None = None,
+) -> None:
+    """A llama model; with `pooling`, one that turns texts into vectors."""
     model = TinyModel(path, "llama", vocabulary)
     if template:
         model.out.add_chat_template(vocabulary.template)
+    if pooling is not None:
+        model.out.add_pooling_type(pooling)
     _add_attention(model)
     model.finish()
 
@@ -294,6 +302,9 @@ def generate(models: Path) -> None:
         write_transformer(tiny / "tiny-llama.gguf", bytes_)
         write_transformer(tiny / "tiny-no-template.gguf", bytes_, template=False)
         write_transformer(tiny / "tiny-spm.gguf", pieces)
+        for pooling in (PoolingType.MEAN, PoolingType.CLS, PoolingType.LAST, PoolingType.RANK):
+            path = tiny / f"tiny-embedding-{pooling.name.lower()}.gguf"
+            write_transformer(path, bytes_, template=False, pooling=pooling)
         write_sliding_window(tiny / "tiny-gemma3.gguf", pieces)
         write_recurrent(tiny / "tiny-mamba.gguf", bytes_)
         write_hostile(hostile, (tiny / "tiny-llama.gguf").read_bytes())

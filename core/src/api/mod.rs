@@ -3,6 +3,7 @@
 //! - A chat request: `chat` (the request itself), `chat_options`, `ext` (what this engine understands
 //!   beyond the API), `message`, `content`, `tools`, `tool_choice`, `tool_calls`, `response_format`.
 //! - Its answers: `chat_reply`, `chat_chunk`, `logprobs`, `usage`.
+//! - `embeddings`: the request and reply for vectors.
 //! - `models`: the list of models.
 //! - `parse`: the way from a body's bytes to a validated request; `error`: the one error type.
 //!
@@ -18,6 +19,7 @@ mod chat_validate;
 pub(crate) mod content;
 #[cfg(test)]
 mod contract_tests;
+pub(crate) mod embeddings;
 pub(crate) mod error;
 pub(crate) mod ext;
 pub(crate) mod logprobs;

@@ -16,6 +16,7 @@ use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
 use super::chat::CreateChatCompletionRequest;
+use super::embeddings::CreateEmbeddingRequest;
 use super::error::{Error, ErrorKind, Result};
 
 /// Reads and validates the body of a chat completion request.
@@ -25,6 +26,13 @@ pub(crate) fn parse_chat_request(body: &[u8]) -> Result<CreateChatCompletionRequ
     if request.stream_options.is_some() && request.stream != Some(true) {
         return Err(Error::invalid("stream_options", "'stream_options' is only allowed when 'stream' is true"));
     }
+    request.validate()?;
+    Ok(request)
+}
+
+/// Reads and validates the body of a request for embeddings.
+pub(crate) fn parse_embedding_request(body: &[u8]) -> Result<CreateEmbeddingRequest> {
+    let Object(request) = from_json::<Object<CreateEmbeddingRequest>>(body)?;
     request.validate()?;
     Ok(request)
 }

@@ -28,6 +28,9 @@ pub(crate) struct ContextOptions {
     pub(crate) threads: u32,
     /// Type of the KV cache's cells.
     pub(crate) kv_type: KvType,
+    /// Whether to compute one vector for each sequence, as the model's file says,
+    /// instead of the logits of tokens.
+    pub(crate) embeddings: bool,
 }
 
 /// Stops a decode that is running, from any thread. Serves closing only: it ends
@@ -57,7 +60,8 @@ pub(crate) enum Decoded {
 pub(crate) struct Context {
     raw: NonNull<sys::llama_context>,
     cells: u32,
-    abort: Abort,
+    /// Kept for the callback, which reads it.
+    _abort: Abort,
     model: Arc<Model>,
 }
 
@@ -66,8 +70,8 @@ pub(crate) struct Context {
 unsafe impl Send for Context {}
 
 impl Context {
-    pub(crate) fn new(model: Arc<Model>, options: &ContextOptions) -> Result<Self> {
-        let abort = Abort::default();
+    /// `abort` stops its decodes.
+    pub(crate) fn new(model: Arc<Model>, options: &ContextOptions, abort: Abort) -> Result<Self> {
         let params = context_params(options, &abort);
         // SAFETY: the model is live and kept by the new value, as is the flag
         // that the abort callback reads.
@@ -78,7 +82,7 @@ impl Context {
             .ok_or_else(|| creation_failed(options.cells, &logged.into_iter().chain(error).collect::<Vec<_>>()))?;
         // SAFETY: the context is live.
         let cells = unsafe { sys::llama_n_ctx(raw.as_ptr()) };
-        Ok(Context { raw, cells, abort, model })
+        Ok(Context { raw, cells, _abort: abort, model })
     }
 
     pub(crate) fn model(&self) -> &Arc<Model> {
@@ -88,11 +92,6 @@ impl Context {
     /// Cells of the KV cache: what was asked for, rounded up by llama.cpp.
     pub(crate) fn cells(&self) -> u32 {
         self.cells
-    }
-
-    /// A handle that stops a running decode.
-    pub(crate) fn abort_handle(&self) -> Abort {
-        self.abort.clone()
     }
 
     /// Computes a batch.
@@ -143,6 +142,25 @@ impl Context {
                 Ok(unsafe { slice::from_raw_parts_mut(logits, length) })
             })
             .collect()
+    }
+
+    /// The vector of a sequence of the last batch, in a context for embeddings.
+    pub(crate) fn embedding(&mut self, sequence: i32) -> Result<&[f32]> {
+        // SAFETY: the context is live; a sequence without a vector gives NULL.
+        let vector = unsafe { native::zerohop_native_embedding(self.raw.as_ptr(), sequence) };
+        if vector.is_null() {
+            return Err(Error::internal("llama.cpp has no vector for a text"));
+        }
+        // SAFETY: llama.cpp keeps a vector of this length there until the next
+        // decode, which needs `&mut self`.
+        Ok(unsafe { slice::from_raw_parts(vector, self.model.embedding_length()) })
+    }
+
+    /// Whether tokens that were computed are remembered; otherwise, a sequence has to
+    /// be computed in one batch.
+    pub(crate) fn remembers(&self) -> bool {
+        // SAFETY: the context is live.
+        unsafe { !sys::llama_get_memory(self.raw.as_ptr()).is_null() }
     }
 
     /// Lets the sequence `to`, which must be empty, begin with what `from` has in
@@ -209,6 +227,7 @@ fn context_params(options: &ContextOptions, abort: &Abort) -> sys::llama_context
     params.n_batch = options.batch;
     params.n_ubatch = options.batch;
     params.n_seq_max = options.sequences;
+    params.embeddings = options.embeddings;
     params.n_outputs_max = options.outputs;
     params.n_threads = threads;
     params.n_threads_batch = threads;

@@ -78,10 +78,16 @@ impl Model {
         }
     }
 
-    /// Whether the model generates text token by token.
-    pub(crate) fn generates(&self) -> bool {
+    /// Whether the model is a decoder alone, without an encoder before it.
+    pub(crate) fn is_decoder(&self) -> bool {
         // SAFETY: the model is live.
         unsafe { sys::llama_model_has_decoder(self.raw()) && !sys::llama_model_has_encoder(self.raw()) }
+    }
+
+    /// How many numbers the vector of a text has.
+    pub(crate) fn embedding_length(&self) -> usize {
+        // SAFETY: the model is live.
+        usize::try_from(unsafe { sys::llama_model_n_embd_out(self.raw()) }).unwrap_or(0)
     }
 
     /// Whether a sequence's newest tokens can be taken back from the cache: not

@@ -36,6 +36,7 @@ unsafe extern "C" {
         error: *mut *mut c_char,
     ) -> i32;
     pub(super) fn zerohop_native_logits(context: *mut sys::llama_context, index: i32) -> *mut f32;
+    pub(super) fn zerohop_native_embedding(context: *mut sys::llama_context, sequence: i32) -> *const f32;
     pub(super) fn zerohop_native_sequence_remove(context: *mut sys::llama_context, sequence: i32, from: i32) -> bool;
     pub(super) fn zerohop_native_sequence_copy(context: *mut sys::llama_context, from: i32, to: i32, end: i32);
     pub(super) fn zerohop_native_tokenize(
@@ -44,6 +45,7 @@ unsafe extern "C" {
         text_len: i32,
         tokens: *mut i32,
         capacity: i32,
+        add_special: bool,
         parse_special: bool,
         error: *mut *mut c_char,
     ) -> i32;

@@ -128,12 +128,23 @@ impl Vocab {
 
     /// Text to tokens, without a leading or trailing special token.
     pub(crate) fn tokenize(&self, spans: &[Span<'_>]) -> Result<Vec<Token>> {
-        let longest = spans.iter().map(|span| span.text.len()).max().unwrap_or(0);
-        let stack = STACK_PER_BYTE.saturating_mul(longest).saturating_add(STACK_BASE);
-        self.stacks.run(stack, || {
+        self.stacks.run(stack_for(spans.iter().map(|span| span.text)), || {
             let mut tokens = Vec::new();
-            spans.iter().try_for_each(|span| self.append_tokens(*span, &mut tokens))?;
+            spans.iter().try_for_each(|span| self.append_tokens(*span, false, &mut tokens))?;
             Ok(tokens)
+        })
+    }
+
+    /// Whole texts to tokens, each with the special tokens that the model wants around
+    /// it. The spellings of control tokens stay text.
+    pub(crate) fn tokenize_documents(&self, texts: &[String]) -> Result<Vec<Vec<Token>>> {
+        self.stacks.run(stack_for(texts.iter().map(String::as_str)), || {
+            let tokenize = |text: &String| {
+                let mut tokens = Vec::new();
+                self.append_tokens(Span { text, parse_special: false }, true, &mut tokens)?;
+                Ok(tokens)
+            };
+            texts.iter().map(tokenize).collect()
         })
     }
 
@@ -144,11 +155,11 @@ impl Vocab {
             return Err(Error::internal("the text is too long to be tokenised on this thread"));
         }
         let mut tokens = Vec::new();
-        self.append_tokens(Span { text, parse_special: false }, &mut tokens)?;
+        self.append_tokens(Span { text, parse_special: false }, false, &mut tokens)?;
         Ok(tokens)
     }
 
-    fn append_tokens(&self, span: Span<'_>, tokens: &mut Vec<Token>) -> Result<()> {
+    fn append_tokens(&self, span: Span<'_>, add_special: bool, tokens: &mut Vec<Token>) -> Result<()> {
         if span.text.is_empty() {
             return Ok(());
         }
@@ -170,6 +181,7 @@ impl Vocab {
                     text_len,
                     room.as_mut_ptr(),
                     capacity,
+                    add_special,
                     span.parse_special,
                     error,
                 )
@@ -182,6 +194,12 @@ impl Vocab {
         tokens.truncate(start + count);
         Ok(())
     }
+}
+
+/// The stack for tokenising the longest of these texts.
+fn stack_for<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
+    let longest = texts.map(str::len).max().unwrap_or(0);
+    STACK_PER_BYTE.saturating_mul(longest).saturating_add(STACK_BASE)
 }
 
 impl Pieces {

@@ -15,9 +15,7 @@ mod sequence;
 mod text;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use crossbeam_channel::Sender;
 use parking_lot::Mutex;
@@ -25,6 +23,7 @@ use parking_lot::Mutex;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend::{self, Abort, Context, ContextOptions, Token};
 use crate::constrain::Grammar;
+use crate::places::Places;
 
 pub use events::CancelHandle;
 pub(crate) use events::{Event, EventReceiver, Progress};
@@ -32,7 +31,7 @@ pub(crate) use logprobs::TokenLogprob;
 pub(crate) use penalties::Penalties;
 pub(crate) use sampler::Sampling;
 use scheduler::Scheduler;
-use sequence::{Place, Sequence};
+use sequence::Sequence;
 
 /// Prompt tokens computed in one step at most, so that a long prompt holds up
 /// the tokens of others for no longer than one such slice.
@@ -45,9 +44,6 @@ pub(crate) const EXTRA: usize = 64;
 /// Tokens that callers expect, checked in one step at most: each needs room for
 /// its logits.
 pub(crate) const DRAFT: usize = 16;
-
-/// When a full queue may have room again: about a short answer's time.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What to generate.
 #[derive(Debug, Clone)]
@@ -107,9 +103,7 @@ pub(crate) struct GeneratorOptions {
 #[derive(Debug)]
 pub(crate) struct Generator {
     submissions: Mutex<Option<Sender<Sequence>>>,
-    taken: Arc<AtomicUsize>,
-    /// Requests taken on at once: running and waiting.
-    places: usize,
+    places: Places,
     context_length: usize,
     model: Arc<backend::Model>,
     abort: Abort,
@@ -119,8 +113,8 @@ pub(crate) struct Generator {
 impl Generator {
     /// Makes the model's context and starts its scheduler.
     pub(crate) fn start(model: Arc<backend::Model>, context_length: usize, options: &GeneratorOptions) -> Result<Self> {
-        let context = Context::new(model.clone(), &options.context)?;
-        let abort = context.abort_handle();
+        let abort = Abort::default();
+        let context = Context::new(model.clone(), &options.context, abort.clone())?;
         let (sender, receiver) = crossbeam_channel::unbounded();
         let scheduler = Scheduler::new(context, receiver, &options.context)?;
         let thread =
@@ -129,8 +123,7 @@ impl Generator {
             )?;
         Ok(Generator {
             submissions: Mutex::new(Some(sender)),
-            taken: Arc::new(AtomicUsize::new(0)),
-            places: options.context.sequences as usize + options.queue,
+            places: Places::new(options.context.sequences as usize + options.queue),
             context_length,
             model,
             abort,
@@ -152,17 +145,7 @@ impl Generator {
     pub(crate) fn submit(&self, request: &GenerationRequest) -> Result<EventReceiver> {
         let limit = self.context_length - request.prompt.len().min(self.context_length);
         let max_tokens = request.max_tokens.map_or(limit, |max| max.min(limit));
-        let place = Place::take(&self.taken, self.places).ok_or_else(|| {
-            Error::new(
-                ErrorKind::RateLimit,
-                format!(
-                    "{} requests are running or waiting already; try again later or raise the queue option",
-                    self.places
-                ),
-            )
-            .with_code("rate_limit_exceeded")
-            .with_retry_after(RETRY_AFTER)
-        })?;
+        let place = self.places.take()?;
         let (events, receiver) = events::channel(request.choices);
         let sequence = Sequence::of_request(request, max_tokens, events, &self.model, place)?;
         let submissions = self.submissions.lock();

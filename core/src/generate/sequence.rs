@@ -1,7 +1,6 @@
 //! One choice of a request inside the scheduler.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::choose::Chooser;
 use super::events::EventSender;
@@ -15,6 +14,7 @@ use super::{GenerationRequest, SLICE, StopReason};
 use crate::api::error::{Error, Result};
 use crate::backend::{self, Token};
 use crate::constrain::Grammar;
+use crate::places::Place;
 
 /// The tokens of one answer and where it goes.
 #[derive(Debug)]
@@ -40,27 +40,6 @@ pub(super) struct Sequence {
 #[derive(Debug)]
 pub(super) struct SharedPrompt {
     pub(super) tokens: usize,
-}
-
-/// A request's place among those that the engine has taken on; dropping it frees
-/// the place.
-#[derive(Debug)]
-pub(super) struct Place(Arc<AtomicUsize>);
-
-impl Place {
-    /// Takes a place, unless `limit` are taken.
-    pub(super) fn take(taken: &Arc<AtomicUsize>, limit: usize) -> Option<Self> {
-        taken
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| (taken < limit).then_some(taken + 1))
-            .is_ok()
-            .then(|| Place(taken.clone()))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// The tokens of a sequence to compute next.

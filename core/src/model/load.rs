@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use super::control::ControlSpellings;
 use super::gguf::Gguf;
+use super::kind::ModelKind;
 use super::options::{GpuLayers, ModelOptions, ProgressCallback};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend::{self, LoadOptions, Templates};
@@ -52,6 +53,8 @@ pub struct ModelInfo {
     pub vocabulary_size: usize,
     /// Whether the model can chat: the file or the options give a template.
     pub has_chat_template: bool,
+    /// How many numbers a text's vector has; `None` for a model that generates text.
+    pub embedding_dimensions: Option<usize>,
     /// When the file was last changed, in seconds since 1970: `created` in the list of models.
     pub created: u64,
 }
@@ -60,6 +63,7 @@ pub struct ModelInfo {
 #[derive(Debug)]
 pub(crate) struct LoadedModel {
     pub(crate) info: ModelInfo,
+    pub(crate) kind: ModelKind,
     pub(crate) templates: Option<Templates>,
     pub(crate) control_spellings: ControlSpellings,
     pub(crate) backend: Arc<backend::Model>,
@@ -75,10 +79,11 @@ impl LoadedModel {
         }
         let file = ModelFile::check(&options.path)?;
         let backend = backend::Model::load(&options.path, load_options(options))?;
-        if !backend.generates() {
+        let kind = ModelKind::of(&file.gguf, backend.is_decoder());
+        if let ModelKind::Unserved(reason) = kind {
             return Err(Error::new(
                 ErrorKind::InvalidModel,
-                format!("{}: this model does not generate text token by token", options.path.display()),
+                format!("{}: this model {reason}; this release cannot use it", options.path.display()),
             ));
         }
         let template_source = options.chat_template.clone().or_else(|| backend.chat_template());
@@ -86,9 +91,9 @@ impl LoadedModel {
             template_source.map(|_| Templates::new(&backend, options.chat_template.as_deref())).transpose()?;
         let spellings = backend.vocab().control_tokens().iter().map(|(_, spelling)| spelling.as_str());
         let control_spellings = ControlSpellings::new(spellings)?;
-        let info = describe(id, options, &file, &backend, templates.is_some());
+        let info = describe(id, options, &file, &backend, kind, templates.is_some());
         let backend = Arc::new(backend);
-        Ok(LoadedModel { info, templates, control_spellings, backend, token_env: Mutex::new(None) })
+        Ok(LoadedModel { info, kind, templates, control_spellings, backend, token_env: Mutex::new(None) })
     }
 
     /// What compiles grammars for the model's vocabulary.
@@ -174,11 +179,15 @@ fn describe(
     options: &ModelOptions,
     file: &ModelFile,
     model: &backend::Model,
+    kind: ModelKind,
     has_chat_template: bool,
 ) -> ModelInfo {
     let trained = model.trained_context().max(MIN_CONTEXT);
+    let is_embedding = matches!(kind, ModelKind::Embedding { .. });
+    // An encoder's table of positions ends where its training did.
+    let limit = if is_embedding { trained } else { u32::MAX };
     let context_length =
-        options.context_length.map_or(trained.min(DEFAULT_CONTEXT), |tokens| tokens.get().max(MIN_CONTEXT));
+        options.context_length.map_or(trained.min(DEFAULT_CONTEXT), |tokens| tokens.get().max(MIN_CONTEXT)).min(limit);
     ModelInfo {
         id: id.to_owned(),
         aliases: options.aliases.clone(),
@@ -192,6 +201,7 @@ fn describe(
         context_length,
         vocabulary_size: model.vocab().len(),
         has_chat_template,
+        embedding_dimensions: is_embedding.then(|| model.embedding_length()),
         created: file.created,
     }
 }

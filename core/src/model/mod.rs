@@ -2,10 +2,12 @@
 
 mod control;
 mod gguf;
+mod kind;
 mod load;
 mod options;
 
 pub(crate) use control::ControlSpellings;
+pub(crate) use kind::{ModelKind, Pooling};
 pub(crate) use load::LoadedModel;
 pub use load::ModelInfo;
 pub use options::{GpuLayers, KvType, ModelOptions};

@@ -1,0 +1,66 @@
+//! How many requests a model takes on at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::api::error::{Error, ErrorKind, Result};
+
+/// When a full queue may have room again: about a short answer's time.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The places that a model has for requests, running and waiting.
+#[derive(Debug)]
+pub(crate) struct Places {
+    taken: Arc<AtomicUsize>,
+    limit: usize,
+}
+
+/// A request's place; dropping it frees the place.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Places {
+    pub(crate) fn new(limit: usize) -> Self {
+        Places { taken: Arc::default(), limit }
+    }
+
+    /// Takes a place.
+    ///
+    /// # Errors
+    ///
+    /// `RateLimit` when all are taken (ER5).
+    pub(crate) fn take(&self) -> Result<Place> {
+        let next = |taken| (taken < self.limit).then_some(taken + 1);
+        if self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok() {
+            return Ok(Place(self.taken.clone()));
+        }
+        let message = format!(
+            "{} requests are running or waiting already; try again later or raise the queue option",
+            self.limit
+        );
+        Err(Error::new(ErrorKind::RateLimit, message).with_code("rate_limit_exceeded").with_retry_after(RETRY_AFTER))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_free_again_when_it_is_dropped() {
+        // ER5
+        let places = Places::new(2);
+        let (first, _second) = (places.take().unwrap(), places.take().unwrap());
+        let full = places.take().unwrap_err();
+        assert_eq!((full.kind(), full.retry_after()), (ErrorKind::RateLimit, Some(RETRY_AFTER)));
+        drop(first);
+        assert!(places.take().is_ok());
+    }
+}
