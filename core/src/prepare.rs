@@ -132,7 +132,7 @@ mod tests {
     use super::*;
     use crate::wait::Wait;
 
-    fn result<T>(prepared: Promised<T>) -> Result<T> {
+    fn result<T>(prepared: &Promised<T>) -> Result<T> {
         match prepared.advance(&mut Wait::Forever) {
             Poll::Ready(result) => result,
             Poll::Pending => panic!("waiting for ever ended"),
@@ -144,7 +144,7 @@ mod tests {
         let workers = Workers::default();
         let caller = thread::current().id();
         let elsewhere = workers.run(move || thread::current().id() != caller).unwrap();
-        assert!(result(elsewhere).unwrap());
+        assert!(result(&elsewhere).unwrap());
     }
 
     #[test]
@@ -155,7 +155,7 @@ mod tests {
         let deadline = Instant::now() + Duration::from_millis(10);
         assert!(work.advance(&mut Wait::Until(deadline)).is_pending());
         sender.send(7).unwrap();
-        assert_eq!(result(work).unwrap(), Ok(7));
+        assert_eq!(result(&work).unwrap(), Ok(7));
     }
 
     #[test]
@@ -163,9 +163,9 @@ mod tests {
         let workers = Workers::default();
         for _ in 0..2 * MAX_THREADS {
             let failing = workers.run(|| std::panic::resume_unwind(Box::new("no"))).unwrap();
-            assert_eq!(result::<()>(failing).unwrap_err().kind(), ErrorKind::Internal);
+            assert_eq!(result::<()>(&failing).unwrap_err().kind(), ErrorKind::Internal);
         }
-        assert_eq!(result(workers.run(|| 1).unwrap()).unwrap(), 1);
+        assert_eq!(result(&workers.run(|| 1).unwrap()).unwrap(), 1);
     }
 
     #[test]
@@ -183,7 +183,7 @@ mod tests {
         drop(workers.run(move || seen.store(true, Ordering::Relaxed)).unwrap());
         drop(sender);
         for blocker in blockers {
-            assert!(result(blocker).unwrap().is_err());
+            assert!(result(&blocker).unwrap().is_err());
         }
         workers.close();
         assert!(!begun.load(Ordering::Relaxed));
@@ -194,7 +194,7 @@ mod tests {
         let workers = Workers::default();
         let waiting = workers.run(|| 3).unwrap();
         workers.close();
-        assert_eq!(result(waiting).unwrap(), 3);
+        assert_eq!(result(&waiting).unwrap(), 3);
         assert_eq!(workers.run(|| 3).unwrap_err().kind(), ErrorKind::Closed);
         workers.close();
     }

@@ -266,9 +266,14 @@ mod tests {
     #[test]
     fn vectors_have_length_one() {
         // EM4, EM5
-        assert_eq!(unit(vec![3.0, 4.0, 12.0], 3).unwrap(), [3.0 / 13.0, 4.0 / 13.0, 12.0 / 13.0]);
-        assert_eq!(unit(vec![3.0, 4.0, 12.0], 2).unwrap(), [0.6, 0.8]);
-        assert_eq!(unit(vec![1e30, 0.0], 2).unwrap(), [1.0, 0.0]);
+        let close = |vector: &[f32], dimensions, expected: &[f32]| {
+            let scaled = unit(vector.to_vec(), dimensions).unwrap();
+            assert_eq!(scaled.len(), expected.len());
+            assert!(scaled.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{scaled:?}");
+        };
+        close(&[3.0, 4.0, 12.0], 3, &[3.0 / 13.0, 4.0 / 13.0, 12.0 / 13.0]);
+        close(&[3.0, 4.0, 12.0], 2, &[0.6, 0.8]);
+        close(&[1e30, 0.0], 2, &[1.0, 0.0]);
         assert_eq!(unit(vec![0.0, 0.0], 2).unwrap(), [0.0, 0.0]);
         assert_eq!(unit(vec![f32::NAN, 0.0], 2).unwrap_err().kind(), ErrorKind::Internal);
     }
