@@ -52,7 +52,7 @@ def convert(folder: Path, target: Path) -> None:
 
 
 def _add_vocabulary(writer: gguf.GGUFWriter, words: list[str]) -> None:
-    """WordPiece as llama.cpp reads it: a mark before what begins a word, none before what goes on."""
+    """WordPiece as llama.cpp reads it: what begins a word has a mark, what goes on has none."""
     tokens, types = [], []
     for word in words:
         if word.startswith("[") and word.endswith("]"):
@@ -75,7 +75,7 @@ def _add_vocabulary(writer: gguf.GGUFWriter, words: list[str]) -> None:
 
 
 def _tensors(path: Path) -> list[tuple[str, np.ndarray]]:
-    """The tensors that the GGUF file needs, from a safetensors file: a length, JSON, the numbers."""
+    """The tensors that the GGUF file needs, of a safetensors file: a length, JSON, the numbers."""
     content = path.read_bytes()
     start = 8 + int.from_bytes(content[:8], "little")
     tensors = []

@@ -320,6 +320,7 @@ classes! {
         context_length: REQUIRED,
         vocabulary_size: REQUIRED,
         has_chat_template: REQUIRED,
+        embedding_dimensions: OPTIONAL,
         created: REQUIRED,
     }
 
