@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import openai
 import pytest
+import support
 from gguf import GGUFReader
 from openai.types import CreateEmbeddingResponse
-from support import models_dir
 
 import zerohop
 
@@ -26,7 +26,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[openai.OpenAI]:
-    with zerohop.OpenAI(models_dir() / "all-minilm-l6-v2-f16.gguf") as client:
+    with zerohop.OpenAI(support.model("all-minilm-l6-v2-f16.gguf")) as client:
         yield client
 
 
@@ -43,9 +43,8 @@ class Reference:
         fields = reader.fields
         self.heads = int(fields["bert.attention.head_count"].contents())
         self.layers = int(fields["bert.block_count"].contents())
-        self.words = {
-            word: id for id, word in enumerate(fields["tokenizer.ggml.tokens"].contents())
-        }
+        words = fields["tokenizer.ggml.tokens"].contents()
+        self.words = {word: token for token, word in enumerate(words)}
 
     def __call__(self, tokens: list[int]) -> Any:
         x = self.tensors["token_embd.weight"][tokens]
@@ -85,7 +84,7 @@ def word_pieces(reference: Reference, *pieces: str) -> list[int]:
 
 def test_vectors_are_those_of_an_independent_computation(client: openai.OpenAI) -> None:
     # EM1, EM5
-    reference = Reference(models_dir() / "all-minilm-l6-v2-f16.gguf")
+    reference = Reference(support.model("all-minilm-l6-v2-f16.gguf"))
     mark = "\u2581"
     texts = {
         "Hello, World!": word_pieces(reference, *(mark + w for w in ["hello", ",", "world", "!"])),
@@ -151,7 +150,7 @@ def test_bad_requests(client: openai.OpenAI, keys: dict[str, Any], param: str) -
 def test_a_chat_model_makes_no_vectors() -> None:
     # EM8
     with (
-        zerohop.OpenAI(models_dir() / "tiny/tiny-llama.gguf") as client,
+        zerohop.OpenAI(support.model("tiny/tiny-llama.gguf")) as client,
         pytest.raises(openai.BadRequestError, match="makes no vectors"),
     ):
         client.embeddings.create(model=model(client), input="a")
