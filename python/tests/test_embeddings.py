@@ -107,7 +107,7 @@ def test_the_sdk_decodes_what_it_asked_for(client: openai.OpenAI) -> None:
     assert isinstance(reply, CreateEmbeddingResponse)
     assert [embedding.index for embedding in reply.data] == list(range(len(TEXTS)))
     assert (reply.object, reply.model) == ("list", name)
-    assert reply.usage.total_tokens == reply.usage.prompt_tokens > 200
+    assert reply.usage.total_tokens == reply.usage.prompt_tokens > 150
 
     floats = client.embeddings.create(model=name, input=TEXTS[0], encoding_format="float")
     assert np.allclose(floats.data[0].embedding, reply.data[0].embedding, atol=1e-5)
