@@ -2,12 +2,12 @@
 
 mod common;
 
-use common::{engine, greedy, model, smollm2, tiny};
+use common::{engine, greedy, model, qwen, smollm2, tiny};
 use futures_executor::block_on;
 use futures_util::StreamExt;
 use zerohop::types::{
-    ChatCompletionChunk, ChatCompletionMessage, ContentPart, CreateChatCompletionRequest, FinishReason, Role,
-    StreamOptions,
+    ChatCompletionChunk, ChatCompletionMessage, ChatCompletionMessageToolCall, ContentPart,
+    CreateChatCompletionRequest, FinishReason, Role, StreamOptions,
 };
 use zerohop::{Engine, ErrorKind, ModelOptions};
 
@@ -112,6 +112,24 @@ fn seeds_matter_and_temperature_zero_does_not_need_one() {
     assert_ne!(text(1).text(), text(2).text());
     let unseeded = |_| engine.chat().create(&greedy("Hello", 24).temperature(1.0)).unwrap().text().map(str::to_owned);
     assert_ne!(unseeded(0), unseeded(1));
+}
+
+#[test]
+fn a_call_that_was_cut_is_taken_back_as_history() {
+    // CR16
+    for options in [tiny(), smollm2(), qwen().context_length(1024)] {
+        let engine = engine(options);
+        for arguments in ["{\"city\": \"Par", "", "[]", "\u{1f600}", &"[".repeat(10_000)[..100]] {
+            let call = ChatCompletionMessageToolCall::function("a", "weather", arguments);
+            let messages = [
+                ChatCompletionMessage::user("What is the weather in Paris?"),
+                ChatCompletionMessage::assistant_calls([call]),
+                ChatCompletionMessage::tool("a", "the arguments are no JSON"),
+            ];
+            let request = CreateChatCompletionRequest::new("m", messages).max_completion_tokens(1);
+            engine.chat().create(&request).unwrap();
+        }
+    }
 }
 
 #[test]

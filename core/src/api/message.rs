@@ -295,7 +295,8 @@ impl<'a> OpenCalls<'a> {
 /// Keys that a message of the API may have, and the values that say nothing (CR16).
 const UNSERVED: &[UnservedKey] = &[
     ("audio", |_| false),
-    ("annotations", |value| value.as_array().is_some_and(Vec::is_empty)),
+    // What a hosted service found on the web for a reply; its text stands without.
+    ("annotations", serde_json::Value::is_array),
     // The SDK's `parse()` adds it to a reply's message: the content again, as an object.
     ("parsed", |_| true),
 ];

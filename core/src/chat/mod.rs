@@ -49,11 +49,10 @@ pub(crate) fn submit(
     generator: &Generator,
     request: &CreateChatCompletionRequest,
 ) -> Result<Submission> {
+    let place = generator.reserve()?;
     let tools = Tools::of(model, request)?;
     let conversation = Conversation::new(model, request, &tools)?;
     let rendered = conversation.render(&tools, tools.call_mode)?;
-    let grammar = constraint::grammar(model, request, &tools, &conversation, &rendered)?;
-
     let context_length = generator.context_length();
     let prompt = conversation.tokens(&rendered.prompt, context_length)?;
     let max_tokens = request.token_limit().map(|limit| limit as usize);
@@ -62,8 +61,9 @@ pub(crate) fn submit(
     if prompt.len() + max_tokens.unwrap_or(1) > context_length {
         return Err(prompt::context_exceeded(context_length, prompt.len(), max_tokens));
     }
+    let grammar = constraint::grammar(model, request, &tools, &conversation, &rendered)?;
     let choices = request.n.unwrap_or(1) as usize;
-    let events = generator.submit(&GenerationRequest {
+    let generation = GenerationRequest {
         prompt,
         choices,
         max_tokens,
@@ -74,7 +74,8 @@ pub(crate) fn submit(
         top_logprobs: request.logprobs.unwrap_or(false).then(|| request.top_logprobs.unwrap_or(0) as usize),
         visible_controls: visible_controls(model, &rendered),
         prediction: prediction(model, request, context_length)?,
-    })?;
+    };
+    let events = generator.submit(&generation, place)?;
     let format = Arc::new(AnswerFormat {
         param: constraint::param(request, &tools),
         parser: rendered.output.map(|output| output.parser),

@@ -131,7 +131,7 @@ fn template_message(message: &ChatCompletionMessage) -> TemplateMessage {
     let legacy = message.function_call.iter().map(|call| TemplateToolCall {
         id: legacy_call_id(&call.name),
         name: call.name.clone(),
-        arguments: call.arguments.clone(),
+        arguments: template_arguments(&call.arguments),
     });
     TemplateMessage {
         // A function's message answers the call before it; templates know it as a tool's.
@@ -154,10 +154,20 @@ fn legacy_call_id(name: &str) -> String {
 
 fn template_call(call: &ChatCompletionMessageToolCall) -> TemplateToolCall {
     let arguments = match call {
-        ChatCompletionMessageToolCall::Function { function, .. } => function.arguments.clone(),
+        ChatCompletionMessageToolCall::Function { function, .. } => template_arguments(&function.arguments),
         ChatCompletionMessageToolCall::Custom { custom, .. } => json!({ "input": custom.input }).to_string(),
     };
     TemplateToolCall { id: call.id().to_owned(), name: call.name().to_owned(), arguments }
+}
+
+/// Arguments as templates read them, which is as a JSON object. What a limit has cut, say, is none
+/// and is shown as a text (CR16).
+fn template_arguments(arguments: &str) -> String {
+    match serde_json::from_str::<Map<String, Value>>(arguments) {
+        Ok(_) => arguments.to_owned(),
+        Err(_) if arguments.trim().is_empty() => "{}".to_owned(),
+        Err(_) => json!({ "arguments": arguments }).to_string(),
+    }
 }
 
 /// The text of a message. Parts are lines of their own, as llama.cpp joins them

@@ -2,7 +2,7 @@
 //!
 //! Whole replies and streams are made from the same deltas, so that they agree.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::ops::Range;
 use std::sync::{Arc, Weak};
 
@@ -283,7 +283,16 @@ impl BareFormat {
 /// What `text` has beyond `known`, which becomes equal to it.
 fn news(known: &mut String, text: &str, last: bool) -> Option<String> {
     let text = if last { text } else { text.trim_end() };
-    let news = text.strip_prefix(known.as_str()).filter(|news| !news.is_empty())?.to_owned();
+    let Some(news) = text.strip_prefix(known.as_str()).map(str::to_owned) else {
+        // A shorter text is a whole one whose end waits, as above.
+        if !known.starts_with(text) {
+            tracing::warn!(target: "zerohop", "an answer was read otherwise than its beginning, which was given out");
+        }
+        return None;
+    };
+    if news.is_empty() {
+        return None;
+    }
     known.push_str(&news);
     Some(news)
 }
@@ -291,8 +300,10 @@ fn news(known: &mut String, text: &str, last: bool) -> Option<String> {
 /// The log probabilities of tokens and where in the text each token stands.
 #[derive(Debug, Default)]
 struct TextTokens {
-    /// Each with the position of its first byte.
-    tokens: Vec<(usize, TokenLogprob)>,
+    /// Those not taken yet, each with the position of its first byte.
+    tokens: VecDeque<(usize, TokenLogprob)>,
+    /// Where the last token ends.
+    end: usize,
     /// Where the text ends that was asked for last.
     taken: usize,
 }
@@ -300,13 +311,14 @@ struct TextTokens {
 impl TextTokens {
     fn push(&mut self, mut start: usize, logprobs: Vec<TokenLogprob>) {
         // A token may have begun in the text before.
-        if let Some((last, token)) = self.tokens.last() {
-            start = start.min(last + token.bytes.len());
+        if !logprobs.is_empty() {
+            start = start.min(self.end);
         }
         for logprob in logprobs {
             let length = logprob.bytes.len();
-            self.tokens.push((start, logprob));
+            self.tokens.push_back((start, logprob));
             start += length;
+            self.end = start;
         }
     }
 
@@ -318,10 +330,44 @@ impl TextTokens {
         Some(start..self.taken)
     }
 
-    /// The tokens of the next occurrence of `part` in `text` (CR11).
+    /// The tokens of the next occurrence of `part` in `text` (CR11). Of one that
+    /// begins before it, in space that was left out, the bytes that are shown (CR10).
     fn take(&mut self, text: &str, part: &str) -> Vec<TokenLogprob> {
         let Some(place) = self.skip(text, part) else { return Vec::new() };
-        let within = |(at, _): &&(usize, TokenLogprob)| place.contains(at);
-        self.tokens.iter().filter(within).map(|(_, logprob)| logprob.clone()).collect()
+        let mut taken = Vec::new();
+        while self.tokens.front().is_some_and(|(at, _)| *at < place.end) {
+            let Some((at, mut logprob)) = self.tokens.pop_front() else { break };
+            let hidden = place.start.saturating_sub(at);
+            if hidden < logprob.bytes.len() {
+                logprob.bytes.drain(..hidden);
+                taken.push(logprob);
+            }
+        }
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(text: &str) -> TokenLogprob {
+        TokenLogprob { bytes: text.as_bytes().to_vec(), logprob: -1.0, top: Vec::new() }
+    }
+
+    #[test]
+    fn a_token_counts_where_its_text_is_shown() {
+        // CR10, CR11
+        let text = " and so<think>it is</think> on and on";
+        let mut tokens = TextTokens::default();
+        tokens.push(0, [" and", " so", "<think>", "it", " is", "</think>", " on"].map(entry).into());
+        // The space before the first word was left out.
+        assert_eq!(tokens.take(text, "and so"), [entry("and"), entry(" so")]);
+        assert_eq!(tokens.skip(text, "it is"), Some(14..19));
+        assert_eq!(tokens.take(text, "on"), [entry("on")]);
+        tokens.push(30, [" and", " on"].map(entry).into());
+        assert_eq!(tokens.take(text, " and o"), [entry(" and"), entry(" on")]);
+        // The rest of a token that was given already.
+        assert_eq!(tokens.take(text, "n"), []);
     }
 }

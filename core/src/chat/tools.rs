@@ -8,7 +8,7 @@ use super::bare_calls::raw_opening;
 use super::output::RawTool;
 
 use crate::api::chat::CreateChatCompletionRequest;
-use crate::api::error::{ErrorKind, Result};
+use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::tool_choice::{AllowedToolsMode, FunctionCallOption, ToolChoice, ToolName};
 use crate::api::tools::{ChatCompletionTool, CustomTool, CustomToolFormat, GrammarSyntax};
 use crate::backend::{CallMode, TemplateTool};
@@ -43,6 +43,8 @@ struct Declared<'a> {
     strict: bool,
     /// The Lark grammar of a custom tool's input.
     lark: Option<&'a str>,
+    /// Whether its input is held to a regular expression.
+    regex: bool,
     /// Where the parameters, or the grammar, stand in the request.
     param: String,
 }
@@ -105,6 +107,12 @@ impl Declared<'_> {
     fn enforced(&self, model: &LoadedModel) -> Result<Value> {
         match schema::arguments(&model.token_env()?, Some(&self.parameters), self.strict, &self.param) {
             Err(error) if !self.strict && error.kind() == ErrorKind::InvalidRequest => Ok(json!({ "type": "object" })),
+            // The caller wrote no schema.
+            Err(error) if self.regex && error.kind() == ErrorKind::InvalidRequest => {
+                let reason = error.message().rsplit_once("`, ").map_or(error.message(), |(_, reason)| reason);
+                let message = format!("The regular expression cannot be enforced within a call: {reason}");
+                Err(Error::invalid(self.param.clone(), message))
+            }
             checked => checked,
         }
     }
@@ -118,6 +126,7 @@ fn declared(request: &CreateChatCompletionRequest) -> Vec<Declared<'_>> {
         parameters: function.parameters.clone().unwrap_or_else(no_parameters),
         strict: false,
         lark: None,
+        regex: false,
         param: format!("functions[{index}].parameters"),
     });
     let tools = request.tools.iter().flatten().enumerate().map(|(index, tool)| match tool {
@@ -127,6 +136,7 @@ fn declared(request: &CreateChatCompletionRequest) -> Vec<Declared<'_>> {
             parameters: function.parameters.clone().unwrap_or_else(no_parameters),
             strict: function.strict.unwrap_or(false),
             lark: None,
+            regex: false,
             param: format!("tools[{index}].function.parameters"),
         },
         ChatCompletionTool::Custom { custom } => custom_tool(custom, index),
@@ -156,6 +166,7 @@ fn custom_tool(custom: &CustomTool, index: usize) -> Declared<'_> {
         }),
         strict: true,
         lark: of(GrammarSyntax::Lark),
+        regex: of(GrammarSyntax::Regex).is_some(),
         param: format!("tools[{index}].custom.format.grammar.definition"),
     }
 }

@@ -19,8 +19,8 @@ use super::tokens;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend::{self, Token};
 
-/// How many compiled grammars a model keeps.
-const CACHED_GRAMMARS: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
+/// How many compiled grammars a model keeps: more than a request has tools, each of which has its own.
+const CACHED_GRAMMARS: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
 
 /// How many bytes of lexer states the kept grammars may hold together.
 const CACHED_BYTES: usize = 256 << 20;

@@ -33,7 +33,7 @@ impl Chooser {
             constraint.apply(logits)?;
         }
         self.sampler.sample(logits).ok_or_else(|| {
-            if logits.contains(&f32::NEG_INFINITY) {
+            if self.penalizer.bans() {
                 return Error::invalid("logit_bias", "'logit_bias' bans every token that could come next");
             }
             Error::internal("the model computed no usable probabilities")

@@ -140,8 +140,11 @@ impl State {
         self.unfinished > 0 && self.failure.is_none()
     }
 
+    /// Adds an event, unless a failure has ended the request already.
     fn push(&mut self, choice: usize, progress: Progress) {
-        self.events.push_back(Event { choice, progress });
+        if self.failure.is_none() {
+            self.events.push_back(Event { choice, progress });
+        }
     }
 
     /// A choice's text that was not fetched yet. At most one for each choice

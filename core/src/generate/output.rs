@@ -6,7 +6,7 @@ use super::Finish;
 use super::StopReason;
 use super::events::EventSender;
 use super::logprobs::{HeldLogprobs, TokenLogprob};
-use super::text::TextStream;
+use super::text::{Pushed, TextStream};
 use crate::api::error::Error;
 use crate::backend::{Token, Vocab};
 
@@ -34,8 +34,9 @@ impl Output {
             self.logprobs.push(entry);
         }
         let pushed = self.text.push(piece);
-        self.send(pushed.text);
-        pushed.stopped
+        let stopped = pushed.stopped;
+        self.send(pushed);
+        stopped
     }
 
     fn shown<'a>(&self, token: Token, vocab: &'a Vocab) -> &'a [u8] {
@@ -45,10 +46,10 @@ impl Output {
         }
     }
 
-    fn send(&mut self, text: String) {
-        if !text.is_empty() {
-            let logprobs = self.logprobs.release(text.len());
-            self.events.text(text, logprobs);
+    fn send(&mut self, pushed: Pushed) {
+        if !pushed.text.is_empty() {
+            let logprobs = self.logprobs.release(pushed.bytes);
+            self.events.text(pushed.text, logprobs);
         }
     }
 

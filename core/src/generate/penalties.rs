@@ -44,6 +44,11 @@ impl Penalizer {
         Penalizer { penalties, generated: HashMap::new(), seen, originals: Vec::new() }
     }
 
+    /// Whether some tokens are banned.
+    pub(super) fn bans(&self) -> bool {
+        self.penalties.bias.iter().any(|(_, bias)| *bias == f32::NEG_INFINITY)
+    }
+
     /// Notes a token of the answer.
     pub(super) fn count(&mut self, token: Token) {
         if self.penalties.counts() {

@@ -9,12 +9,17 @@ pub(super) struct TextStream {
     partial: Vec<u8>,
     /// Text held back because a stop text may begin in it.
     held: String,
+    /// Where in `held` bytes that are no text were replaced, and how many they were.
+    replaced: Vec<(usize, usize)>,
 }
 
 /// What [`TextStream::push`] let through.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Pushed {
     pub(super) text: String,
+    /// How many of the tokens' bytes it stands for: bytes that are no text are one
+    /// replacement character, which has three.
+    pub(super) bytes: usize,
     /// Whether a stop text was met; nothing may be pushed after it.
     pub(super) stopped: bool,
 }
@@ -29,18 +34,34 @@ impl TextStream {
         self.partial.extend_from_slice(bytes);
         self.take_whole_characters();
         if let Some(at) = self.stops.iter().filter_map(|stop| self.held.find(stop.as_str())).min() {
-            self.held.truncate(at);
-            return Pushed { text: std::mem::take(&mut self.held), stopped: true };
+            let pushed = self.release(at, true);
+            self.held.clear();
+            return pushed;
         }
         let keep = self.stops.iter().map(|stop| begun(&self.held, stop)).max().unwrap_or(0);
-        let kept = self.held.split_off(self.held.len() - keep);
-        Pushed { text: std::mem::replace(&mut self.held, kept), stopped: false }
+        self.release(self.held.len() - keep, false)
     }
 
     /// The text held back, once nothing can follow it. An unfinished character
     /// is dropped: half of one is no text.
-    pub(super) fn finish(&mut self) -> String {
-        std::mem::take(&mut self.held)
+    pub(super) fn finish(&mut self) -> Pushed {
+        self.release(self.held.len(), false)
+    }
+
+    /// Lets the first `length` bytes of what is held through.
+    fn release(&mut self, length: usize, stopped: bool) -> Pushed {
+        let kept = self.held.split_off(length);
+        let text = std::mem::replace(&mut self.held, kept);
+        let mut bytes = length;
+        self.replaced.retain_mut(|(at, count)| {
+            if *at < length {
+                bytes = bytes + *count - char::REPLACEMENT_CHARACTER.len_utf8();
+                return false;
+            }
+            *at -= length;
+            true
+        });
+        Pushed { text, bytes, stopped }
     }
 
     /// Moves whole characters from `partial` to `held`; bytes that can never
@@ -61,6 +82,7 @@ impl TextStream {
                         self.partial = rest.to_vec();
                         return;
                     };
+                    self.replaced.push((self.held.len(), length));
                     self.held.push(char::REPLACEMENT_CHARACTER);
                     bytes = &rest[length..];
                 }
@@ -86,7 +108,7 @@ mod tests {
     }
 
     fn pushed(text: &str, stopped: bool) -> Pushed {
-        Pushed { text: text.to_owned(), stopped }
+        Pushed { text: text.to_owned(), bytes: text.len(), stopped }
     }
 
     #[test]
@@ -102,10 +124,21 @@ mod tests {
     #[test]
     fn bytes_that_are_no_text_are_replaced() {
         let mut stream = stream(&[]);
-        assert_eq!(stream.push(b"a\xffb\xe2"), pushed("a\u{fffd}b", false));
-        assert_eq!(stream.push(b"c"), pushed("\u{fffd}c", false));
+        let replaced = |text: &str, bytes| Pushed { text: text.to_owned(), bytes, stopped: false };
+        assert_eq!(stream.push(b"a\xffb\xe2"), replaced("a\u{fffd}b", 3));
+        assert_eq!(stream.push(b"c"), replaced("\u{fffd}c", 2));
+        assert_eq!(stream.push(b"\xf0\x9f\x92x"), replaced("\u{fffd}x", 4));
         stream.push(b"\xe2\x82");
-        assert_eq!(stream.finish(), "");
+        assert_eq!(stream.finish(), pushed("", false));
+    }
+
+    #[test]
+    fn replaced_bytes_are_counted_where_they_stand() {
+        let mut stream = stream(&["END"]);
+        let of = |text: &str, bytes, stopped| Pushed { text: text.to_owned(), bytes, stopped };
+        assert_eq!(stream.push(b"\xff\xffE"), of("\u{fffd}\u{fffd}", 2, false));
+        assert_eq!(stream.push(b"x\xffEN"), of("Ex\u{fffd}", 3, false));
+        assert_eq!(stream.push(b"D\xff"), of("", 0, true));
     }
 
     #[test]
@@ -128,7 +161,7 @@ mod tests {
     fn text_held_back_comes_out_at_the_end() {
         let mut stream = stream(&["\n\n"]);
         assert_eq!(stream.push(b"x\n"), pushed("x", false));
-        assert_eq!(stream.finish(), "\n");
+        assert_eq!(stream.finish(), pushed("\n", false));
     }
 
     #[test]

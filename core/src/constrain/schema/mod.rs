@@ -18,6 +18,7 @@
 //! `additionalProperties` gets only those it declares, and a schema that only
 //! constrains one type is of that type.
 
+mod exclusive;
 mod finite;
 mod format;
 mod number;
@@ -118,6 +119,13 @@ fn checked_rule(env: &TokenEnv, prepared: &Value, param: &str) -> Result<String>
             let message = error.message();
             let message = message.split_once("JSON schema: ").map_or(message, |(_, reason)| reason);
             let reason = message.lines().next().unwrap_or_default().trim_end_matches('.');
+            let reason = match reason {
+                // llguidance speaks of an option that no caller can reach.
+                _ if reason.starts_with("oneOf constraints are not supported") => {
+                    "the alternatives of a `oneOf` may overlap; `anyOf` is supported"
+                }
+                reason => reason,
+            };
             Err(Error::invalid(param.to_owned(), format!("Invalid schema: {reason}.")))
         }
         Err(error) => Err(error),

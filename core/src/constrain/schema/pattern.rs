@@ -26,8 +26,28 @@ pub(super) fn rewrite(pattern: &str, path: &str) -> Result<String, Fault> {
         return Err(Fault::new(path, format!("`pattern` is longer than {MAX_PATTERN} bytes")));
     }
     let mut rewriter = Rewriter { rest: pattern, out: String::with_capacity(pattern.len()), groups: 0 };
-    rewriter.run().map_err(|reason| Fault::new(path, format!("`pattern` {reason}")))?;
+    rewriter
+        .run()
+        .and_then(|()| check(&rewriter.out))
+        .map_err(|reason| Fault::new(path, format!("`pattern` {reason}")))?;
     Ok(rewriter.out)
+}
+
+/// Finds what llguidance would refuse too, but without saying where.
+fn check(rewritten: &str) -> Result<(), String> {
+    // It takes anchors at both ends off before it reads the expression.
+    let inside = rewritten.strip_prefix('^').unwrap_or(rewritten);
+    let inside = inside.strip_suffix('$').filter(|rest| !rest.ends_with('\\')).unwrap_or(inside);
+    let parsed = regex_syntax::parse(inside).map_err(|error| match error {
+        regex_syntax::Error::Parse(error) => format!("is no regular expression: {}", error.kind()),
+        regex_syntax::Error::Translate(error) => format!("is no regular expression: {}", error.kind()),
+        _ => "is no regular expression".to_owned(),
+    })?;
+    if parsed.properties().look_set().is_empty() {
+        Ok(())
+    } else {
+        Err("has an anchor that is not at its beginning or end, which is not supported".to_owned())
+    }
 }
 
 struct Rewriter<'a> {

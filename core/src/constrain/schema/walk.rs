@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Fault, MAX_ENUM_VALUES, MAX_NESTING, MAX_OPTIONAL, MAX_PROPERTIES, MAX_SCHEMAS, MAX_TEXT, format, join, number,
-    pattern, reference, strict, value,
+    Fault, MAX_ENUM_VALUES, MAX_NESTING, MAX_OPTIONAL, MAX_PROPERTIES, MAX_SCHEMAS, MAX_TEXT, exclusive, format, join,
+    number, pattern, reference, strict, value,
 };
 
 const TYPES: [&str; 7] = ["null", "boolean", "integer", "number", "string", "array", "object"];
@@ -280,6 +280,11 @@ impl<'a> Walk<'a> {
                 let at = At { combined, ..at.child(keyword, Some(&index.to_string())) };
                 written.push(self.schema(part, &at)?);
             }
+            let keyword = if keyword == "oneOf" && !out.contains_key("anyOf") {
+                self.check_exclusive(parts, at)?
+            } else {
+                keyword
+            };
             out.insert(keyword.to_owned(), Value::Array(written));
         }
         let Some(reference) = schema.get("$ref") else { return Ok(()) };
@@ -292,6 +297,18 @@ impl<'a> Walk<'a> {
         }
         out.insert("$ref".to_owned(), json!(self.names[&target_key]));
         Ok(())
+    }
+
+    /// How `oneOf` is written: alternatives that exclude each other are those of `anyOf`.
+    fn check_exclusive(&self, parts: &[Value], at: &At) -> Result<&'static str, Fault> {
+        if exclusive::are_exclusive(self.root, parts) {
+            return Ok("anyOf");
+        }
+        // llguidance finds more of them, but looks into no reference.
+        if parts.iter().any(|part| part.get("$ref").is_some()) {
+            return Err(at.fault("the alternatives of `oneOf` may overlap; `anyOf` is supported"));
+        }
+        Ok("oneOf")
     }
 
     fn write_object(&mut self, schema: &'a Schema, at: &At, out: &mut Schema) -> Result<(), Fault> {

@@ -153,6 +153,7 @@ fn malformed_and_unsatisfiable_schemas_are_refused() {
         json!({"type": "object", "required": ["a"], "additionalProperties": false}),
         json!({"type": "object", "minProperties": 3}),
         json!({"oneOf": [{"type": "integer"}, {"type": "number"}]}),
+        json!({"$defs": {"a": {"type": "integer"}}, "oneOf": [{"$ref": "#/$defs/a"}, {"type": "number"}]}),
         json!({"const": 9_007_199_254_740_993_i64}),
         json!({"const": "\u{1}"}),
         json!({"$ref": "#"}),
@@ -195,6 +196,23 @@ fn patterns_that_mean_something_else_are_refused() {
         "\\p{Nonsense}",
     ] {
         refused(&json!({"type": "string", "pattern": pattern}), false);
+    }
+}
+
+#[test]
+fn a_refusal_says_where_and_why() {
+    // SO5
+    let inside = |schema: Value| json!({"type": "object", "properties": {"a": schema}, "required": ["a"]});
+    let overlapping = json!({"oneOf": [{"$ref": "#"}, {"type": "object"}]});
+    for (schema, reason) in [
+        (json!({"type": "string", "pattern": "(a"}), "`pattern` is no regular expression: unclosed group"),
+        (json!({"type": "string", "pattern": "*a"}), "`pattern` is no regular expression: repetition operator"),
+        (json!({"type": "string", "pattern": "a$b"}), "`pattern` has an anchor that is not at its beginning or end"),
+        (overlapping, "the alternatives of `oneOf` may overlap; `anyOf` is supported"),
+    ] {
+        let error = schema::prepare(&inside(schema), false, "p").unwrap_err();
+        let expected = format!("at `#/properties/a`, {reason}");
+        assert!(error.message().contains(&expected), "{error}");
     }
 }
 
