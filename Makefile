@@ -19,7 +19,7 @@ SMOLLM2 := smollm2-135m-instruct-q4_1.gguf
 QWEN := qwen2.5-coder-0.5b-instruct-q4_k_m.gguf
 
 # Which real models to fetch; targets narrow or widen it.
-MODELS := smollm2 qwen
+MODELS := smollm2 qwen minilm
 
 .PHONY: help
 help: ## list the targets
@@ -53,7 +53,7 @@ test: models lib install ## run all tests: Rust, C and C++, Python
 	@$(ENV) ZEROHOP_LIB_DIR="$$lib" "$$venv" -m pytest -q python/tests
 
 .PHONY: accept
-accept: MODELS := smollm2 qwen gemma3
+accept: MODELS := smollm2 qwen minilm gemma3
 accept: export ZEROHOP_TEST_FULL := 1
 accept: test ## the same tests, with the slow cases
 

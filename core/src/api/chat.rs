@@ -92,7 +92,8 @@ pub struct CreateChatCompletionRequest {
     /// The deprecated name of `max_completion_tokens`. Giving both is a 400 (CQ8).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u32>,
-    /// Texts that end the answer and are not part of it. Default none (CQ10).
+    /// Texts that end the answer and are not part of it. They end text, not calls: without effect
+    /// where a call is forced. Default none (CQ10).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<Stop>,
     /// Makes sampling repeatable: the same seed, parameters and `system_fingerprint` give the same
