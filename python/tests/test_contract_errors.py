@@ -115,12 +115,12 @@ HOSTILE: dict[str, Callable[[], dict[str, Any]]] = {
             }
         ]
     },
-    "arguments that are no JSON": lambda: {
+    "arguments that are no text": lambda: {
         "messages": [
             {
                 "role": "assistant",
                 "tool_calls": [
-                    {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{"}}
+                    {"id": "a", "type": "function", "function": {"name": "f", "arguments": {}}}
                 ],
             },
             {"role": "tool", "tool_call_id": "a", "content": "b"},
