@@ -49,7 +49,6 @@ pub(crate) fn submit(
     generator: &Generator,
     request: &CreateChatCompletionRequest,
 ) -> Result<Submission> {
-    let place = generator.reserve()?;
     let tools = Tools::of(model, request)?;
     let conversation = Conversation::new(model, request, &tools)?;
     let rendered = conversation.render(&tools, tools.call_mode)?;
@@ -63,7 +62,7 @@ pub(crate) fn submit(
     }
     let grammar = constraint::grammar(model, request, &tools, &conversation, &rendered)?;
     let choices = request.n.unwrap_or(1) as usize;
-    let generation = GenerationRequest {
+    let events = generator.submit(&GenerationRequest {
         prompt,
         choices,
         max_tokens,
@@ -74,8 +73,7 @@ pub(crate) fn submit(
         top_logprobs: request.logprobs.unwrap_or(false).then(|| request.top_logprobs.unwrap_or(0) as usize),
         visible_controls: visible_controls(model, &rendered),
         prediction: prediction(model, request, context_length)?,
-    };
-    let events = generator.submit(&generation, place)?;
+    })?;
     let format = Arc::new(AnswerFormat {
         param: constraint::param(request, &tools),
         parser: rendered.output.map(|output| output.parser),

@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend::{self, Abort, Context, ContextOptions, Token};
 use crate::constrain::Grammar;
-use crate::places::{Place, Places};
+use crate::places::Places;
 
 pub use events::CancelHandle;
 pub(crate) use events::{Event, EventReceiver, Progress};
@@ -136,21 +136,14 @@ impl Generator {
         self.context_length
     }
 
-    /// A place for a request, to be had before it is prepared, which takes time.
-    ///
-    /// # Errors
-    ///
-    /// `RateLimit` when too many requests wait (ER5).
-    pub(crate) fn reserve(&self) -> Result<Place> {
-        self.places.take()
-    }
-
     /// Queues a request.
     ///
     /// # Errors
     ///
-    /// `Closed` after [`close`](Self::close).
-    pub(crate) fn submit(&self, request: &GenerationRequest, place: Place) -> Result<EventReceiver> {
+    /// `RateLimit` when too many requests wait (ER5), `Closed` after
+    /// [`close`](Self::close).
+    pub(crate) fn submit(&self, request: &GenerationRequest) -> Result<EventReceiver> {
+        let place = self.places.take()?;
         let limit = self.context_length - request.prompt.len().min(self.context_length);
         let max_tokens = request.max_tokens.map_or(limit, |max| max.min(limit));
         let (events, receiver) = events::channel(request.choices);
