@@ -55,7 +55,19 @@ test: models lib install ## run all tests: Rust, C and C++, Python
 .PHONY: accept
 accept: MODELS := smollm2 qwen gemma3
 accept: export ZEROHOP_TEST_FULL := 1
-accept: test ## the same tests, with the slow cases
+accept: test ecosystem ## the same tests, with the slow cases, and those with other packages
+
+# The frameworks on top of openai's SDK, and its older versions. An environment for each set of packages
+# that go together; two minutes to install and some more to run, so that only `accept` includes it.
+ECOSYSTEM := openai1.60 openai1 openai2 openai3
+
+.PHONY: ecosystem
+ecosystem: models wheel ## run the tests with LangChain and other packages
+	@$(ENV) python tools/testenv.py --wheel dist/*.whl $(ECOSYSTEM); \
+		for name in $(ECOSYSTEM); do \
+			tests="tests/ecosystem/sdk $$(ls -d "tests/ecosystem/$$name" 2>/dev/null || true)"; \
+			"$$ZEROHOP_CACHE/$$name/bin/python" -m pytest -q -c tests/ecosystem/pytest.ini $$tests; \
+		done
 
 .PHONY: lint
 lint: setup ## check formats, lints, types and the generated header
