@@ -25,7 +25,7 @@ def run(gguf) -> Callable[..., list[str]]:
 
     def run(name: str, typed: str = "") -> list[str]:
         command = [sys.executable, str(EXAMPLES / name), str(gguf)]
-        result = subprocess.run(command, input=typed, capture_output=True, text=True, timeout=100)
+        result = subprocess.run(command, input=typed, capture_output=True, text=True, timeout=280)
         assert (result.returncode, result.stderr) == (0, "")
         return result.stdout.splitlines()
 
@@ -80,7 +80,7 @@ def test_notebook(gguf, monkeypatch):
     monkeypatch.setenv("ZEROHOP_MODEL", str(gguf))
     notebook = nbformat.read(EXAMPLES / "notebook.ipynb", as_version=4)
     nbformat.validate(notebook)
-    client = NotebookClient(notebook, timeout=100, kernel_name="python3")
+    client = NotebookClient(notebook, timeout=280, kernel_name="python3")
     client.execute(env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"})
     results = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
     info, answer, streamed, awaited, _ = results
