@@ -76,7 +76,8 @@ ecosystem: models wheel ## run the tests with LangChain and other packages
 types: install ## check with pyright the types that users of the wheel see
 	@$(ENV) python tools/testenv.py checks; \
 		"$$ZEROHOP_CACHE/checks/bin/pyright" --pythonpath "$$venv" python/tests/typed_usage.py; \
-		cd "$$ZEROHOP_CACHE"; PATH="$$PWD/venv/bin:$$PATH" checks/bin/pyright --verifytypes zerohop --ignoreexternal
+		cd "$$ZEROHOP_CACHE"; export PATH="$$PWD/venv/bin:$$PATH"; \
+		report="$$(checks/bin/pyright --verifytypes zerohop --ignoreexternal)" || { echo "$$report" >&2; exit 1; }
 
 .PHONY: docs
 docs: setup ## write the Python package's reference into build/docs
