@@ -3,14 +3,18 @@
 import asyncio
 import os
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-# LiteLLM would fetch a list of prices, DSPy and llm would write to the home folder.
+# Read when the libraries are imported: LiteLLM would fetch a list of prices, DSPy make a folder in
+# the user's home.
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+FOLDER = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+os.environ["DSPY_CACHEDIR"] = FOLDER.name
 
 from support import model  # noqa: E402
 
@@ -20,15 +24,13 @@ GUIDE = Path(__file__).parents[2] / "docs/ecosystem.md"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder for what libraries keep; nothing is asked of a hosted API."""
-    folder = tmp_path_factory.mktemp("home")
+def settings() -> Iterator[None]:
+    """Nothing is kept, and nothing known of a hosted API."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LLM_USER_PATH", str(folder / "llm"))
-        patch.setenv("DSPY_CACHEDIR", str(folder / "dspy"))
+        patch.setenv("LLM_USER_PATH", FOLDER.name)
         patch.delenv("OPENAI_API_KEY", raising=False)
         patch.delenv("OPENAI_BASE_URL", raising=False)
-        yield folder
+        yield
 
 
 @pytest.fixture(scope="session")
