@@ -47,7 +47,7 @@ demo: models lib install ## run the examples in Python, C and Rust
 # far more than it saves.
 .PHONY: test
 test: export OMP_WAIT_POLICY := passive
-test: models lib install ## run all tests: Rust, C and C++, Python
+test: models lib install types docs ## run all tests: Rust, C and C++, Python
 	@$(ENV) cargo test $(CARGO_FLAGS)
 	@$(ENV) $(MAKE) --no-print-directory -C tests/c LIB_DIR="$$lib" CC="$(CC)" CXX="$(CXX)" test test-asan
 	@$(ENV) ZEROHOP_LIB_DIR="$$lib" "$$venv" -m pytest -q python/tests
@@ -55,7 +55,34 @@ test: models lib install ## run all tests: Rust, C and C++, Python
 .PHONY: accept
 accept: MODELS := smollm2 qwen minilm gemma3
 accept: export ZEROHOP_TEST_FULL := 1
-accept: test ## the same tests, with the slow cases
+accept: test ecosystem ## the same tests, with the slow cases, and those with other packages
+
+# The frameworks on top of openai's SDK, its older versions, and the examples, which use some of these.
+# An environment for each set of packages that go together. It takes minutes: only `accept` includes it.
+ECOSYSTEM := openai1.60 openai1 openai2 openai3
+
+.PHONY: ecosystem
+ecosystem: models wheel ## run the tests with LangChain and other packages
+	@$(ENV) python tools/testenv.py --wheel dist/*.whl $(ECOSYSTEM); \
+		python="$$ZEROHOP_CACHE/openai3/bin/python"; \
+		mypy --no-error-summary --strict --config-file= --python-executable "$$python" examples/python/*.py; \
+		"$$ZEROHOP_CACHE/checks/bin/pyright" --pythonpath "$$python" examples/python; \
+		for name in $(ECOSYSTEM); do \
+			tests="tests/ecosystem/sdk $$(ls -d "tests/ecosystem/$$name" 2>/dev/null || true)"; \
+			"$$ZEROHOP_CACHE/$$name/bin/python" -m pytest -q -c tests/ecosystem/pytest.ini $$tests; \
+		done
+
+.PHONY: types
+types: install ## check with pyright the types that users of the wheel see
+	@$(ENV) python tools/testenv.py checks; \
+		"$$ZEROHOP_CACHE/checks/bin/pyright" --pythonpath "$$venv" python/tests/typed_usage.py; \
+		cd "$$ZEROHOP_CACHE"; export PATH="$$PWD/venv/bin:$$PATH"; \
+		report="$$(checks/bin/pyright --verifytypes zerohop --ignoreexternal)" || { echo "$$report" >&2; exit 1; }
+
+.PHONY: docs
+docs: setup ## write the Python package's reference into build/docs
+	@$(ENV) python tools/testenv.py checks; \
+		"$$ZEROHOP_CACHE/checks/bin/python" tools/reference.py build/docs
 
 .PHONY: lint
 lint: setup ## check formats, lints, types and the generated header

@@ -63,5 +63,6 @@ with zerohop.Engine(sys.argv[1]) as engine:
         parallel_tool_calls=False,
         temperature=0,
     )
-    call = reply.choices[0].message.tool_calls[0].function
-    print(f"{call.name}({call.arguments})")
+    for call in reply.choices[0].message.tool_calls or []:
+        if call.type == "function":
+            print(f"{call.function.name}({call.function.arguments})")

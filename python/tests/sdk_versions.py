@@ -1,11 +1,19 @@
-"""What test_sdk_versions.py runs with each version of openai: `python sdk_versions.py MODEL`."""
+"""What is tried with each version of openai: `python sdk_versions.py MODEL`."""
 
 import asyncio
 import sys
 
 import openai
+from pydantic import BaseModel
 
 import zerohop
+
+
+class Answer(BaseModel):
+    """Short, whatever a model of noise answers."""
+
+    yes: bool
+
 
 USER = [{"role": "user", "content": "Hello"}]
 
@@ -40,6 +48,21 @@ def check(client: openai.OpenAI, model: str) -> None:
         raise AssertionError("the timeout was not honoured")
 
 
+def check_parsed(client: openai.OpenAI, model: str) -> None:
+    # They left `beta` in 1.92.
+    completions = client.chat.completions
+    if not hasattr(completions, "parse"):
+        completions = client.beta.chat.completions
+    request = {"model": model, "messages": USER, "response_format": Answer, "seed": 3}
+    reply = completions.parse(**request)
+    assert isinstance(reply.choices[0].message.parsed, Answer)
+    with completions.stream(**request) as stream:
+        events = [event.type for event in stream]
+        final = stream.get_final_completion()
+    assert events.count("content.delta") > 1
+    assert final.choices[0].message.parsed == reply.choices[0].message.parsed
+
+
 async def check_async(client: openai.AsyncOpenAI, model: str) -> None:
     create = client.chat.completions.create
     request = {"model": model, "messages": USER, "max_tokens": 8, "seed": 3}
@@ -66,6 +89,7 @@ with zerohop.Engine(sys.argv[1], threads=1, context_length=200_000, alias="org/n
     client = zerohop.OpenAI(engine, max_retries=0)
     assert isinstance(client, openai.OpenAI)
     check(client, "org/name")
+    check_parsed(client, "org/name")
     asyncio.run(check_async(zerohop.AsyncOpenAI(engine), "org/name"))
     engine.close()
     try:

@@ -138,6 +138,11 @@ def test_api_keys(engine, client_of, api_key):
     assert only_model(client_of(engine, api_key=api_key)) == MODEL
 
 
+def test_a_key_from_a_variable_that_is_not_set(engine):
+    client = zerohop.OpenAI(engine, api_key=None)
+    assert only_model(client) == MODEL
+
+
 def test_content_types(client):
     # T3
     request = {"model": MODEL, "messages": USER, "max_tokens": 1}

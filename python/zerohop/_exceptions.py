@@ -45,6 +45,7 @@ class APIError(ZerohopError):
 
     request: None
     body: object | None
+    code: str | None = None
     param: str | None = None
     type: str | None = None
 

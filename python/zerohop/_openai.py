@@ -55,7 +55,10 @@ def _client(kind: Any, http_client: Any, model: _Models | Engine, options: dict[
             "http_client is the engine's here; for a client of your own, give it "
             "`zerohop.transport(engine)` and pass it to openai's class"
         )
-    options = {"api_key": "unused", "base_url": BASE_URL} | options
+    options = {"base_url": BASE_URL} | options
+    # `os.environ.get("OPENAI_API_KEY")`, as openai's own examples have it, may well be None.
+    if options.get("api_key") is None:
+        options["api_key"] = "unused"
     if isinstance(model, Engine):
         engine, owns_engine = model, False
     else:

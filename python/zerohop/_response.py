@@ -27,7 +27,7 @@ class Response:
 
     def __init__(self, status_code: int, headers: Iterable[tuple[str, str]] = ()) -> None:
         self.status_code = status_code
-        self.headers = Headers(headers)
+        self.headers: Headers = Headers(headers)
 
     def __repr__(self) -> str:
         return f"<Response [{self.status_code}]>"

@@ -1,0 +1,98 @@
+# pyright: strict
+"""How programs use zerohop, with the types that they then get. It is checked, never run."""
+
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Any, Literal, assert_type
+
+import httpx
+import httpx2
+import openai
+from openai.types.chat import ChatCompletion as SdkCompletion
+from openai.types.chat import ChatCompletionChunk as SdkChunk
+from openai.types.chat import ChatCompletionMessageParam
+from pydantic import BaseModel
+
+import zerohop
+from zerohop.types import Device, Model, ModelInfo
+from zerohop.types.chat import ChatCompletion, ChatCompletionChunk
+
+MESSAGES = [{"role": "user", "content": "Hello"}]
+
+
+class City(BaseModel):
+    name: str
+
+
+def loading() -> None:
+    engine = zerohop.Engine(Path("m.gguf"), context_length=4096, progress=print)
+    zerohop.Engine({"a": "m.gguf", "b": zerohop.ModelOptions("n.gguf", gpu_layers=3)})
+    assert_type(engine.model_info, list[ModelInfo])
+    assert_type(engine.models.retrieve("m"), Model)
+    assert_type([model.id for model in engine.models.list()], list[str])
+    assert_type(zerohop.devices(), list[Device])
+    with engine as entered:
+        assert_type(entered, zerohop.Engine)
+
+
+def whole_and_streamed(engine: zerohop.Engine, either: bool) -> None:
+    create = engine.chat.completions.create
+    reply = create(messages=MESSAGES, extra_body={"top_k": 3})
+    assert_type(reply, ChatCompletion)
+    assert_type(reply.choices[0].message.content, str | None)
+    again = create(messages=[*MESSAGES, reply.choices[0].message], stream=False)
+    assert_type(again, ChatCompletion)
+    for chunk in create(messages=MESSAGES, stream=True):
+        assert_type(chunk, ChatCompletionChunk)
+        assert_type(
+            chunk.choices[0].finish_reason,
+            Literal["stop", "length", "tool_calls", "content_filter", "function_call"] | None,
+        )
+    with create(messages=MESSAGES, stream=True) as stream:
+        assert_type(stream, zerohop.Stream[ChatCompletionChunk])
+    assert_type(
+        create(messages=MESSAGES, stream=either),
+        ChatCompletion | zerohop.Stream[ChatCompletionChunk],
+    )
+
+
+def errors(engine: zerohop.Engine) -> None:
+    try:
+        engine.models.retrieve("m")
+    except zerohop.APIStatusError as error:
+        assert_type(error.status_code, int)
+        assert_type(error.code, str | None)
+        assert_type(error.response.headers["x-request-id"], str)
+    except zerohop.ModelFileError as error:
+        assert_type(error.errno, int | None)
+
+
+def sdk(engine: zerohop.Engine, messages: Iterable[ChatCompletionMessageParam]) -> None:
+    client = zerohop.OpenAI(engine, timeout=3)
+    assert_type(client, openai.OpenAI)
+    create = client.chat.completions.create
+    assert_type(create(model="m", messages=messages), SdkCompletion)
+    assert_type(create(model="m", messages=messages, stream=True), openai.Stream[SdkChunk])
+    parsed = client.chat.completions.parse(model="m", messages=messages, response_format=City)
+    assert_type(parsed.choices[0].message.parsed, City | None)
+    openai.OpenAI(http_client=zerohop.http_client(engine), base_url=zerohop.BASE_URL, api_key="x")
+
+
+async def async_sdk(messages: Iterable[ChatCompletionMessageParam]) -> AsyncIterator[str]:
+    client = zerohop.AsyncOpenAI("m.gguf")
+    assert_type(client, openai.AsyncOpenAI)
+    create = client.chat.completions.create
+    assert_type(await create(model="m", messages=messages), SdkCompletion)
+    stream = await create(model="m", messages=messages, stream=True)
+    assert_type(stream, openai.AsyncStream[SdkChunk])
+    async for chunk in stream:
+        yield chunk.choices[0].delta.content or ""
+
+
+def http_clients(engine: zerohop.Engine) -> None:
+    assert_type(zerohop.http_client(engine, library="httpx2"), httpx2.Client)
+    assert_type(zerohop.http_client(engine, library="httpx"), httpx.Client)
+    assert_type(zerohop.async_http_client(engine, library="httpx2"), httpx2.AsyncClient)
+    assert_type(zerohop.transport(engine, library="httpx2"), httpx2.BaseTransport)
+    assert_type(zerohop.async_transport(engine, library="httpx"), httpx.AsyncBaseTransport)
+    assert_type(zerohop.transport(engine), Any)
