@@ -170,11 +170,37 @@ pub(crate) unsafe fn init<T: Growing>(place: *mut T, size: usize) {
     if place.is_null() || size < size_of::<usize>() {
         return;
     }
-    let defaults = T::DEFAULT;
     // SAFETY: the caller's promise; at least the first field fits.
+    unsafe { write_sized(place, size, &T::DEFAULT) };
+}
+
+/// Writes a struct for the caller, as many bytes as it has, with its size as the
+/// first field; zeroes for what a newer caller has beyond.
+///
+/// # Safety
+///
+/// `place` is NULL or may be written for `size` bytes; `T` is `repr(C)` and begins
+/// with `struct_size: usize`.
+pub(crate) unsafe fn fill<T: Copy>(place: *mut T, size: usize, value: &T) -> Result<(), Failure> {
+    if place.is_null() {
+        return Err(Failure::argument("out", "must not be NULL"));
+    }
+    if !(size_of::<usize>()..=MAX_STRUCT_SIZE).contains(&size) {
+        return Err(Failure::argument("struct_size", &format!("is {size}, not {}", size_of::<T>())));
+    }
+    // SAFETY: the caller's promise; at least the first field fits.
+    unsafe { write_sized(place, size, value) };
+    Ok(())
+}
+
+/// # Safety
+///
+/// As for [`fill`], with a place that is not NULL and room for the first field.
+unsafe fn write_sized<T: Copy>(place: *mut T, size: usize, value: &T) {
+    // SAFETY: the caller's promise.
     unsafe {
         place.cast::<u8>().write_bytes(0, size);
-        (&raw const defaults).cast::<u8>().copy_to_nonoverlapping(place.cast(), size.min(size_of::<T>()));
+        ptr::from_ref(value).cast::<u8>().copy_to_nonoverlapping(place.cast(), size.min(size_of::<T>()));
         place.cast::<usize>().write_unaligned(size);
     }
 }
