@@ -14,8 +14,8 @@
  *   shared:  cc program.c -lzerohop
  *   static:  cc program.c libzerohop.a -lstdc++ -lgomp -lpthread -ldl -lm
  *
- * pkg-config has both (`zerohop`, and `--static`), and so has CMake:
- * find_package(zerohop), then zerohop::zerohop or zerohop::zerohop_static.
+ * pkg-config knows them as zerohop and zerohop-static; CMake, after
+ * find_package(zerohop), as zerohop::zerohop and zerohop::zerohop_static.
  *
  * Until version 1.0 the shared library's soname carries its full version: a program
  * runs with the version it was linked with, and no other. Neither library shows more

@@ -111,8 +111,8 @@ class Error : public std::runtime_error {
 
 namespace detail {
 
-/* Throws unless the call came to ZEROHOP_OK. */
-inline void check(zerohop_status status, zerohop_error *error) {
+/* Throws unless the call came to ZEROHOP_OK. The error is taken by reference because the call writes it. */
+inline void check(zerohop_status status, zerohop_error *const &error) {
   if (status != ZEROHOP_OK) throw Error(status, error);
 }
 

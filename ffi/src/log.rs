@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use parking_lot::RwLock;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::error::{Failure, ZEROHOP_OK, zerohop_error, zerohop_status};
@@ -117,6 +118,11 @@ fn subscribe() -> Result<(), Failure> {
 struct Logs;
 
 impl Subscriber for Logs {
+    /// Asked each time: the level that is wanted changes.
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.is_event() && number(*metadata.level()) <= WANTED.load(Ordering::Relaxed)
     }
