@@ -10,8 +10,10 @@
  *   int main(int argc, char **argv) try {
  *     if (argc < 2) return 2;
  *     zerohop::Engine engine(zerohop::Model("chat", argv[1]));
- *     zerohop::Response reply = engine.post("/v1/chat/completions",
- *         R"({"model": "chat", "stream": true, "messages": [{"role": "user", "content": "Hello!"}]})");
+ *     zerohop::Response reply = engine.post("/v1/chat/completions", R"({
+ *       "model": "chat", "stream": true, "temperature": 0, "max_completion_tokens": 64,
+ *       "messages": [{"role": "user", "content": "What is the capital of France?"}]
+ *     })");
  *     for (const zerohop::Event &event : reply.events()) std::cout << event.text() << std::flush;
  *     std::cout << "\n";
  *   } catch (const zerohop::Error &error) {
