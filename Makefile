@@ -57,6 +57,10 @@ test: models install-wheel ## run all tests: Rust, C and C++, Python
 accept: MODELS := smollm2 qwen gemma3
 accept: export ZEROHOP_TEST_FULL := 1
 accept: test ## the same tests, with the slow cases
+	@$(ENV) $(MAKE) --no-print-directory -C tests/c LIB_DIR="$$lib" CC="$(CC)" CXX="$(CXX)" toolchains
+	@if command -v valgrind > /dev/null; then \
+		$(ENV) $(MAKE) --no-print-directory -C tests/c LIB_DIR="$$lib" CC="$(CC)" CXX="$(CXX)" valgrind; \
+	else echo "Valgrind: not run, not installed"; fi
 
 .PHONY: lint
 lint: setup ## check formats, lints, types and the generated header

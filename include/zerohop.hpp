@@ -12,7 +12,7 @@
  *     zerohop::Engine engine(zerohop::Model("chat", argv[1]));
  *     zerohop::Response reply = engine.post("/v1/chat/completions", R"({
  *       "model": "chat", "stream": true, "temperature": 0, "max_completion_tokens": 64,
- *       "messages": [{"role": "user", "content": "What is the capital of France?"}]
+ *       "messages": [{"role": "user", "content": "What is the capital of France? Answer in one sentence."}]
  *     })");
  *     for (const zerohop::Event &event : reply.events()) std::cout << event.text() << std::flush;
  *     std::cout << "\n";

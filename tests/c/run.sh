@@ -62,7 +62,7 @@ run_variant() {
     if [[ -x $BUILD/$1/header_c && -z ${TESTS:-} ]]; then
         run_example '200 {' "$BUILD/$1/header_c" "$smollm2"
     fi
-    if [[ -x $BUILD/$1/fuzz && -z ${TESTS:-} ]]; then
+    if [[ $1 == asan-c11 ]]; then
         run_program "$BUILD/$1/fuzz" 10 1
     fi
 }
@@ -80,6 +80,7 @@ run_examples() {
     for folder in {shared,static}_{c,cpp}; do
         run_example 'Paris' "$BUILD/examples/readme/$folder" "$smollm2"
     done
+    run_example 'Paris' python3 ../../examples/ctypes/chat.py "$PREFIX/lib/libzerohop.so" "$smollm2"
     # Text that needs escapes.
     run_example 'Paris' "$BUILD/examples/c-shared/stream" "$smollm2" 'What is the capital of "France"?'
 }
