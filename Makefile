@@ -61,6 +61,12 @@ accept: test ## the same tests, with the slow cases
 	@if command -v valgrind > /dev/null; then \
 		$(ENV) $(MAKE) --no-print-directory -C tests/c LIB_DIR="$$lib" CC="$(CC)" CXX="$(CXX)" valgrind; \
 	else echo "Valgrind: not run, not installed"; fi
+	@if cargo +nightly miri --version > /dev/null 2>&1; then $(MAKE) --no-print-directory miri; \
+	else echo "Miri: not run, no nightly Rust has it"; fi
+
+.PHONY: miri
+miri: lib ## run the C library's own tests under Miri (needs a nightly Rust with it)
+	@$(ENV) ffi/miri.sh
 
 .PHONY: lint
 lint: setup ## check formats, lints, types and the generated header

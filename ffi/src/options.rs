@@ -411,6 +411,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_filled_fits_the_caller() {
+        let value = Grown { struct_size: size_of::<Grown>(), old: 3, new: 4 };
+        let mut words = [7; 5];
+        let place = words.as_mut_ptr().cast::<Grown>();
+        // SAFETY: the words are writable, and NULL is allowed.
+        unsafe {
+            fill(place, OLD_SIZE, &value).unwrap();
+            assert_eq!(words, [OLD_SIZE, 3, 7, 7, 7]);
+            fill(words.as_mut_ptr().cast::<Grown>(), size_of_val(&words), &value).unwrap();
+            assert_eq!(words, [40, 3, 4, 0, 0]);
+            for size in [0, 7, MAX_STRUCT_SIZE + 1] {
+                assert!(fill(words.as_mut_ptr().cast::<Grown>(), size, &value).is_err());
+            }
+            assert!(fill(ptr::null_mut(), OLD_SIZE, &value).is_err());
+        }
+    }
+
+    #[test]
     fn a_size_that_nobody_set_is_refused() {
         for size in [0, 8, 15, MAX_STRUCT_SIZE + 1, usize::MAX] {
             let failure = read_words(&[size, 0, 0]).unwrap_err();
