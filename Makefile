@@ -50,16 +50,16 @@ test: export OMP_WAIT_POLICY := passive
 test: models install-wheel ## run all tests: Rust, C and C++, Python
 	@$(ENV) cargo test $(CARGO_FLAGS)
 	@$(MAKE) --no-print-directory install PREFIX=build/prefix
-	@$(ENV) $(MAKE) --no-print-directory -C tests/c LIB_DIR="$$lib" CC="$(CC)" CXX="$(CXX)" test test-asan test-tsan
+	@$(ENV) $(MAKE) --no-print-directory -C tests/c PREFIX="$(CURDIR)/build/prefix" LIB_DIR="$$lib" CC="$(CC)" CXX="$(CXX)" test test-asan test-tsan
 	@$(ENV) ZEROHOP_LIB_DIR="$$lib" "$$venv" -m pytest -q python/tests
 
 .PHONY: accept
 accept: MODELS := smollm2 qwen gemma3
 accept: export ZEROHOP_TEST_FULL := 1
 accept: test ## the same tests, with the slow cases
-	@$(ENV) $(MAKE) --no-print-directory -C tests/c LIB_DIR="$$lib" CC="$(CC)" CXX="$(CXX)" toolchains
+	@$(ENV) $(MAKE) --no-print-directory -C tests/c PREFIX="$(CURDIR)/build/prefix" LIB_DIR="$$lib" CC="$(CC)" CXX="$(CXX)" toolchains
 	@if command -v valgrind > /dev/null; then \
-		$(ENV) $(MAKE) --no-print-directory -C tests/c LIB_DIR="$$lib" CC="$(CC)" CXX="$(CXX)" valgrind; \
+		$(ENV) $(MAKE) --no-print-directory -C tests/c PREFIX="$(CURDIR)/build/prefix" LIB_DIR="$$lib" CC="$(CC)" CXX="$(CXX)" valgrind; \
 	else echo "Valgrind: not run, not installed"; fi
 	@if cargo +nightly miri --version > /dev/null 2>&1; then $(MAKE) --no-print-directory miri; \
 	else echo "Miri: not run, no nightly Rust has it"; fi
@@ -132,9 +132,9 @@ FUZZ_SECONDS := 1200
 .PHONY: fuzz-c
 fuzz-c: models ## throw random requests and orders of calls at the C library, for FUZZ_SECONDS (1200)
 	@$(MAKE) --no-print-directory install PREFIX=build/prefix
-	@$(ENV) $(MAKE) --no-print-directory -C tests/c LIB_DIR="$$lib" CC="$(CC)" CXX="$(CXX)" FUZZ_SECONDS="$(FUZZ_SECONDS)" fuzz
+	@$(ENV) $(MAKE) --no-print-directory -C tests/c PREFIX="$(CURDIR)/build/prefix" LIB_DIR="$$lib" CC="$(CC)" CXX="$(CXX)" FUZZ_SECONDS="$(FUZZ_SECONDS)" fuzz
 
 .PHONY: clean
 clean: ## remove what was built in this clone; the cache folder stays
-	@rm -rf build dist target tests/c/build python/zerohop/_native*.so .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf build dist target tests/c/build examples/*/build python/zerohop/_native*.so .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +

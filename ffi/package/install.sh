@@ -9,12 +9,16 @@ version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 # Stated once, in the header.
 static_libs=$(sed -n 's/^ \*   static:  cc program.c libzerohop.a //p' include/zerohop.h)
 
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+ffi/package/join-static.sh "$lib_dir/libzerohop.a" include/zerohop.h "$work/libzerohop.a"
+
+# What is there already stays as it is (-C), so that nothing is built anew without need.
 install -d "$root"/{include,lib/pkgconfig,lib/cmake/zerohop}
-install -m 644 include/zerohop.h include/zerohop.hpp "$root/include"
-install -m 755 "$lib_dir/libzerohop.so" "$root/lib/libzerohop.so.$version"
+install -C -m 644 include/zerohop.h include/zerohop.hpp "$root/include"
+install -C -m 644 "$work/libzerohop.a" "$root/lib"
+install -C -m 755 "$lib_dir/libzerohop.so" "$root/lib/libzerohop.so.$version"
 ln -sf "libzerohop.so.$version" "$root/lib/libzerohop.so"
-ffi/package/join-static.sh "$lib_dir/libzerohop.a" include/zerohop.h "$root/lib/libzerohop.a"
-chmod 644 "$root/lib/libzerohop.a"
 
 # fill TEMPLATE FOLDER SEPARATOR: SEPARATOR stands between the names of libraries.
 fill() {
