@@ -1162,8 +1162,8 @@ void zerohop_device_list_free(struct zerohop_device_list *list);
  * Any thread, but not from a log callback.
  *
  * Fails with `ZEROHOP_INVALID_ARGUMENT`: a level that is none, or called from a log
- * callback. With the static library it may fail with `ZEROHOP_INTERNAL`, in a
- * program in Rust that has set a global `tracing` subscriber of its own.
+ * callback. (And with `ZEROHOP_INTERNAL` in a Rust program that has linked cargo's own
+ * static library, not the installed one, and has set a `tracing` subscriber.)
  */
 zerohop_status zerohop_log_set_callback(void *user_data,
                                         zerohop_log_callback callback,

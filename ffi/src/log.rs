@@ -56,8 +56,8 @@ pub type zerohop_log_callback = Option<
 /// Any thread, but not from a log callback.
 ///
 /// Fails with `ZEROHOP_INVALID_ARGUMENT`: a level that is none, or called from a log
-/// callback. With the static library it may fail with `ZEROHOP_INTERNAL`, in a
-/// program in Rust that has set a global `tracing` subscriber of its own.
+/// callback. (And with `ZEROHOP_INTERNAL` in a Rust program that has linked cargo's own
+/// static library, not the installed one, and has set a `tracing` subscriber.)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zerohop_log_set_callback(
     user_data: *mut c_void,
