@@ -18,6 +18,9 @@ ENV := variables="$$($(PYTHON) tools/buildenv.py env)"; eval "$$variables"; \
 SMOLLM2 := smollm2-135m-instruct-q4_1.gguf
 QWEN := qwen2.5-coder-0.5b-instruct-q4_k_m.gguf
 
+# The C and C++ tests, against the library as installed.
+C_TESTS = $(MAKE) --no-print-directory -C tests/c PREFIX="$(CURDIR)/build/prefix" LIB_DIR="$$lib" CC="$(CC)" CXX="$(CXX)"
+
 # Which real models to fetch; targets narrow or widen it.
 MODELS := smollm2 qwen minilm
 
@@ -36,10 +39,10 @@ models: setup ## fetch the real models, generate the tiny and the hostile ones
 
 .PHONY: demo
 demo: MODELS := smollm2
-demo: models lib install ## run the examples in Python, C and Rust
+demo: models lib install-wheel ## run the examples in Python, C and Rust
 	@$(ENV) "$$venv" examples/python/demo.py "$$ZEROHOP_TEST_MODELS/$(SMOLLM2)"
 	@$(ENV) mkdir -p build; \
-		$(CC) -O2 -Iinclude examples/c/chat.c -o build/chat -L"$$lib" -lzerohop -Wl,-rpath,"$$lib"; \
+		$(CC) -O2 -Iinclude -D_GNU_SOURCE examples/c/stream.c -o build/chat -L"$$lib" -lzerohop -Wl,-rpath,"$$lib"; \
 		build/chat "$$ZEROHOP_TEST_MODELS/$(SMOLLM2)"
 	@$(ENV) cargo run --quiet $(CARGO_FLAGS) -p zerohop --example chat -- "$$ZEROHOP_TEST_MODELS/$(SMOLLM2)"
 
@@ -47,15 +50,26 @@ demo: models lib install ## run the examples in Python, C and Rust
 # far more than it saves.
 .PHONY: test
 test: export OMP_WAIT_POLICY := passive
-test: models lib install types docs ## run all tests: Rust, C and C++, Python
+test: models install-wheel types docs ## run all tests: Rust, C and C++, Python
 	@$(ENV) cargo test $(CARGO_FLAGS)
-	@$(ENV) $(MAKE) --no-print-directory -C tests/c LIB_DIR="$$lib" CC="$(CC)" CXX="$(CXX)" test test-asan
+	@$(MAKE) --no-print-directory install PREFIX=build/prefix
+	@$(ENV) $(C_TESTS) test test-asan test-tsan
 	@$(ENV) ZEROHOP_LIB_DIR="$$lib" "$$venv" -m pytest -q python/tests
 
 .PHONY: accept
 accept: MODELS := smollm2 qwen minilm gemma3
 accept: export ZEROHOP_TEST_FULL := 1
 accept: test ecosystem ## the same tests, with the slow cases, and those with other packages
+	@$(ENV) $(C_TESTS) toolchains
+	@if command -v valgrind > /dev/null; then \
+		$(ENV) $(C_TESTS) valgrind; \
+	else echo "Valgrind: not run, not installed"; fi
+	@if cargo +nightly miri --version > /dev/null 2>&1; then $(MAKE) --no-print-directory miri; \
+	else echo "Miri: not run, no nightly Rust has it"; fi
+
+.PHONY: miri
+miri: lib ## run the C library's own tests under Miri (needs a nightly Rust with it)
+	@$(ENV) ffi/miri.sh
 
 # The frameworks on top of openai's SDK, its older versions, and the examples, which use some of these.
 # An environment for each set of packages that go together. It takes minutes: only `accept` includes it.
@@ -73,7 +87,7 @@ ecosystem: models wheel ## run the tests with LangChain and other packages
 		done
 
 .PHONY: types
-types: install ## check with pyright the types that users of the wheel see
+types: install-wheel ## check with pyright the types that users of the wheel see
 	@$(ENV) python tools/testenv.py checks; \
 		"$$ZEROHOP_CACHE/checks/bin/pyright" --pythonpath "$$venv" python/tests/typed_usage.py; \
 		cd "$$ZEROHOP_CACHE"; export PATH="$$PWD/venv/bin:$$PATH"; \
@@ -93,7 +107,7 @@ lint: setup ## check formats, lints, types and the generated header
 	@$(ENV) mypy --no-error-summary
 	@$(ENV) cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 	@$(ENV) cargo clippy $(CARGO_FLAGS) --manifest-path ffi/header/Cargo.toml -- -D warnings
-	@$(MAKE) --no-print-directory header-check
+	@$(MAKE) --no-print-directory header-check abi-check
 
 .PHONY: bench
 bench: MODELS := qwen
@@ -105,6 +119,12 @@ lib: setup ## build libzerohop.so and libzerohop.a
 	@$(ENV) cargo build $(CARGO_FLAGS) -p zerohop-ffi; \
 		ln -sf libzerohop.so "$$lib/libzerohop.so.$$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)"
 
+PREFIX ?= /usr/local
+
+.PHONY: install
+install: lib ## install the C and C++ library into PREFIX (/usr/local)
+	@$(ENV) ffi/package/install.sh "$$lib" "$(PREFIX)"
+
 # Not repaired: maturin would bundle libgomp by rewriting cargo's own copy of the library, and the next
 # build, finding that up to date, would fail on it. The wheel needs the system's libgomp.so.1.
 .PHONY: wheel
@@ -113,8 +133,8 @@ wheel: setup ## build the Python wheel into dist/ (then: pip install dist/*.whl)
 	@$(ENV) maturin build $(CARGO_FLAGS) --auditwheel skip --out dist
 
 # The wheel goes into an environment of its own, as a user would have it.
-.PHONY: install
-install: wheel ## install the wheel into the environment of the tests
+.PHONY: install-wheel
+install-wheel: wheel ## install the wheel into the environment of the tests
 	@$(ENV) "$$venv" -m pip --disable-pip-version-check install --quiet --no-index --no-deps --force-reinstall dist/*.whl
 
 # A workspace of its own: cbindgen's needs would change the features of llama.cpp's build script, and
@@ -128,7 +148,23 @@ header-check: header
 	@git diff --exit-code -- include/zerohop.h \
 		|| { echo "include/zerohop.h was not up to date: commit it as it is now" >&2; exit 1; }
 
+.PHONY: abi
+abi: header ## write down what the header promises to compiled programs
+	@$(PYTHON) tools/abi.py include/zerohop.h > ffi/abi.txt
+
+.PHONY: abi-check
+abi-check: abi
+	@git diff --exit-code -- ffi/abi.txt \
+		|| { echo "the C library's ABI has changed: commit ffi/abi.txt if that is meant" >&2; exit 1; }
+
+FUZZ_SECONDS := 1200
+
+.PHONY: fuzz-c
+fuzz-c: models ## throw random requests and orders of calls at the C library, for FUZZ_SECONDS (1200)
+	@$(MAKE) --no-print-directory install PREFIX=build/prefix
+	@$(ENV) $(C_TESTS) FUZZ_SECONDS="$(FUZZ_SECONDS)" fuzz
+
 .PHONY: clean
 clean: ## remove what was built in this clone; the cache folder stays
-	@rm -rf build dist target tests/c/build python/zerohop/_native*.so .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf build dist target tests/c/build examples/*/build python/zerohop/_native*.so .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +

@@ -7,15 +7,20 @@
  *
  * Building
  *
- * One header, C11 or C++17, and one library. Linux, and on x86-64 a processor with
+ * One header, C11 or C++17, and one library; `make install PREFIX=...` installs both,
+ * and zerohop.hpp, which makes C++ of them. Linux, and on x86-64 a processor with
  * AVX2, FMA, F16C and BMI2; on an older one making an engine is an error.
  *
  *   shared:  cc program.c -lzerohop
  *   static:  cc program.c libzerohop.a -lstdc++ -lgomp -lpthread -ldl -lm
  *
+ * pkg-config knows them as zerohop and zerohop-static; CMake, after
+ * find_package(zerohop), as zerohop::zerohop and zerohop::zerohop_static.
+ *
  * Until version 1.0 the shared library's soname carries its full version: a program
- * runs with the version it was linked with, and no other. The static library cannot
- * be linked into a program that has llama.cpp or Rust code of its own.
+ * runs with the version it was linked with, and no other. Neither library shows more
+ * symbols than this header has, so that a program may have llama.cpp or Rust code of
+ * its own beside it.
  *
  *
  * A program
@@ -71,6 +76,15 @@
  *   6. zerohop_engine_free; before it zerohop_engine_close, if other threads may
  *      still be in a call.
  *
+ * A program with an event loop calls zerohop_submit instead of 3 and 4. It does not
+ * wait; on_event and on_done are called on one thread of the engine and hand what they
+ * are given to the loop, through a pipe or an eventfd.
+ *
+ * Paths: POST /v1/chat/completions, GET /v1/models and GET /v1/models/NAME, with the
+ * JSON of OpenAI's API. A body for a chat completion has "model" and "messages", and
+ * among much else "stream", "tools", "response_format", "temperature" and
+ * "max_completion_tokens".
+ *
  *
  * Results and errors
  *
@@ -95,7 +109,7 @@
  * any object. Blocking calls are ended from another thread by a cancel token, by
  * zerohop_response_cancel, or by zerohop_engine_close. No function may be called
  * from a signal handler, and a child process of fork may use no engine of its
- * parent.
+ * parent. Callbacks say on which thread they are called, and what they may do there.
  *
  *
  * Lifetimes
@@ -103,7 +117,8 @@
  * What a function hands out through a pointer to a pointer, or a _new or _clone
  * function returns, belongs to the caller and has a _free function. No object
  * needs another to stay: a response may outlive its engine, a request its cancel
- * token. Texts that come out belong to the object they came from, and each function
+ * token. Structs that a function fills hold texts of the object they came from.
+ * Texts that come out belong to the object they came from, and each function
  * says how long they stay. What goes in is only read, during the call.
  */
 
@@ -141,14 +156,21 @@
 #define ZEROHOP_GPU_LAYERS_AUTO -1
 
 /**
- * Cancels requests from any thread, while `zerohop_send` or
- * `zerohop_response_next` blocks in another.
+ * Cancels requests from any thread: while `zerohop_send` or
+ * `zerohop_response_next` blocks in another, or after `zerohop_submit`.
  *
  * One token may be given to any number of requests; it works once, for all of
  * them, and later ones too. May be used by several threads at once. Nothing that
  * it was given to needs it to stay: it may be freed at any time.
  */
 typedef struct zerohop_cancel_token zerohop_cancel_token;
+
+/**
+ * The devices that this build can compute on, as they were when it was made.
+ *
+ * May be read by several threads at once. It needs no engine.
+ */
+typedef struct zerohop_device_list zerohop_device_list;
 
 /**
  * Models in memory, ready for requests.
@@ -183,7 +205,7 @@ typedef struct zerohop_response zerohop_response;
  * the object it came from, which says how long it stays; a NUL byte follows it,
  * not counted in `len`, so that text can be used as a C string.
  */
-typedef struct {
+typedef struct zerohop_str {
   /**
    * The first byte.
    */
@@ -222,7 +244,7 @@ typedef bool (*zerohop_progress_callback)(void *user_data, float fraction);
  * Only read, and only during `zerohop_engine_new`: it, its texts and arrays may
  * go afterwards.
  */
-typedef struct {
+typedef struct zerohop_model_options {
   /**
    * The size of this struct as the caller knows it; set by the init function.
    */
@@ -230,11 +252,11 @@ typedef struct {
   /**
    * The name that requests use in `"model"`. Required.
    */
-  zerohop_str name;
+  struct zerohop_str name;
   /**
    * The GGUF file, as UTF-8. Required.
    */
-  zerohop_str path;
+  struct zerohop_str path;
   /**
    * Tokens that all running requests share, and at most one request's prompt
    * and answer together. 0: the model's own context, at most 8192.
@@ -268,11 +290,11 @@ typedef struct {
   /**
    * A Jinja chat template in place of the file's own. Not set: the file's.
    */
-  zerohop_str chat_template;
+  struct zerohop_str chat_template;
   /**
    * More names that requests may use.
    */
-  const zerohop_str *aliases;
+  const struct zerohop_str *aliases;
   /**
    * The number of `aliases`.
    */
@@ -293,7 +315,7 @@ typedef struct {
  *
  * Only read, and only during `zerohop_engine_new`.
  */
-typedef struct {
+typedef struct zerohop_engine_options {
   /**
    * The size of this struct as the caller knows it; set by the init function.
    */
@@ -302,7 +324,7 @@ typedef struct {
    * The models, at least one, with different names. All must have been filled
    * by `zerohop_model_options_init` with the same size.
    */
-  const zerohop_model_options *models;
+  const struct zerohop_model_options *models;
   /**
    * The number of `models`.
    */
@@ -310,17 +332,86 @@ typedef struct {
 } zerohop_engine_options;
 
 /**
+ * What a loaded model is. `zerohop_engine_model_info` fills it.
+ *
+ * Its texts belong to the engine and are valid until that is freed, also after
+ * `zerohop_engine_close`; a NUL follows each.
+ */
+typedef struct zerohop_model_info {
+  /**
+   * The size of this struct as the caller knows it.
+   */
+  size_t struct_size;
+  /**
+   * The name that requests use in `"model"`.
+   */
+  struct zerohop_str id;
+  /**
+   * The GGUF file.
+   */
+  struct zerohop_str path;
+  /**
+   * The architecture, such as `llama` or `qwen2`.
+   */
+  struct zerohop_str architecture;
+  /**
+   * The name the file gives itself; `{NULL, 0}` if it gives none.
+   */
+  struct zerohop_str name;
+  /**
+   * The quantisation, such as `Q4_K_M`; `{NULL, 0}` where the file does not say.
+   */
+  struct zerohop_str quantization;
+  /**
+   * More names that requests may use.
+   */
+  const struct zerohop_str *aliases;
+  /**
+   * The number of `aliases`.
+   */
+  size_t alias_count;
+  /**
+   * The file's size in bytes.
+   */
+  uint64_t file_size;
+  /**
+   * The number of parameters.
+   */
+  uint64_t parameters;
+  /**
+   * When the file was last changed, in seconds since 1970.
+   */
+  uint64_t created;
+  /**
+   * The number of tokens of the vocabulary.
+   */
+  uint64_t vocabulary_size;
+  /**
+   * The context length the model was trained with, in tokens.
+   */
+  uint32_t trained_context_length;
+  /**
+   * The context length in use, in tokens.
+   */
+  uint32_t context_length;
+  /**
+   * Whether the model can chat: the file or the options give a template.
+   */
+  bool has_chat_template;
+} zerohop_model_info;
+
+/**
  * A header of a request.
  */
-typedef struct {
+typedef struct zerohop_header {
   /**
    * The name, in any case.
    */
-  zerohop_str name;
+  struct zerohop_str name;
   /**
    * The value.
    */
-  zerohop_str value;
+  struct zerohop_str value;
 } zerohop_header;
 
 /**
@@ -330,7 +421,7 @@ typedef struct {
  * Only read, and only during the call it is passed to: it, its texts and arrays
  * may go afterwards.
  */
-typedef struct {
+typedef struct zerohop_request {
   /**
    * The size of this struct as the caller knows it; set by the init function.
    */
@@ -338,20 +429,20 @@ typedef struct {
   /**
    * The HTTP method. Default: `POST`.
    */
-  zerohop_str method;
+  struct zerohop_str method;
   /**
    * The path, such as `/v1/chat/completions`, and a query if there is one.
    * Required.
    */
-  zerohop_str path;
+  struct zerohop_str path;
   /**
    * The type of the body. Default: `application/json`.
    */
-  zerohop_str content_type;
+  struct zerohop_str content_type;
   /**
    * More headers.
    */
-  const zerohop_header *headers;
+  const struct zerohop_header *headers;
   /**
    * The number of `headers`.
    */
@@ -359,13 +450,130 @@ typedef struct {
   /**
    * The body: for JSON paths, the JSON text that a client would post.
    */
-  zerohop_str body;
+  struct zerohop_str body;
   /**
    * Cancels this request from another thread; NULL for nothing. May be freed
    * before the request has ended.
    */
-  const zerohop_cancel_token *cancel;
+  const struct zerohop_cancel_token *cancel;
 } zerohop_request;
+
+/**
+ * Told of an event of a stream: `event` is its JSON, as from
+ * `zerohop_response_next`. Returns false to cancel the request.
+ *
+ * `response` is there for its status, headers and `zerohop_response_text`. It is
+ * the library's; it and `event` are valid during the call.
+ *
+ * Called on the engine's thread for callbacks; see `zerohop_submit` for what that
+ * may do.
+ */
+typedef bool (*zerohop_event_callback)(void *user_data,
+                                       struct zerohop_response *response,
+                                       struct zerohop_str event);
+
+/**
+ * Told that a request is over: the last call for it, and the only one of this kind.
+ *
+ * `status` is `ZEROHOP_OK` when the reply is complete: `response` is the whole
+ * reply, or a stream whose events have all been given to `on_event`. It is
+ * `ZEROHOP_CANCELLED` for a cancelled request. Below 0 the request has failed, with
+ * `ZEROHOP_CLOSED` or `ZEROHOP_PANIC`, and `error` says why. A reply such as a 400 or
+ * a 429 is a response.
+ *
+ * `response` and `error` now belong to the callee, each NULL if there is none; they
+ * may be passed to another thread. A stream that was cancelled or has failed has a
+ * response too, if it had begun.
+ *
+ * Called on the engine's thread for callbacks.
+ */
+typedef void (*zerohop_done_callback)(void *user_data,
+                                      zerohop_status status,
+                                      struct zerohop_response *response,
+                                      struct zerohop_error *error);
+
+/**
+ * Where a reply goes. Fill it with `zerohop_callbacks_init`, then set `on_done`, and
+ * `on_event` for streams.
+ *
+ * Only read, and only during `zerohop_submit`.
+ */
+typedef struct zerohop_callbacks {
+  /**
+   * The size of this struct as the caller knows it; set by the init function.
+   */
+  size_t struct_size;
+  /**
+   * Passed to the callbacks. It must stay until `on_done`, where it can be freed.
+   */
+  void *user_data;
+  /**
+   * Called for each event of a stream; NULL to pass over them.
+   */
+  zerohop_event_callback on_event;
+  /**
+   * Called at the end. Required.
+   */
+  zerohop_done_callback on_done;
+} zerohop_callbacks;
+
+/**
+ * What a device is.
+ */
+typedef int32_t zerohop_device_kind;
+
+/**
+ * A device. `zerohop_device_list_get` fills it.
+ *
+ * Its texts belong to the list and are valid until that is freed; a NUL follows
+ * each.
+ */
+typedef struct zerohop_device {
+  /**
+   * The size of this struct as the caller knows it.
+   */
+  size_t struct_size;
+  /**
+   * The backend's short name, such as `CPU` or `CUDA0`.
+   */
+  struct zerohop_str name;
+  /**
+   * What the hardware calls itself.
+   */
+  struct zerohop_str description;
+  /**
+   * Total memory in bytes.
+   */
+  uint64_t memory_total;
+  /**
+   * Free memory in bytes.
+   */
+  uint64_t memory_free;
+  /**
+   * The kind of device.
+   */
+  zerohop_device_kind kind;
+} zerohop_device;
+
+/**
+ * How much a message matters. A smaller number matters more.
+ */
+typedef int32_t zerohop_log_level;
+
+/**
+ * Told what the library has to say: one line, without an end of line. `target` is
+ * where it comes from, `zerohop` or `zerohop::llama` (llama.cpp). Both are valid
+ * during the call.
+ *
+ * Called on whichever thread has something to say, also on several at once and
+ * while that thread is in a call of the library's. Must not call the library, wait
+ * for a thread that does, throw, `longjmp` or end its thread; it holds up
+ * computing, so it should be quick.
+ */
+typedef void (*zerohop_log_callback)(void *user_data,
+                                     zerohop_log_level level,
+                                     const char *target,
+                                     const char *message);
 
 /**
  * Done; outputs are written.
@@ -472,6 +680,52 @@ typedef struct {
  */
 #define ZEROHOP_KV_TYPE_Q4_0 3
 
+/**
+ * The host's processor.
+ */
+#define ZEROHOP_DEVICE_KIND_CPU 0
+
+/**
+ * A graphics card with memory of its own.
+ */
+#define ZEROHOP_DEVICE_KIND_GPU 1
+
+/**
+ * A graphics unit that shares the host's memory.
+ */
+#define ZEROHOP_DEVICE_KIND_INTEGRATED_GPU 2
+
+/**
+ * Another accelerator, such as a matrix library on the processor; also a kind that
+ * only a later version names.
+ */
+#define ZEROHOP_DEVICE_KIND_ACCELERATOR 3
+
+/**
+ * What went wrong; also llama.cpp's last words before it ends the process.
+ */
+#define ZEROHOP_LOG_LEVEL_ERROR 1
+
+/**
+ * What may go wrong.
+ */
+#define ZEROHOP_LOG_LEVEL_WARN 2
+
+/**
+ * What a host's own log may want to say.
+ */
+#define ZEROHOP_LOG_LEVEL_INFO 3
+
+/**
+ * What llama.cpp says while it loads a model.
+ */
+#define ZEROHOP_LOG_LEVEL_DEBUG 4
+
+/**
+ * Everything.
+ */
+#define ZEROHOP_LOG_LEVEL_TRACE 5
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -506,7 +760,7 @@ bool zerohop_has_feature(const char *name, size_t name_len);
  *
  * Any thread. The result is valid as long as `text` is.
  */
-zerohop_str zerohop_str_of(const char *text);
+struct zerohop_str zerohop_str_of(const char *text);
 
 /**
  * The name of a status, such as `"ZEROHOP_CLOSED"`, for logs; `"unknown"` for a
@@ -519,7 +773,7 @@ const char *zerohop_status_name(zerohop_status status);
  *
  * Any thread.
  */
-zerohop_status zerohop_error_status(const zerohop_error *error);
+zerohop_status zerohop_error_status(const struct zerohop_error *error);
 
 /**
  * The HTTP status with which a hosted API would report this; 0 where there is
@@ -527,14 +781,14 @@ zerohop_status zerohop_error_status(const zerohop_error *error);
  *
  * Any thread.
  */
-uint16_t zerohop_error_http_status(const zerohop_error *error);
+uint16_t zerohop_error_http_status(const struct zerohop_error *error);
 
 /**
  * What happened and what to do about it, for people. Never NULL; empty for NULL.
  *
  * Any thread. The text is valid until the error is freed.
  */
-const char *zerohop_error_message(const zerohop_error *error);
+const char *zerohop_error_message(const struct zerohop_error *error);
 
 /**
  * The family of the error in the API's words, such as `"invalid_request_error"`;
@@ -542,7 +796,7 @@ const char *zerohop_error_message(const zerohop_error *error);
  *
  * Any thread. The text is valid until the error is freed.
  */
-const char *zerohop_error_type(const zerohop_error *error);
+const char *zerohop_error_type(const struct zerohop_error *error);
 
 /**
  * The argument, option or request parameter at fault, such as `"models[0].path"`;
@@ -550,7 +804,7 @@ const char *zerohop_error_type(const zerohop_error *error);
  *
  * Any thread. The text is valid until the error is freed.
  */
-const char *zerohop_error_param(const zerohop_error *error);
+const char *zerohop_error_param(const struct zerohop_error *error);
 
 /**
  * The API's stable word for the error, such as `"model_not_found"`; NULL if there
@@ -558,14 +812,14 @@ const char *zerohop_error_param(const zerohop_error *error);
  *
  * Any thread. The text is valid until the error is freed.
  */
-const char *zerohop_error_code(const zerohop_error *error);
+const char *zerohop_error_code(const struct zerohop_error *error);
 
 /**
  * Frees an error and the texts that came from it. NULL is ignored.
  *
  * Any thread, once, when no other thread uses the error.
  */
-void zerohop_error_free(zerohop_error *error);
+void zerohop_error_free(struct zerohop_error *error);
 
 /**
  * Fills model options with their defaults. `struct_size` is
@@ -574,7 +828,7 @@ void zerohop_error_free(zerohop_error *error);
  *
  * Any thread.
  */
-void zerohop_model_options_init(zerohop_model_options *options, size_t struct_size);
+void zerohop_model_options_init(struct zerohop_model_options *options, size_t struct_size);
 
 /**
  * Fills engine options with their defaults. `struct_size` is
@@ -582,7 +836,7 @@ void zerohop_model_options_init(zerohop_model_options *options, size_t struct_si
  *
  * Any thread.
  */
-void zerohop_engine_options_init(zerohop_engine_options *options, size_t struct_size);
+void zerohop_engine_options_init(struct zerohop_engine_options *options, size_t struct_size);
 
 /**
  * Loads models and makes an engine of them. Blocks until they are loaded.
@@ -597,27 +851,53 @@ void zerohop_engine_options_init(zerohop_engine_options *options, size_t struct_
  * `ZEROHOP_UNAVAILABLE` (short of memory). A file that is no model is never more
  * than an error.
  */
-zerohop_status zerohop_engine_new(const zerohop_engine_options *options,
-                                  zerohop_engine **out,
-                                  zerohop_error **out_err);
+zerohop_status zerohop_engine_new(const struct zerohop_engine_options *options,
+                                  struct zerohop_engine **out,
+                                  struct zerohop_error **out_err);
 
 /**
  * Ends all requests and unloads the models: calls that are blocked, and streams
- * that are not complete, end with `ZEROHOP_CLOSED`. Blocks until the engine's
- * threads have gone. Later requests fail; closing twice, or NULL, does nothing.
- * The engine itself goes with `zerohop_engine_free`.
+ * that are not complete, end with `ZEROHOP_CLOSED`, and so do requests of
+ * `zerohop_submit`. Blocks until the engine's threads have gone, after the last
+ * `on_done`. Later requests fail; closing twice, or NULL, does nothing. The engine
+ * itself goes with `zerohop_engine_free`.
  *
- * Any thread, also while others use the engine.
+ * Any thread, also while others use the engine. In a callback of `zerohop_submit`
+ * too: the callbacks of other requests then come after that callback.
  */
-void zerohop_engine_close(const zerohop_engine *engine);
+void zerohop_engine_close(const struct zerohop_engine *engine);
 
 /**
- * Closes an engine and unloads its models. NULL is ignored.
+ * Closes an engine, as `zerohop_engine_close` does, and frees it. NULL is ignored.
  *
  * Any thread, once, when no call with this engine is running: where others may be
  * blocked in `zerohop_send`, call `zerohop_engine_close` and wait for them first.
+ * Requests of `zerohop_submit` need not be waited for.
  */
-void zerohop_engine_free(zerohop_engine *engine);
+void zerohop_engine_free(struct zerohop_engine *engine);
+
+/**
+ * The number of models, in the order of the options; 0 for NULL.
+ *
+ * Any thread, also while others use the engine, and after it was closed.
+ */
+size_t zerohop_engine_model_count(const struct zerohop_engine *engine);
+
+/**
+ * Describes a model by its index. `*out` is filled as far as `struct_size`, which
+ * is `sizeof(zerohop_model_info)`.
+ *
+ * Any thread, also while others use the engine, and after it was closed. The texts
+ * are valid until the engine is freed.
+ *
+ * Fails with `ZEROHOP_INVALID_ARGUMENT`: a NULL, no such index, no size of a
+ * struct.
+ */
+zerohop_status zerohop_engine_model_info(const struct zerohop_engine *engine,
+                                         size_t index,
+                                         struct zerohop_model_info *out,
+                                         size_t struct_size,
+                                         struct zerohop_error **out_err);
 
 /**
  * Fills a request with its defaults. `struct_size` is `sizeof(zerohop_request)`.
@@ -625,7 +905,7 @@ void zerohop_engine_free(zerohop_engine *engine);
  *
  * Any thread.
  */
-void zerohop_request_init(zerohop_request *request, size_t struct_size);
+void zerohop_request_init(struct zerohop_request *request, size_t struct_size);
 
 /**
  * Sends a request to an engine. Blocks until the whole reply is there or, for a
@@ -641,17 +921,17 @@ void zerohop_request_init(zerohop_request *request, size_t struct_size);
  * `ZEROHOP_INVALID_ARGUMENT` (a NULL, a text that is no method, path or header)
  * or `ZEROHOP_CLOSED`.
  */
-zerohop_status zerohop_send(const zerohop_engine *engine,
-                            const zerohop_request *request,
-                            zerohop_response **out,
-                            zerohop_error **out_err);
+zerohop_status zerohop_send(const struct zerohop_engine *engine,
+                            const struct zerohop_request *request,
+                            struct zerohop_response **out,
+                            struct zerohop_error **out_err);
 
 /**
  * The HTTP status, such as 200 or 404; 0 for NULL.
  *
  * Any thread.
  */
-uint16_t zerohop_response_status(const zerohop_response *response);
+uint16_t zerohop_response_status(const struct zerohop_response *response);
 
 /**
  * The value of a header, such as `x-request-id`, its name in any case; NULL if
@@ -659,7 +939,25 @@ uint16_t zerohop_response_status(const zerohop_response *response);
  *
  * Any thread. The text is valid until the response is freed.
  */
-const char *zerohop_response_header(const zerohop_response *response, const char *name, size_t name_len);
+const char *zerohop_response_header(const struct zerohop_response *response,
+                                    const char *name,
+                                    size_t name_len);
+
+/**
+ * The number of headers, for a caller that passes them all on; 0 for NULL.
+ *
+ * Any thread.
+ */
+size_t zerohop_response_header_count(const struct zerohop_response *response);
+
+/**
+ * A header by its index, its name in lower case; both texts `{NULL, 0}` if there is
+ * none, and for NULL.
+ *
+ * Any thread. The texts are valid until the response is freed, and a NUL follows
+ * each.
+ */
+struct zerohop_header zerohop_response_header_at(const struct zerohop_response *response, size_t index);
 
 /**
  * The whole body: JSON. `{NULL, 0}` for a stream and for NULL.
@@ -667,7 +965,7 @@ const char *zerohop_response_header(const zerohop_response *response, const char
  * Any thread. The text is valid until the response is freed, and a NUL follows
  * it.
  */
-zerohop_str zerohop_response_body(const zerohop_response *response);
+struct zerohop_str zerohop_response_body(const struct zerohop_response *response);
 
 /**
  * Whether the body comes in events, for `zerohop_response_next`. A request with
@@ -676,11 +974,11 @@ zerohop_str zerohop_response_body(const zerohop_response *response);
  *
  * Any thread.
  */
-bool zerohop_response_is_stream(const zerohop_response *response);
+bool zerohop_response_is_stream(const struct zerohop_response *response);
 
 /**
- * Waits for the next event of a stream. `*out_event` receives its JSON, without
- * the framing of server-sent events. A fault while the answer is generated is an
+ * Waits for the next event of a stream from `zerohop_send`. `*out_event` receives
+ * its JSON, without the framing of server-sent events. A fault while the answer is generated is an
  * event too, `{"error": {...}}`, and the last one.
  *
  * One thread at a time. The JSON is valid until the next event is asked for or the
@@ -688,22 +986,23 @@ bool zerohop_response_is_stream(const zerohop_response *response);
  *
  * Returns `ZEROHOP_END` after the last event (where HTTP has `[DONE]`), and again
  * whenever it is called after that, and `ZEROHOP_CANCELLED` when the request was
- * cancelled. Fails with `ZEROHOP_INVALID_ARGUMENT` (a NULL, no stream, another
- * thread is reading) or `ZEROHOP_CLOSED`; then the stream has ended.
+ * cancelled. Fails with `ZEROHOP_INVALID_ARGUMENT` (a NULL, no stream, one whose
+ * events go to a callback, another thread is reading) or `ZEROHOP_CLOSED`; then the
+ * stream has ended.
  */
-zerohop_status zerohop_response_next(zerohop_response *response,
-                                     zerohop_str *out_event,
-                                     zerohop_error **out_err);
+zerohop_status zerohop_response_next(struct zerohop_response *response,
+                                     struct zerohop_str *out_event,
+                                     struct zerohop_error **out_err);
 
 /**
  * Like `zerohop_response_next`, but returns `ZEROHOP_TIMEOUT` when there is no
  * event within `timeout_ms` milliseconds; 0 only looks. The stream goes on, and
  * the event before stays valid.
  */
-zerohop_status zerohop_response_next_timeout(zerohop_response *response,
+zerohop_status zerohop_response_next_timeout(struct zerohop_response *response,
                                              uint64_t timeout_ms,
-                                             zerohop_str *out_event,
-                                             zerohop_error **out_err);
+                                             struct zerohop_str *out_event,
+                                             struct zerohop_error **out_err);
 
 /**
  * The text of the answer, without a JSON parser: for a stream, the piece in the
@@ -714,7 +1013,7 @@ zerohop_status zerohop_response_next_timeout(zerohop_response *response,
  * One thread at a time. For a stream, the text is valid until the next event is
  * asked for, otherwise until the response is freed; a NUL follows it.
  */
-zerohop_str zerohop_response_text(zerohop_response *response);
+struct zerohop_str zerohop_response_text(struct zerohop_response *response);
 
 /**
  * Stops a stream: `zerohop_response_next`, also one that is blocked in another
@@ -725,7 +1024,7 @@ zerohop_str zerohop_response_text(zerohop_response *response);
  * Any thread, also while another reads the stream. Takes a lock for a moment, so
  * do not call it from a signal handler.
  */
-void zerohop_response_cancel(const zerohop_response *response);
+void zerohop_response_cancel(const struct zerohop_response *response);
 
 /**
  * Frees a response and all texts that came from it; stops a stream that is not
@@ -734,14 +1033,50 @@ void zerohop_response_cancel(const zerohop_response *response);
  * Any thread, once, when no other thread uses the response: to end a read that is
  * blocked in another thread, call `zerohop_response_cancel` and wait for it first.
  */
-void zerohop_response_free(zerohop_response *response);
+void zerohop_response_free(struct zerohop_response *response);
+
+/**
+ * Fills callbacks with their defaults. `struct_size` is `sizeof(zerohop_callbacks)`.
+ * Does nothing for NULL.
+ *
+ * Any thread.
+ */
+void zerohop_callbacks_init(struct zerohop_callbacks *callbacks, size_t struct_size);
+
+/**
+ * Sends a request without waiting: its reply comes to callbacks. For event loops
+ * and other programs that must not block; needs no thread for each request.
+ *
+ * With `ZEROHOP_OK`, `on_done` is called exactly once, whatever becomes of the
+ * request: also when it is refused, cancelled, or the engine is closed or freed.
+ * With any other result nothing was begun and no callback is called, so that
+ * `user_data` is still the caller's. The request's token cancels it, as does
+ * `on_event` by returning false.
+ *
+ * All callbacks of an engine are called on one thread of its own, one after the
+ * other, never in this call. Those of one request come in order. A callback that
+ * takes long holds up the others, but not computing. It may call the library, also
+ * `zerohop_submit`, `zerohop_engine_close` and `zerohop_engine_free`; not wait for
+ * another callback, nor call `zerohop_send`, which holds up the others until it
+ * returns. It must not throw, `longjmp` or end its thread.
+ *
+ * Any thread, also while others use the engine.
+ *
+ * Fails with `ZEROHOP_INVALID_ARGUMENT` (a NULL, no `on_done`, a text that is no
+ * method, path or header), `ZEROHOP_CLOSED` or `ZEROHOP_UNAVAILABLE` (no thread can be
+ * started).
+ */
+zerohop_status zerohop_submit(const struct zerohop_engine *engine,
+                              const struct zerohop_request *request,
+                              const struct zerohop_callbacks *callbacks,
+                              struct zerohop_error **out_err);
 
 /**
  * Makes a token. Free it with `zerohop_cancel_token_free`.
  *
  * Any thread. Never NULL.
  */
-zerohop_cancel_token *zerohop_cancel_token_new(void);
+struct zerohop_cancel_token *zerohop_cancel_token_new(void);
 
 /**
  * Makes a second handle to the same token, for an owner of its own: cancelling
@@ -749,7 +1084,7 @@ zerohop_cancel_token *zerohop_cancel_token_new(void);
  *
  * Any thread, also while others use the token.
  */
-zerohop_cancel_token *zerohop_cancel_token_clone(const zerohop_cancel_token *token);
+struct zerohop_cancel_token *zerohop_cancel_token_clone(const struct zerohop_cancel_token *token);
 
 /**
  * Cancels every request that was or will be given this token. Blocked calls
@@ -760,14 +1095,14 @@ zerohop_cancel_token *zerohop_cancel_token_clone(const zerohop_cancel_token *tok
  * Any thread, also while others use the token. Takes a lock for a moment, so do
  * not call it from a signal handler.
  */
-void zerohop_cancel_token_cancel(const zerohop_cancel_token *token);
+void zerohop_cancel_token_cancel(const struct zerohop_cancel_token *token);
 
 /**
  * Whether `zerohop_cancel_token_cancel` was called; false for NULL.
  *
  * Any thread, also while others use the token.
  */
-bool zerohop_cancel_token_is_cancelled(const zerohop_cancel_token *token);
+bool zerohop_cancel_token_is_cancelled(const struct zerohop_cancel_token *token);
 
 /**
  * Frees one handle of a token. Requests that were given it run on, and can still
@@ -775,7 +1110,65 @@ bool zerohop_cancel_token_is_cancelled(const zerohop_cancel_token *token);
  *
  * Any thread, once per handle, when no other thread uses this handle.
  */
-void zerohop_cancel_token_free(zerohop_cancel_token *token);
+void zerohop_cancel_token_free(struct zerohop_cancel_token *token);
+
+/**
+ * Lists the devices that this build can compute on, the host's processor among
+ * them. `*out` receives a list that `zerohop_device_list_free` frees.
+ *
+ * Any thread.
+ *
+ * Fails with `ZEROHOP_INVALID_ARGUMENT`: a NULL, or a processor that is too old for
+ * this build.
+ */
+zerohop_status zerohop_device_list_new(struct zerohop_device_list **out, struct zerohop_error **out_err);
+
+/**
+ * The number of devices; 0 for NULL.
+ *
+ * Any thread.
+ */
+size_t zerohop_device_list_count(const struct zerohop_device_list *list);
+
+/**
+ * Describes a device by its index. `*out` is filled as far as `struct_size`, which
+ * is `sizeof(zerohop_device)`.
+ *
+ * Any thread. The texts are valid until the list is freed.
+ *
+ * Fails with `ZEROHOP_INVALID_ARGUMENT`: a NULL, no such index, no size of a
+ * struct.
+ */
+zerohop_status zerohop_device_list_get(const struct zerohop_device_list *list,
+                                       size_t index,
+                                       struct zerohop_device *out,
+                                       size_t struct_size,
+                                       struct zerohop_error **out_err);
+
+/**
+ * Frees a list and the texts that came from it. NULL is ignored.
+ *
+ * Any thread, once, when no other thread uses the list.
+ */
+void zerohop_device_list_free(struct zerohop_device_list *list);
+
+/**
+ * Sets where this process's logs of zerohop go: messages of `level` and those that
+ * matter more. NULL for `callback` switches them off, which is how they begin.
+ *
+ * When it returns, the callback that was set before is not running and will not be
+ * called again, so that its `user_data` may go.
+ *
+ * Any thread, but not from a log callback.
+ *
+ * Fails with `ZEROHOP_INVALID_ARGUMENT`: a level that is none, or called from a log
+ * callback. (And with `ZEROHOP_INTERNAL` in a Rust program that has linked cargo's own
+ * static library, not the installed one, and has set a `tracing` subscriber.)
+ */
+zerohop_status zerohop_log_set_callback(void *user_data,
+                                        zerohop_log_callback callback,
+                                        zerohop_log_level level,
+                                        struct zerohop_error **out_err);
 
 #ifdef __cplusplus
 }  // extern "C"

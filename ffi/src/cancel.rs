@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::task::Waker;
 
 use parking_lot::Mutex;
 use zerohop::CancelHandle;
@@ -9,8 +10,8 @@ use zerohop::CancelHandle;
 use crate::guard::guard_or;
 use crate::handle;
 
-/// Cancels requests from any thread, while `zerohop_send` or
-/// `zerohop_response_next` blocks in another.
+/// Cancels requests from any thread: while `zerohop_send` or
+/// `zerohop_response_next` blocks in another, or after `zerohop_submit`.
 ///
 /// One token may be given to any number of requests; it works once, for all of
 /// them, and later ones too. May be used by several threads at once. Nothing that
@@ -26,8 +27,26 @@ pub(crate) struct CancelToken(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     cancelled: bool,
-    requests: HashMap<u64, CancelHandle>,
+    requests: HashMap<u64, Cancel>,
     next_id: u64,
+}
+
+/// How a token ends a request.
+#[derive(Debug)]
+pub(crate) enum Cancel {
+    /// A call blocks in it.
+    Request(CancelHandle),
+    /// The thread for callbacks looks at the token when it is woken.
+    Wake(Waker),
+}
+
+impl Cancel {
+    fn run(&self) {
+        match self {
+            Cancel::Request(handle) => handle.cancel(),
+            Cancel::Wake(waker) => waker.wake_by_ref(),
+        }
+    }
 }
 
 /// A request's entry in a token, removed when dropped.
@@ -44,7 +63,7 @@ impl CancelToken {
             state.cancelled = true;
             std::mem::take(&mut state.requests)
         };
-        requests.values().for_each(CancelHandle::cancel);
+        requests.values().for_each(Cancel::run);
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
@@ -52,12 +71,12 @@ impl CancelToken {
     }
 
     /// Lets the token cancel a request, which it does at once if it has been used.
-    pub(crate) fn register(self: &Arc<Self>, request: CancelHandle) -> Registration {
+    pub(crate) fn register(self: &Arc<Self>, request: Cancel) -> Registration {
         let mut state = self.0.lock();
         let id = state.next_id;
         state.next_id += 1;
         if state.cancelled {
-            request.cancel();
+            request.run();
         } else {
             state.requests.insert(id, request);
         }

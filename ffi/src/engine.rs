@@ -2,9 +2,11 @@
 
 use zerohop::Engine;
 
+use crate::dispatch::Dispatcher;
 use crate::error::{ZEROHOP_OK, zerohop_error, zerohop_status};
 use crate::guard::{guard, guard_or};
 use crate::handle;
+use crate::model::Model;
 use crate::options::{self, zerohop_engine_options};
 use crate::text::{Out, required};
 
@@ -16,6 +18,45 @@ use crate::text::{Out, required};
 #[derive(Debug)]
 pub struct zerohop_engine {
     _private: [u8; 0],
+}
+
+/// What stands behind an engine's handle.
+#[derive(Debug)]
+pub(crate) struct EngineValue {
+    core: Engine,
+    models: Vec<Model>,
+    dispatcher: Dispatcher,
+}
+
+impl EngineValue {
+    fn new(core: Engine) -> Self {
+        let models = core.model_info().iter().map(Model::new).collect();
+        EngineValue { core, models, dispatcher: Dispatcher::default() }
+    }
+
+    pub(crate) fn core(&self) -> &Engine {
+        &self.core
+    }
+
+    pub(crate) fn models(&self) -> &[Model] {
+        &self.models
+    }
+
+    pub(crate) fn dispatcher(&self) -> &Dispatcher {
+        &self.dispatcher
+    }
+
+    /// Ends all requests, then tells the callbacks so.
+    fn close(&self) {
+        self.core.close();
+        self.dispatcher.close();
+    }
+}
+
+impl Drop for EngineValue {
+    fn drop(&mut self) {
+        self.close();
+    }
 }
 
 /// Loads models and makes an engine of them. Blocks until they are loaded.
@@ -44,17 +85,19 @@ pub unsafe extern "C" fn zerohop_engine_new(
         let models = unsafe { options::read(options, "options")?.models() }?;
         let builder = Engine::builder();
         let engine = models.into_iter().fold(builder, |builder, (name, model)| builder.model(name, model)).build()?;
-        out.write(handle::give(Box::new(engine)));
+        out.write(handle::give(Box::new(EngineValue::new(engine))));
         Ok(ZEROHOP_OK)
     })
 }
 
 /// Ends all requests and unloads the models: calls that are blocked, and streams
-/// that are not complete, end with `ZEROHOP_CLOSED`. Blocks until the engine's
-/// threads have gone. Later requests fail; closing twice, or NULL, does nothing.
-/// The engine itself goes with `zerohop_engine_free`.
+/// that are not complete, end with `ZEROHOP_CLOSED`, and so do requests of
+/// `zerohop_submit`. Blocks until the engine's threads have gone, after the last
+/// `on_done`. Later requests fail; closing twice, or NULL, does nothing. The engine
+/// itself goes with `zerohop_engine_free`.
 ///
-/// Any thread, also while others use the engine.
+/// Any thread, also while others use the engine. In a callback of `zerohop_submit`
+/// too: the callbacks of other requests then come after that callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zerohop_engine_close(engine: *const zerohop_engine) {
     // SAFETY: the C caller passes NULL or an engine that it has not freed.
@@ -66,10 +109,11 @@ pub unsafe extern "C" fn zerohop_engine_close(engine: *const zerohop_engine) {
     });
 }
 
-/// Closes an engine and unloads its models. NULL is ignored.
+/// Closes an engine, as `zerohop_engine_close` does, and frees it. NULL is ignored.
 ///
 /// Any thread, once, when no call with this engine is running: where others may be
 /// blocked in `zerohop_send`, call `zerohop_engine_close` and wait for them first.
+/// Requests of `zerohop_submit` need not be waited for.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zerohop_engine_free(engine: *mut zerohop_engine) {
     // SAFETY: the C caller passes NULL or an engine of ours, and does not use it

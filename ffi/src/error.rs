@@ -147,8 +147,34 @@ impl Failure {
         }
     }
 
+    /// A fault that is the library's or the program's as a whole.
+    pub(crate) fn internal(message: &str) -> Self {
+        Failure { status: ZEROHOP_INTERNAL, message: c_string(message), ..Failure::panic("") }
+    }
+
+    /// Short of threads or memory.
+    pub(crate) fn unavailable(message: &str) -> Self {
+        Failure { status: ZEROHOP_UNAVAILABLE, http_status: 503, ..Failure::internal(message) }
+    }
+
+    /// An engine that was closed.
+    pub(crate) fn closed() -> Self {
+        Failure {
+            status: ZEROHOP_CLOSED,
+            http_status: 0,
+            error_type: c"invalid_request_error".to_owned(),
+            ..Failure::internal("the engine has been closed")
+        }
+    }
+
     pub(crate) fn status(&self) -> zerohop_status {
         self.status
+    }
+
+    /// An owned error for the C caller. NULL for the statuses above OK, which are
+    /// outcomes: nobody made a mistake, so there is nothing to free.
+    pub(crate) fn into_error(self) -> *mut zerohop_error {
+        if self.status < ZEROHOP_OK { handle::give(Box::new(self)) } else { ptr::null_mut() }
     }
 }
 

@@ -7,7 +7,6 @@ use std::sync::Once;
 use std::thread;
 
 use crate::error::{Failure, ZEROHOP_OK, zerohop_error, zerohop_status};
-use crate::handle;
 use crate::text::Out;
 
 thread_local! {
@@ -30,10 +29,8 @@ pub(crate) fn guard(
         Err(message) => Failure::panic(&message),
     };
     let status = failure.status();
-    // The statuses above OK are outcomes: nobody made a mistake, so there is
-    // nothing to free.
     if let (Some(out_err), true) = (out_err, status < ZEROHOP_OK) {
-        out_err.write(handle::give(Box::new(failure)));
+        out_err.write(failure.into_error());
     }
     status
 }

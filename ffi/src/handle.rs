@@ -51,6 +51,11 @@ pub(crate) fn give<H: Handle>(owner: H::Owner) -> *mut H {
     owner.into_raw().cast_mut().cast()
 }
 
+/// A pointer for the C callee of one call, who does not own it.
+pub(crate) fn lend<H: Handle>(value: &H::Value) -> *mut H {
+    std::ptr::from_ref(value).cast_mut().cast()
+}
+
 /// Takes ownership back; `None` for NULL.
 ///
 /// # Safety
@@ -95,6 +100,7 @@ mod sealed {
     pub(crate) trait Sealed {}
 
     impl Sealed for crate::cancel::zerohop_cancel_token {}
+    impl Sealed for crate::device::zerohop_device_list {}
     impl Sealed for crate::engine::zerohop_engine {}
     impl Sealed for crate::error::zerohop_error {}
     impl Sealed for crate::response::zerohop_response {}
@@ -105,8 +111,13 @@ impl Handle for crate::cancel::zerohop_cancel_token {
     type Owner = Arc<Self::Value>;
 }
 
+impl Handle for crate::device::zerohop_device_list {
+    type Value = crate::device::DeviceList;
+    type Owner = Box<Self::Value>;
+}
+
 impl Handle for crate::engine::zerohop_engine {
-    type Value = zerohop::Engine;
+    type Value = crate::engine::EngineValue;
     type Owner = Box<Self::Value>;
 }
 

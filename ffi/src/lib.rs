@@ -11,6 +11,9 @@
 //! 4. `zerohop_response_body`, or for a stream `zerohop_response_next` until
 //!    `ZEROHOP_END`.
 //! 5. `zerohop_response_free`.
+//!
+//!    Instead of 3 and 4, for programs that must not block: `zerohop_submit`, which
+//!    calls back from one thread of the engine (`dispatch`).
 //! 6. `zerohop_engine_close` if requests may still be running, then
 //!    `zerohop_engine_free`.
 //!
@@ -30,6 +33,7 @@
 #![expect(non_camel_case_types, reason = "these are the names of the C types")]
 #![expect(clippy::missing_safety_doc, reason = "the header states once, for all functions, what callers promise")]
 
+mod dispatch;
 mod guard;
 mod handle;
 
@@ -44,8 +48,16 @@ pub mod options;
 
 pub mod engine;
 
+pub mod model;
+
 pub mod request;
 
 pub mod response;
 
+pub mod callbacks;
+
 pub mod cancel;
+
+pub mod device;
+
+pub mod log;

@@ -170,11 +170,37 @@ pub(crate) unsafe fn init<T: Growing>(place: *mut T, size: usize) {
     if place.is_null() || size < size_of::<usize>() {
         return;
     }
-    let defaults = T::DEFAULT;
     // SAFETY: the caller's promise; at least the first field fits.
+    unsafe { write_sized(place, size, &T::DEFAULT) };
+}
+
+/// Writes a struct for the caller, as many bytes as it has, with its size as the
+/// first field; zeroes for what a newer caller has beyond.
+///
+/// # Safety
+///
+/// `place` is NULL or may be written for `size` bytes; `T` is `repr(C)` and begins
+/// with `struct_size: usize`.
+pub(crate) unsafe fn fill<T: Copy>(place: *mut T, size: usize, value: &T) -> Result<(), Failure> {
+    if place.is_null() {
+        return Err(Failure::argument("out", "must not be NULL"));
+    }
+    if !(size_of::<usize>()..=MAX_STRUCT_SIZE).contains(&size) {
+        return Err(Failure::argument("struct_size", &format!("is {size}, not {}", size_of::<T>())));
+    }
+    // SAFETY: the caller's promise; at least the first field fits.
+    unsafe { write_sized(place, size, value) };
+    Ok(())
+}
+
+/// # Safety
+///
+/// As for [`fill`], with a place that is not NULL and room for the first field.
+unsafe fn write_sized<T: Copy>(place: *mut T, size: usize, value: &T) {
+    // SAFETY: the caller's promise.
     unsafe {
         place.cast::<u8>().write_bytes(0, size);
-        (&raw const defaults).cast::<u8>().copy_to_nonoverlapping(place.cast(), size.min(size_of::<T>()));
+        ptr::from_ref(value).cast::<u8>().copy_to_nonoverlapping(place.cast(), size.min(size_of::<T>()));
         place.cast::<usize>().write_unaligned(size);
     }
 }
@@ -382,6 +408,24 @@ mod tests {
         assert!(read_words(&words).is_ok());
         words[4] = 1;
         assert!(read_words(&words).unwrap_err().message.to_str().unwrap().contains("newer version"));
+    }
+
+    #[test]
+    fn what_is_filled_fits_the_caller() {
+        let value = Grown { struct_size: size_of::<Grown>(), old: 3, new: 4 };
+        let mut words = [7; 5];
+        let place = words.as_mut_ptr().cast::<Grown>();
+        // SAFETY: the words are writable, and NULL is allowed.
+        unsafe {
+            fill(place, OLD_SIZE, &value).unwrap();
+            assert_eq!(words, [OLD_SIZE, 3, 7, 7, 7]);
+            fill(words.as_mut_ptr().cast::<Grown>(), size_of_val(&words), &value).unwrap();
+            assert_eq!(words, [40, 3, 4, 0, 0]);
+            for size in [0, 7, MAX_STRUCT_SIZE + 1] {
+                assert!(fill(words.as_mut_ptr().cast::<Grown>(), size, &value).is_err());
+            }
+            assert!(fill(ptr::null_mut(), OLD_SIZE, &value).is_err());
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::ptr;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Uri};
 
-use crate::cancel::zerohop_cancel_token;
+use crate::cancel::{Cancel, zerohop_cancel_token};
 use crate::engine::zerohop_engine;
 use crate::error::{Failure, ZEROHOP_CANCELLED, ZEROHOP_OK, zerohop_error, zerohop_status};
 use crate::guard::guard;
@@ -111,9 +111,10 @@ pub unsafe extern "C" fn zerohop_send(
         if token.as_ref().is_some_and(|token| token.is_cancelled()) {
             return Ok(ZEROHOP_CANCELLED);
         }
-        let pending = engine.submit(&request)?;
+        let pending = engine.core().submit(&request)?;
         // Ends with the wait: from then on the response registers itself.
-        let registration = token.as_ref().zip(pending.cancel_handle()).map(|(token, running)| token.register(running));
+        let running = pending.cancel_handle().map(Cancel::Request);
+        let registration = token.as_ref().zip(running).map(|(token, running)| token.register(running));
         let reply = pending.wait()?;
         drop(registration);
         out.write(handle::give(Box::new(Response::new(reply, token.as_ref()))));
@@ -125,7 +126,7 @@ impl zerohop_request {
     /// # Safety
     ///
     /// What the struct points to is as the header says, and stays so during `'a`.
-    unsafe fn to_http<'a>(self) -> Result<Request<&'a [u8]>, Failure> {
+    pub(crate) unsafe fn to_http<'a>(self) -> Result<Request<&'a [u8]>, Failure> {
         // SAFETY: the caller's promise.
         let (method, path, content_type, headers, body) = unsafe {
             (

@@ -1,20 +1,22 @@
 //! Responses: a whole body, or events one after the other.
 
-use std::ffi::{CString, c_char};
+use std::ffi::c_char;
 use std::ptr;
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use http::header::{HeaderName, HeaderValue};
 use parking_lot::Mutex;
 use serde::Deserialize;
 use zerohop::{Body, CancelHandle, EventStream};
 
-use crate::cancel::{CancelToken, Registration};
+use crate::cancel::{Cancel, CancelToken, Registration};
 use crate::error::{Failure, ZEROHOP_END, ZEROHOP_OK, ZEROHOP_TIMEOUT, zerohop_error, zerohop_status};
 use crate::guard::{guard, guard_or};
 use crate::handle;
-use crate::text::{Out, Owned, c_string, required, zerohop_str};
+use crate::request::zerohop_header;
+use crate::text::{Out, Owned, required, zerohop_str};
 
 /// A reply: status, headers, and either a whole body or a stream of events.
 ///
@@ -28,8 +30,15 @@ pub struct zerohop_response {
 #[derive(Debug)]
 pub(crate) struct Response {
     status: u16,
-    headers: Vec<(String, CString)>,
+    headers: Vec<Header>,
     content: Content,
+}
+
+#[derive(Debug)]
+struct Header {
+    /// In lower case.
+    name: Owned,
+    value: Owned,
 }
 
 #[derive(Debug)]
@@ -46,7 +55,8 @@ enum Content {
 /// A stream and the event that the caller is looking at.
 #[derive(Debug)]
 struct Reader {
-    events: EventStream,
+    /// `None` if they go to a callback.
+    events: Option<EventStream>,
     current: Option<Document>,
 }
 
@@ -61,28 +71,40 @@ struct Document {
 impl Response {
     /// `token` cancels the stream, if it is one, for as long as the response lives.
     pub(crate) fn new(reply: http::Response<Body>, token: Option<&Arc<CancelToken>>) -> Self {
-        let (parts, body) = reply.into_parts();
-        let headers = parts
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), c_string(&String::from_utf8_lossy(value.as_bytes()))));
-        let content = match body {
-            Body::Full(body) => Content::Whole(Document::new(body)),
-            Body::Events(events) => {
-                let cancel = events.cancel_handle();
-                let registration = token.zip(cancel.clone()).map(|(token, running)| token.register(running));
-                Content::Stream {
-                    cancel,
-                    reader: Box::new(Mutex::new(Reader { events, current: None })),
-                    _registration: registration,
-                }
-            }
-        };
-        Response { status: parts.status.as_u16(), headers: headers.collect(), content }
+        let (response, events) = Response::split(reply);
+        let Content::Stream { cancel, reader, .. } = response.content else { return response };
+        reader.lock().events = events;
+        let running = cancel.clone().map(Cancel::Request);
+        let registration = token.zip(running).map(|(token, running)| token.register(running));
+        Response { content: Content::Stream { cancel, reader, _registration: registration }, ..response }
     }
 
-    fn header(&self, name: &str) -> Option<&CString> {
-        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    /// A response without its events, which are another's to read.
+    pub(crate) fn split(reply: http::Response<Body>) -> (Self, Option<EventStream>) {
+        let (parts, body) = reply.into_parts();
+        let header = |(name, value): (&HeaderName, &HeaderValue)| Header {
+            name: Owned::text(name.as_str()),
+            value: Owned::new(value.as_bytes().to_vec()),
+        };
+        let headers = parts.headers.iter().map(header).collect();
+        let (content, events) = match body {
+            Body::Full(body) => (Content::Whole(Document::new(body)), None),
+            Body::Events(events) => {
+                let reader = Box::new(Mutex::new(Reader { events: None, current: None }));
+                (Content::Stream { cancel: events.cancel_handle(), reader, _registration: None }, Some(events))
+            }
+        };
+        (Response { status: parts.status.as_u16(), headers, content }, events)
+    }
+
+    /// Makes an event the one that the caller is looking at; `None` after the last.
+    pub(crate) fn show(&self, frame: &[u8]) -> Option<zerohop_str> {
+        let Content::Stream { reader, .. } = &self.content else { return None };
+        reader.lock().show(frame)
+    }
+
+    fn header(&self, name: &[u8]) -> Option<&Header> {
+        self.headers.iter().find(|header| header.name.bytes().eq_ignore_ascii_case(name))
     }
 
     fn body(&self) -> zerohop_str {
@@ -113,21 +135,33 @@ impl Response {
         // dangling event.
         let busy = || Failure::argument("response", "another thread is reading it");
         let mut reader = reader.try_lock().ok_or_else(busy)?;
+        let Some(events) = &mut reader.events else {
+            return Err(Failure::argument("response", "its events go to a callback"));
+        };
         let frame = match deadline {
-            Some(deadline) => match reader.events.next_until(deadline) {
+            Some(deadline) => match events.next_until(deadline) {
                 Poll::Ready(frame) => frame,
                 Poll::Pending => return Ok(Next::Pending),
             },
-            None => reader.events.next(),
+            None => events.next(),
         };
-        reader.current = frame.transpose()?.as_deref().and_then(data).map(|json| Document::new(json.to_vec()));
-        Ok(reader.current.as_ref().map_or(Next::End, |document| Next::Event(zerohop_str::of(&document.json))))
+        // Whatever comes, the event before has gone.
+        reader.current = None;
+        let frame = frame.transpose()?.unwrap_or_default();
+        Ok(reader.show(&frame).map_or(Next::End, Next::Event))
     }
 
     fn cancel(&self) {
         if let Content::Stream { cancel: Some(cancel), .. } = &self.content {
             cancel.cancel();
         }
+    }
+}
+
+impl Reader {
+    fn show(&mut self, frame: &[u8]) -> Option<zerohop_str> {
+        self.current = data(frame).map(|json| Document::new(json.to_vec()));
+        self.current.as_ref().map(|document| zerohop_str::of(&document.json))
     }
 }
 
@@ -199,9 +233,35 @@ pub unsafe extern "C" fn zerohop_response_header(
     let response = unsafe { handle::borrow(response) };
     guard_or(ptr::null(), || {
         // SAFETY: the C caller passes NULL or `name_len` bytes.
-        let name = unsafe { zerohop_str { data: name, len: name_len }.text("name") };
-        let value = response.zip(name.ok()).and_then(|(response, name)| response.header(name));
-        value.map_or(ptr::null(), |value| value.as_ptr())
+        let name = unsafe { zerohop_str { data: name, len: name_len }.bytes("name") };
+        let header = response.zip(name.ok()).and_then(|(response, name)| response.header(name));
+        header.map_or(ptr::null(), |header| zerohop_str::of(&header.value).data)
+    })
+}
+
+/// The number of headers, for a caller that passes them all on; 0 for NULL.
+///
+/// Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zerohop_response_header_count(response: *const zerohop_response) -> usize {
+    // SAFETY: the C caller passes NULL or a response that it has not freed.
+    let response = unsafe { handle::borrow(response) };
+    response.map_or(0, |response| response.headers.len())
+}
+
+/// A header by its index, its name in lower case; both texts `{NULL, 0}` if there is
+/// none, and for NULL.
+///
+/// Any thread. The texts are valid until the response is freed, and a NUL follows
+/// each.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zerohop_response_header_at(response: *const zerohop_response, index: usize) -> zerohop_header {
+    // SAFETY: the C caller passes NULL or a response that it has not freed.
+    let response = unsafe { handle::borrow(response) };
+    let header = response.and_then(|response| response.headers.get(index));
+    header.map_or(zerohop_header { name: zerohop_str::NONE, value: zerohop_str::NONE }, |header| zerohop_header {
+        name: zerohop_str::of(&header.name),
+        value: zerohop_str::of(&header.value),
     })
 }
 
@@ -228,8 +288,8 @@ pub unsafe extern "C" fn zerohop_response_is_stream(response: *const zerohop_res
     response.is_some_and(|response| matches!(response.content, Content::Stream { .. }))
 }
 
-/// Waits for the next event of a stream. `*out_event` receives its JSON, without
-/// the framing of server-sent events. A fault while the answer is generated is an
+/// Waits for the next event of a stream from `zerohop_send`. `*out_event` receives
+/// its JSON, without the framing of server-sent events. A fault while the answer is generated is an
 /// event too, `{"error": {...}}`, and the last one.
 ///
 /// One thread at a time. The JSON is valid until the next event is asked for or the
@@ -237,8 +297,9 @@ pub unsafe extern "C" fn zerohop_response_is_stream(response: *const zerohop_res
 ///
 /// Returns `ZEROHOP_END` after the last event (where HTTP has `[DONE]`), and again
 /// whenever it is called after that, and `ZEROHOP_CANCELLED` when the request was
-/// cancelled. Fails with `ZEROHOP_INVALID_ARGUMENT` (a NULL, no stream, another
-/// thread is reading) or `ZEROHOP_CLOSED`; then the stream has ended.
+/// cancelled. Fails with `ZEROHOP_INVALID_ARGUMENT` (a NULL, no stream, one whose
+/// events go to a callback, another thread is reading) or `ZEROHOP_CLOSED`; then the
+/// stream has ended.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zerohop_response_next(
     response: *mut zerohop_response,

@@ -91,6 +91,10 @@ impl Owned {
         Owned(bytes)
     }
 
+    pub(crate) fn text(text: &str) -> Self {
+        Owned::new(text.as_bytes().to_vec())
+    }
+
     /// Without the NUL.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0[..self.0.len() - 1]

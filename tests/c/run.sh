@@ -6,6 +6,7 @@ set -uo pipefail
 cd "$(dirname "$0")"
 
 export ZEROHOP_TEST_MODELS="${ZEROHOP_TEST_MODELS:-${ZEROHOP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/zerohop}/models}"
+smollm2="$ZEROHOP_TEST_MODELS/smollm2-135m-instruct-q4_1.gguf"
 BUILD=${BUILD:-build} passed=0 failed=0
 
 # report NAME OUTPUT: for what is one test and has failed if OUTPUT is not empty.
@@ -18,10 +19,11 @@ report() {
     fi
 }
 
+# run_program PROGRAM [ARGUMENT...]: its last line says how many of its tests passed and failed.
 run_program() {
-    local variant=$1 name=$2 output status counts
+    local output status counts
     # shellcheck disable=SC2086 # RUNNER is a command with arguments
-    output=$(timeout 600 ${RUNNER:-} "$BUILD/$variant/$name" 2>&1)
+    output=$(timeout "${TIMEOUT:-600}" ${RUNNER:-} "$@" 2>&1)
     status=$?
     counts=$(grep -Ex '[0-9]+ [0-9]+' <<<"$output" | tail -n 1)
     read -r ok bad <<<"${counts:-0 0}"
@@ -31,40 +33,90 @@ run_program() {
     fi
     passed=$((passed + ok)) failed=$((failed + bad))
     if ((bad > 0)); then
-        printf '%s %s ended with status %d\n%s\n' "$variant" "$name" "$status" "$output"
+        printf '%s ended with status %d\n%s\n' "$*" "$status" "$output"
     fi
 }
 
-# An example that must print something and end well.
+# run_example PART PROGRAM [ARGUMENT...]: must print PART and end well.
 run_example() {
-    local name=$1 part=$2 output
-    shift 2
-    # shellcheck disable=SC2086
-    output=$(timeout 600 ${RUNNER:-} "$@" 2>&1)
+    local part=$1 output
+    shift
+    output=$(timeout 600 "$@" 2>&1)
     if [[ $? -eq 0 && $output == *$part* ]]; then
-        report "$name" ''
+        report "$*" ''
     else
-        report "$name" "$output"
+        report "$*" "$output (not: $part)"
     fi
 }
 
-for variant in "$@"; do
-    tests=${TESTS:-$(cd "$BUILD/$variant" && echo test_*)}
-    for name in $tests; do
-        run_program "$variant" "$name"
+run_variant() {
+    local name
+    for name in ${TESTS:-$(cd "$BUILD/$1" && echo test_*)}; do
+        run_program "$BUILD/$1/$name"
     done
-    if [[ -z ${TESTS:-} ]]; then
-        tiny="$ZEROHOP_TEST_MODELS/tiny/tiny-llama.gguf"
-        smollm2="$ZEROHOP_TEST_MODELS/smollm2-135m-instruct-q4_1.gguf"
-        run_example "$variant: the header's program" '200 {' "$BUILD/$variant/header_program" "$tiny"
-        run_example "$variant: examples/c/chat.c" 'Paris' "$BUILD/$variant/chat" "$smollm2" 'What is the capital of "France"? Answer in one sentence.'
+    for name in "$BUILD/$1"/{header_cpp,readme_c,readme_cpp}; do
+        if [[ -x $name && -z ${TESTS:-} ]]; then
+            run_example 'Paris' "$name" "$smollm2"
+        fi
+    done
+    if [[ -x $BUILD/$1/header_c && -z ${TESTS:-} ]]; then
+        run_example '200 {' "$BUILD/$1/header_c" "$smollm2"
     fi
-done
+    if [[ $1 == asan-c11 ]]; then
+        run_program "$BUILD/$1/fuzz" 10 1
+    fi
+}
 
-# What the shared library exports is what the header declares: nothing of llama.cpp's, nothing forgotten.
-declared=$("${CC:-cc}" -E -P -x c "${INCLUDE_DIR:-../../include}/zerohop.h" | grep -Eo '\bzerohop_[a-z0-9_]+\(' | tr -d '(' | sort -u)
-exported=$(nm -D --defined-only "$ZEROHOP_LIBRARY" | awk '{print $3}' | sort -u)
-report 'exports are what the header declares' "$(diff <(echo "$declared") <(echo "$exported"))"
+run_examples() {
+    local folder
+    for folder in "$BUILD"/examples/{c,cpp}-{shared,static}; do
+        run_example 'Paris' "$folder/chat" "$smollm2"
+        run_example 'Paris' "$folder/stream" "$smollm2"
+        run_example 'the schema holds: {"name": "' "$folder/schema" "$smollm2"
+        run_example 'the model calls get_weather({"city": "Paris"})' "$folder/tools" "$smollm2"
+        run_example 'ended with ZEROHOP_OK' "$folder/event_loop" "$smollm2"
+        run_example 'ZEROHOP_CANCELLED' "$folder/cancel" "$smollm2"
+    done
+    for folder in {shared,static}_{c,cpp}; do
+        run_example 'Paris' "$BUILD/examples/readme/$folder" "$smollm2"
+    done
+    run_example 'Paris' python3 ../../examples/ctypes/chat.py "$PREFIX/lib/libzerohop.so" "$smollm2"
+    # Text that needs escapes.
+    run_example 'Paris' "$BUILD/examples/c-shared/stream" "$smollm2" 'What is the capital of "France"?'
+}
+
+# What the libraries show is what the header declares: nothing of llama.cpp's, nothing forgotten.
+check_exports() {
+    local declared shared static
+    declared=$("${CC:-cc}" -E -P -x c "$PREFIX/include/zerohop.h" | grep -Eo '\bzerohop_[a-z0-9_]+\(' | tr -d '(' | sort -u)
+    shared=$(nm -D --defined-only "$PREFIX/lib/libzerohop.so" | awk '{print $3}' | sort -u)
+    static=$(readelf --wide --symbols "$PREFIX/lib/libzerohop.a" | awk '$5 ~ /GLOBAL|WEAK|UNIQUE/ && $7 != "UND" {print $8}' | sort -u)
+    report 'the shared library shows what the header declares' "$(diff <(echo "$declared") <(echo "$shared"))"
+    report 'the static library shows what the header declares' "$(diff <(echo "$declared") <(echo "$static"))"
+    local soname
+    soname=$(readelf -d "$PREFIX/lib/libzerohop.so" | sed -n 's/.*soname: \[\(.*\)\]/\1/p')
+    report 'the soname carries the version' "$(diff <(echo "libzerohop.so.$ZEROHOP_CARGO_VERSION") <(echo "$soname"))"
+}
+
+case $1 in
+fuzz)
+    # The program keeps an eye on the time itself.
+    TIMEOUT=$(($2 + 300)) run_program "$BUILD/asan-c11/fuzz" "$2" "$3"
+    ;;
+*)
+    for variant in "$@"; do
+        case $variant in
+        side)
+            run_program "$BUILD/side/shared"
+            run_program "$BUILD/side/static"
+            ;;
+        examples) run_examples ;;
+        exports) check_exports ;;
+        *) run_variant "$variant" ;;
+        esac
+    done
+    ;;
+esac
 
 echo "$passed passed, $failed failed"
 ((failed == 0 && passed > 0))

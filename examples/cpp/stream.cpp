@@ -1,0 +1,18 @@
+// Prints the answer to a question as it comes: stream MODEL.gguf
+#include <iostream>
+
+#include <zerohop.hpp>
+
+int main(int argc, char **argv) try {
+  if (argc < 2) return 2;
+  const zerohop::Engine engine(zerohop::Model("chat", argv[1]));
+  zerohop::Response reply = engine.post("/v1/chat/completions", R"({
+    "model": "chat", "stream": true, "temperature": 0, "max_completion_tokens": 50,
+    "messages": [{"role": "user", "content": "What is the capital of France? Answer in one sentence."}]
+  })");
+  for (const zerohop::Event &event : reply.events()) std::cout << event.text() << std::flush;
+  std::cout << "\n";
+} catch (const zerohop::Error &error) {
+  std::cerr << error.what() << "\n";
+  return 1;
+}

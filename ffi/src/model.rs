@@ -1,0 +1,168 @@
+//! What the models of an engine are.
+
+use std::ptr;
+
+use zerohop::ModelInfo;
+
+use crate::engine::zerohop_engine;
+use crate::error::{Failure, ZEROHOP_OK, zerohop_error, zerohop_status};
+use crate::guard::{guard, guard_or};
+use crate::handle;
+use crate::options;
+use crate::text::{Owned, required, zerohop_str};
+
+/// What a loaded model is. `zerohop_engine_model_info` fills it.
+///
+/// Its texts belong to the engine and are valid until that is freed, also after
+/// `zerohop_engine_close`; a NUL follows each.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct zerohop_model_info {
+    /// The size of this struct as the caller knows it.
+    pub struct_size: usize,
+    /// The name that requests use in `"model"`.
+    pub id: zerohop_str,
+    /// The GGUF file.
+    pub path: zerohop_str,
+    /// The architecture, such as `llama` or `qwen2`.
+    pub architecture: zerohop_str,
+    /// The name the file gives itself; `{NULL, 0}` if it gives none.
+    pub name: zerohop_str,
+    /// The quantisation, such as `Q4_K_M`; `{NULL, 0}` where the file does not say.
+    pub quantization: zerohop_str,
+    /// More names that requests may use.
+    pub aliases: *const zerohop_str,
+    /// The number of `aliases`.
+    pub alias_count: usize,
+    /// The file's size in bytes.
+    pub file_size: u64,
+    /// The number of parameters.
+    pub parameters: u64,
+    /// When the file was last changed, in seconds since 1970.
+    pub created: u64,
+    /// The number of tokens of the vocabulary.
+    pub vocabulary_size: u64,
+    /// The context length the model was trained with, in tokens.
+    pub trained_context_length: u32,
+    /// The context length in use, in tokens.
+    pub context_length: u32,
+    /// Whether the model can chat: the file or the options give a template.
+    pub has_chat_template: bool,
+}
+
+/// A model's texts, kept for the C caller, and its numbers.
+#[derive(Debug)]
+pub(crate) struct Model {
+    info: ModelInfo,
+    id: Owned,
+    path: Owned,
+    architecture: Owned,
+    name: Option<Owned>,
+    quantization: Option<Owned>,
+    _aliases: Vec<Owned>,
+    alias_texts: Box<[SharedText]>,
+}
+
+/// A text of the same object's, for C arrays.
+#[repr(transparent)]
+#[derive(Debug)]
+struct SharedText(zerohop_str);
+
+// SAFETY: the text it points to belongs to the same `Model` and never changes.
+unsafe impl Send for SharedText {}
+// SAFETY: as above.
+unsafe impl Sync for SharedText {}
+
+impl Model {
+    pub(crate) fn new(info: &ModelInfo) -> Self {
+        let aliases: Vec<Owned> = info.aliases.iter().map(|alias| Owned::text(alias)).collect();
+        Model {
+            id: Owned::text(&info.id),
+            path: Owned::text(&info.path.to_string_lossy()),
+            architecture: Owned::text(&info.architecture),
+            name: info.name.as_deref().map(Owned::text),
+            quantization: info.quantization.as_deref().map(Owned::text),
+            alias_texts: aliases.iter().map(|alias| SharedText(zerohop_str::of(alias))).collect(),
+            _aliases: aliases,
+            info: info.clone(),
+        }
+    }
+
+    fn describe(&self) -> zerohop_model_info {
+        let optional = |text: &Option<Owned>| text.as_ref().map_or(zerohop_str::NONE, zerohop_str::of);
+        let aliases: *const SharedText =
+            if self.alias_texts.is_empty() { ptr::null() } else { self.alias_texts.as_ptr() };
+        zerohop_model_info {
+            struct_size: size_of::<zerohop_model_info>(),
+            id: zerohop_str::of(&self.id),
+            path: zerohop_str::of(&self.path),
+            architecture: zerohop_str::of(&self.architecture),
+            name: optional(&self.name),
+            quantization: optional(&self.quantization),
+            aliases: aliases.cast(),
+            alias_count: self.alias_texts.len(),
+            file_size: self.info.file_size,
+            parameters: self.info.parameters,
+            created: self.info.created,
+            vocabulary_size: self.info.vocabulary_size as u64,
+            trained_context_length: self.info.trained_context_length,
+            context_length: self.info.context_length,
+            has_chat_template: self.info.has_chat_template,
+        }
+    }
+}
+
+/// The number of models, in the order of the options; 0 for NULL.
+///
+/// Any thread, also while others use the engine, and after it was closed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zerohop_engine_model_count(engine: *const zerohop_engine) -> usize {
+    // SAFETY: the C caller passes NULL or an engine that it has not freed.
+    let engine = unsafe { handle::borrow(engine) };
+    guard_or(0, || engine.map_or(0, |engine| engine.models().len()))
+}
+
+/// Describes a model by its index. `*out` is filled as far as `struct_size`, which
+/// is `sizeof(zerohop_model_info)`.
+///
+/// Any thread, also while others use the engine, and after it was closed. The texts
+/// are valid until the engine is freed.
+///
+/// Fails with `ZEROHOP_INVALID_ARGUMENT`: a NULL, no such index, no size of a
+/// struct.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zerohop_engine_model_info(
+    engine: *const zerohop_engine,
+    index: usize,
+    out: *mut zerohop_model_info,
+    struct_size: usize,
+    out_err: *mut *mut zerohop_error,
+) -> zerohop_status {
+    // SAFETY: the C caller passes NULLs, an engine that nobody frees during the
+    // call, and a place that is writable in it.
+    let (engine, out_err) = unsafe { (handle::borrow(engine), crate::text::Out::new(out_err)) };
+    guard(out_err, || {
+        let models = required(engine, "engine")?.models();
+        let model = models.get(index).ok_or_else(|| {
+            Failure::argument("index", &format!("is {index}; the number of models is {}", models.len()))
+        })?;
+        // SAFETY: the C caller passes NULL or `struct_size` writable bytes.
+        unsafe { options::fill(out, struct_size, &model.describe()) }?;
+        Ok(ZEROHOP_OK)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_engine_has_no_models() {
+        // SAFETY: NULL is allowed.
+        unsafe {
+            assert_eq!(zerohop_engine_model_count(ptr::null()), 0);
+            let status = zerohop_engine_model_info(ptr::null(), 0, ptr::null_mut(), 0, ptr::null_mut());
+            assert_eq!(status, crate::error::ZEROHOP_INVALID_ARGUMENT);
+        }
+    }
+}
