@@ -34,8 +34,9 @@ static template_analysis analyze(const common_chat_template & source) {
 
     auto & derived = analysis.derived.emplace();
     derived.analyze_template(source);
-    analysis.supports_tools =
-        derived.jinja_caps.supports_tool_calls && derived.tools.format.mode != autoparser::tool_format::NONE;
+    // Some templates render calls, but not which tools there are.
+    analysis.supports_tools = derived.jinja_caps.supports_tools && derived.jinja_caps.supports_tool_calls &&
+                              derived.tools.format.mode != autoparser::tool_format::NONE;
     analysis.supports_thinking = derived.reasoning.mode != autoparser::reasoning_mode::NONE;
     if (analysis.supports_thinking) {
         analysis.thinking_start = trim_whitespace(derived.reasoning.start);

@@ -6,7 +6,7 @@ use super::tools::Tools;
 use crate::api::chat::CreateChatCompletionRequest;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::response_format::ResponseFormat;
-use crate::backend::{CallMode, Rendered};
+use crate::backend::{CallMode, Rendered, Token};
 use crate::constrain::{Grammar, lark, schema};
 use crate::model::LoadedModel;
 
@@ -18,6 +18,25 @@ pub(super) fn grammar(
     conversation: &Conversation<'_>,
     rendered: &Rendered,
 ) -> Result<Option<Grammar>> {
+    let controls = model.backend.vocab().control_tokens();
+    let Some(text) = lark_text(model, request, tools, conversation, rendered, controls)? else { return Ok(None) };
+    let compiled = model.token_env()?.compile(&text);
+    compiled.map(Some).map_err(|error| match (error.kind(), param(request, tools)) {
+        (ErrorKind::InvalidRequest, param) => Error::invalid(param, format!("'{param}' {}", error.message())),
+        _ => error,
+    })
+}
+
+/// That grammar in llguidance's Lark dialect, for a vocabulary with these control
+/// tokens.
+pub(super) fn lark_text(
+    model: &LoadedModel,
+    request: &CreateChatCompletionRequest,
+    tools: &Tools,
+    conversation: &Conversation<'_>,
+    rendered: &Rendered,
+    controls: &[(Token, String)],
+) -> Result<Option<String>> {
     let value = value_rule(model, request)?;
     if value.is_none() && tools.call_mode == CallMode::None {
         return Ok(None);
@@ -27,13 +46,14 @@ pub(super) fn grammar(
     let sources = GrammarSources {
         parameters: &tools.parameters,
         json_rule: &lark::json_rule,
-        controls: model.backend.vocab().control_tokens(),
+        controls,
         bare: bare.then_some(BareTools { names: &names, raw: &tools.raw, parallel: tools.parallel }),
     };
     // SO13: beside calls that may come, a value.
     let value = value.filter(|_| tools.call_mode != CallMode::Required);
     let is_free = value.is_none() && tools.call_mode == CallMode::Auto;
-    let calls = !is_free && tools.call_mode != CallMode::None && (!tools.callable.is_empty() || bare);
+    let has_calls = !tools.callable.is_empty() || bare && !tools.raw.is_empty();
+    let calls = !is_free && tools.call_mode != CallMode::None && has_calls;
     let raw = tools.raw.iter().filter(|_| !bare).map(RawTool::call_rule);
     let values: Vec<String> = value.into_iter().chain(raw).collect();
 
@@ -48,12 +68,7 @@ pub(super) fn grammar(
     let calls = for_calls.map(|rendered| OutputChoice { rendered, answer: AnswerKind::Calls });
     let values = values.iter().map(|rule| OutputChoice { rendered: for_values, answer: AnswerKind::Value(rule) });
     let choices: Vec<_> = free.into_iter().chain(calls).chain(values).collect();
-    let text = output_grammar(&choices, &sources)?;
-    let compiled = model.token_env()?.compile(&text);
-    compiled.map(Some).map_err(|error| match (error.kind(), param(request, tools)) {
-        (ErrorKind::InvalidRequest, param) => Error::invalid(param, format!("'{param}' {}", error.message())),
-        _ => error,
-    })
+    output_grammar(&choices, &sources).map(Some)
 }
 
 /// The parameter that decides the answer's form.

@@ -21,7 +21,7 @@ use crate::api::chat::CreateChatCompletionRequest;
 use crate::api::chat_options::Stop;
 use crate::api::error::{Error, Result};
 use crate::api::message::ChatCompletionMessage;
-use crate::backend::{CallMode, Rendered, Span, Token};
+use crate::backend::{CallMode, OutputFormat, Rendered, Span, Token};
 use crate::generate::{EventReceiver, GenerationRequest, Generator, Penalties, Sampling};
 use crate::model::LoadedModel;
 
@@ -74,16 +74,28 @@ pub(crate) fn submit(
         visible_controls: visible_controls(model, &rendered),
         prediction: prediction(model, request, context_length)?,
     })?;
-    let format = Arc::new(AnswerFormat {
+    let format = Arc::new(answer_format(model, request, tools, conversation.describes_tools(), rendered.output)?);
+    Ok(Submission { events, format, choices })
+}
+
+/// How the answers to a request are read. `has_markup` tells whether the template
+/// has one for calls.
+fn answer_format(
+    model: &LoadedModel,
+    request: &CreateChatCompletionRequest,
+    tools: Tools,
+    has_markup: bool,
+    output: Option<OutputFormat>,
+) -> Result<AnswerFormat> {
+    Ok(AnswerFormat {
         param: constraint::param(request, &tools),
-        parser: rendered.output.map(|output| output.parser),
-        bare: bare_format(model, &tools, conversation.describes_tools())?,
+        parser: output.map(|output| output.parser),
+        bare: bare_format(model, &tools, has_markup)?,
         custom_tools: tools.custom,
         legacy: tools.legacy,
         known_ids: request.messages.iter().flat_map(ChatCompletionMessage::call_ids).map(str::to_owned).collect(),
         model: Arc::downgrade(&model.backend),
-    });
-    Ok(Submission { events, format, choices })
+    })
 }
 
 /// Where calls may come as plain JSON: beside the template's own markup only if the

@@ -57,7 +57,10 @@ impl Builder<'_> {
         let form = match node["type"].as_str().unwrap_or_default() {
             "epsilon" | "start" | "end" => Form::Empty,
             "literal" => Form::Literal(self.text(&node["literal"])),
-            "sequence" => Form::Sequence(self.nodes(&node["children"], place)?),
+            "sequence" => {
+                let children = self.nodes(&node["children"], place)?;
+                Form::Sequence(self.separated_in_order(children))
+            }
             "choice" => Form::Choice(self.nodes(&node["children"], place)?),
             "repetition" => self.repetition(&node, place)?,
             "and" => Form::Peek { child: Box::new(self.node(child(), place)?), negated: false },
@@ -131,6 +134,27 @@ impl Builder<'_> {
             if self.is_required(argument) { written } else { Form::optional(written) }
         };
         Some(Form::Sequence(arguments_of(choice)?.iter().map(one).collect()))
+    }
+
+    /// The same for arguments with separators between them: one, and any number of
+    /// others after a comma.
+    fn separated_in_order(&self, mut children: Vec<Form>) -> Vec<Form> {
+        let place = children.windows(2).position(|pair| {
+            let Form::Repeat { child, min: 0, max: None, .. } = &pair[1] else { return false };
+            let Form::Sequence(round) = &**child else { return false };
+            arguments_of(&pair[0]).is_some() && round.last() == Some(&pair[0]) && round.len() > 1
+        });
+        let Some(place) = place else { return children };
+        let (Some(arguments), Form::Repeat { child, .. }) = (arguments_of(&children[place]), &children[place + 1])
+        else {
+            return children;
+        };
+        let Form::Sequence(round) = &**child else { return children };
+        let separator = Form::Sequence(round[..round.len() - 1].to_vec());
+        let members: Vec<(bool, Form)> =
+            arguments.into_iter().map(|argument| (self.is_required(&argument), argument)).collect();
+        children.splice(place..place + 2, [separated(&members, &separator)]);
+        children
     }
 
     fn is_required(&self, argument: &Form) -> bool {
@@ -244,6 +268,22 @@ impl Builder<'_> {
 
 fn is_schema(node: &Value) -> Option<()> {
     (node["type"] == "schema").then_some(())
+}
+
+/// Members in their order with separators between them, the optional ones or not.
+pub(super) fn separated(members: &[(bool, Form)], separator: &Form) -> Form {
+    let mut first = Form::Empty;
+    let mut later: Vec<Form> = Vec::new();
+    // From the last to the first: what may follow when nothing has come before, and what otherwise.
+    for (required, member) in members.iter().rev() {
+        let mut started = vec![member.clone()];
+        started.extend(later.iter().rev().cloned());
+        let started = Form::Sequence(started);
+        first = if *required { started } else { Form::Choice(vec![started, first]) };
+        let next = Form::Sequence(vec![separator.clone(), member.clone()]);
+        later.push(if *required { next } else { Form::optional(next) });
+    }
+    first
 }
 
 /// Alternatives that are all arguments.

@@ -130,60 +130,90 @@ fn joined(first: impl IntoIterator<Item = Form>, rest: &[Form]) -> Vec<Form> {
     first.into_iter().chain(rest.iter().cloned()).collect()
 }
 
-/// The literal texts, one of which a sequence begins with; `None` when it may
-/// begin otherwise. `at_least` is how long they are to be where that is possible.
-pub(super) fn beginnings(rules: &Rules, forms: &[Form], at_least: usize) -> Option<Vec<String>> {
+/// How a sequence begins: literals with optional whitespace between them, one of
+/// which it begins with; `None` when it may begin otherwise. `at_least` is how long
+/// their literals are to be where that is possible.
+pub(super) fn beginnings(rules: &Rules, forms: &[Form], at_least: usize) -> Option<Vec<Vec<Form>>> {
     /// Enough for the tools of a request, few enough for a regular expression.
     const MOST: usize = 256;
 
-    let mut done = Vec::new();
-    let mut open = vec![(String::new(), forms.to_vec(), MAX_DEPTH)];
-    while let Some((text, forms, depth)) = open.pop() {
-        let Some((head, rest)) = forms.split_first() else {
-            if text.is_empty() {
-                return None;
-            }
-            done.push(text);
+    let mut done: Vec<Vec<Form>> = Vec::new();
+    let mut open = vec![(Beginning::default(), forms.to_vec(), MAX_DEPTH)];
+    while let Some((beginning, forms, depth)) = open.pop() {
+        let head = forms.split_first().filter(|_| {
+            let is_long = beginning.length >= at_least && beginning.length > 0;
+            !is_long && done.len() + open.len() <= MOST
+        });
+        let Some((head, rest)) = head else {
+            beginning.add_to(&mut done)?;
             continue;
         };
-        if text.len() >= at_least && !text.is_empty() || done.len() + open.len() > MOST {
-            if text.is_empty() {
-                return None;
-            }
-            done.push(text);
-            continue;
-        }
-        let mut push = |text: String, first: Vec<Form>, depth: usize| open.push((text, joined(first, rest), depth));
+        let mut push = |beginning: &Beginning, first: Vec<Form>, depth: usize| {
+            open.push((beginning.clone(), joined(first, rest), depth));
+        };
         match head {
-            Form::Empty | Form::Peek { .. } => push(text, Vec::new(), depth),
-            Form::Literal(literal) => push(text + literal, Vec::new(), depth),
-            // Leading whitespace is left to those who ask.
-            Form::Space if text.is_empty() => push(text, Vec::new(), depth),
-            Form::Space => {
-                for space in ["", " ", "\n"] {
-                    push(format!("{text}{space}"), Vec::new(), depth);
-                }
-            }
-            Form::Sequence(children) => push(text, children.clone(), depth),
-            Form::Choice(children) => children.iter().for_each(|child| push(text.clone(), vec![child.clone()], depth)),
-            Form::Marked(_, child) => push(text, vec![(**child).clone()], depth),
+            Form::Empty | Form::Peek { .. } => push(&beginning, Vec::new(), depth),
+            Form::Literal(literal) => push(&beginning.with_literal(literal), Vec::new(), depth),
+            Form::Space => push(&beginning.with_space(), Vec::new(), depth),
+            Form::Sequence(children) => push(&beginning, children.clone(), depth),
+            Form::Choice(children) => children.iter().for_each(|child| push(&beginning, vec![child.clone()], depth)),
+            Form::Marked(_, child) => push(&beginning, vec![(**child).clone()], depth),
             Form::Repeat { child, min, .. } => {
-                push(text.clone(), vec![(**child).clone()], depth);
+                push(&beginning, vec![(**child).clone()], depth);
                 if *min == 0 {
-                    push(text, Vec::new(), depth);
+                    push(&beginning, Vec::new(), depth);
                 }
             }
             Form::Rule(name) => match (rules.get(name), depth.checked_sub(1)) {
-                (Some(rule), Some(depth)) => push(text, vec![rule.clone()], depth),
+                (Some(rule), Some(depth)) => push(&beginning, vec![rule.clone()], depth),
                 _ => return None,
             },
-            _ if text.is_empty() => return None,
-            _ => done.push(text),
+            _ => beginning.add_to(&mut done)?,
         }
     }
-    done.sort_unstable();
-    done.dedup();
     Some(done)
+}
+
+/// The beginning of a sequence, as far as it is known.
+#[derive(Debug, Clone, Default)]
+struct Beginning {
+    /// Literals with whitespace between them.
+    forms: Vec<Form>,
+    /// The length of the literals, in bytes.
+    length: usize,
+}
+
+impl Beginning {
+    fn with_literal(&self, literal: &str) -> Self {
+        let mut longer = self.clone();
+        longer.length += literal.len();
+        match longer.forms.last_mut() {
+            _ if literal.is_empty() => {}
+            Some(Form::Literal(text)) => text.push_str(literal),
+            _ => longer.forms.push(Form::literal(literal)),
+        }
+        longer
+    }
+
+    fn with_space(&self) -> Self {
+        let mut longer = self.clone();
+        // Leading whitespace is left to those who ask.
+        if longer.forms.last().is_some_and(|form| *form != Form::Space) {
+            longer.forms.push(Form::Space);
+        }
+        longer
+    }
+
+    /// `None` when nothing is known of it.
+    fn add_to(mut self, all: &mut Vec<Vec<Form>>) -> Option<()> {
+        if self.forms.last() == Some(&Form::Space) {
+            self.forms.pop();
+        }
+        if !all.contains(&self.forms) {
+            all.push(self.forms);
+        }
+        (self.length > 0).then_some(())
+    }
 }
 
 #[cfg(test)]
@@ -241,10 +271,16 @@ mod tests {
     }
 
     #[test]
-    fn beginnings_spell_out_optional_whitespace() {
-        let forms = [Form::literal("{"), Form::Space, Form::literal("\"name\""), Form::Lark(String::new())];
+    fn beginnings_go_on_to_what_is_no_literal() {
+        let forms = [Form::Space, Form::literal("{"), Form::Space, Form::literal("\"name\""), Form::Space, value()];
         let all = beginnings(&Rules::new(), &forms, 20).unwrap();
-        assert_eq!(all, ["{\n\"name\"", "{ \"name\"", "{\"name\""]);
+        assert_eq!(all, [[Form::literal("{"), Form::Space, Form::literal("\"name\"")]]);
+        assert_eq!(beginnings(&Rules::new(), &forms, 1).unwrap(), [[Form::literal("{")]]);
         assert_eq!(beginnings(&Rules::new(), &[Form::Until(Vec::new())], 1), None);
+        assert_eq!(beginnings(&Rules::new(), &[Form::optional(Form::literal("a"))], 1), None);
+    }
+
+    fn value() -> Form {
+        Form::Lark(String::new())
     }
 }

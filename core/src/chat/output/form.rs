@@ -8,7 +8,7 @@
 pub(super) enum Form {
     Empty,
     Literal(String),
-    /// Whitespace. As much as there is when read, at most one character when written.
+    /// Whitespace. As much as there is when read, a limited amount when written.
     Space,
     /// Characters of a class.
     Characters {
@@ -83,6 +83,10 @@ impl Form {
         Form::Literal(text.into())
     }
 
+    pub(super) fn as_literal(&self) -> Option<&str> {
+        if let Form::Literal(text) = self { Some(text) } else { None }
+    }
+
     pub(super) fn optional(child: Form) -> Self {
         Form::repeat(child, 0, Some(1))
     }
@@ -133,6 +137,34 @@ impl Form {
         }
     }
 
+    /// Whether it ends with a look at what follows, which must be no whitespace.
+    pub(super) fn refuses_space_after(&self) -> bool {
+        match self {
+            Form::Peek { child, negated } => !negated && !child.may_begin_with_space(),
+            Form::Sequence(children) => {
+                let mut backwards = children.iter().rev();
+                let is_nothing = |form: &&Form| matches!(form, Form::Empty) || matches!(form, Form::Peek { .. });
+                let last = backwards.find(|form| !is_nothing(form) || form.refuses_space_after());
+                last.is_some_and(Form::refuses_space_after)
+            }
+            Form::Choice(children) => !children.is_empty() && children.iter().all(Form::refuses_space_after),
+            Form::Repeat { child, min: 1.., .. } | Form::Marked(_, child) => child.refuses_space_after(),
+            _ => false,
+        }
+    }
+
+    fn may_begin_with_space(&self) -> bool {
+        match self {
+            Form::Literal(text) => text.starts_with(char::is_whitespace),
+            Form::Sequence(children) => {
+                children.iter().find(|form| **form != Form::Empty).is_none_or(Form::may_begin_with_space)
+            }
+            Form::Choice(children) => children.iter().any(Form::may_begin_with_space),
+            Form::Marked(_, child) => child.may_begin_with_space(),
+            _ => true,
+        }
+    }
+
     /// Whether it may begin with free text.
     pub(super) fn may_begin_with_text(&self) -> bool {
         match self {
@@ -160,4 +192,20 @@ pub(super) fn may_begin_with_text(forms: &[Form]) -> bool {
 
 pub(super) fn all_nullable(forms: &[Form]) -> bool {
     forms.iter().all(Form::is_nullable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_ahead_may_leave_no_room_for_whitespace() {
+        let peek = |child| Form::Peek { child: Box::new(child), negated: false };
+        let tight = Form::Sequence(vec![Form::literal("</arg>"), peek(Form::literal("</call>")), Form::Empty]);
+        assert!(tight.refuses_space_after());
+        assert!(Form::Choice(vec![tight.clone(), tight.clone()]).refuses_space_after());
+        assert!(!Form::Choice(vec![tight.clone(), Form::literal("x")]).refuses_space_after());
+        assert!(!Form::Sequence(vec![tight, Form::literal("x")]).refuses_space_after());
+        assert!(!peek(Form::Sequence(vec![Form::Space, Form::literal("</call>")])).refuses_space_after());
+    }
 }

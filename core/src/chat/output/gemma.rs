@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use super::build::separated;
 use super::form::Form;
 use super::schema::{ArgumentSchemas, resolve, text_of, with_definitions};
 
@@ -98,24 +99,8 @@ impl Writer<'_> {
             let member = Form::Sequence(vec![Form::literal(format!("{name}:")), value]);
             members.push((required.contains(&name.as_str()), member));
         }
-        Form::Sequence(vec![Form::literal("{"), separated(&members), Form::literal("}")])
+        Form::Sequence(vec![Form::literal("{"), separated(&members, &Form::literal(",")), Form::literal("}")])
     }
-}
-
-/// Members in their order with commas between them, the optional ones or not.
-fn separated(members: &[(bool, Form)]) -> Form {
-    let mut first = Form::Empty;
-    let mut later: Vec<Form> = Vec::new();
-    // From the last to the first: what may follow when nothing has come before, and what otherwise.
-    for (required, member) in members.iter().rev() {
-        let mut started = vec![member.clone()];
-        started.extend(later.iter().rev().cloned());
-        let started = Form::Sequence(started);
-        first = if *required { started } else { Form::Choice(vec![started, first]) };
-        let next = Form::Sequence(vec![Form::literal(","), member.clone()]);
-        later.push(if *required { next } else { Form::optional(next) });
-    }
-    first
 }
 
 fn spelled(value: &Value) -> Form {
@@ -132,7 +117,8 @@ mod tests {
     #[test]
     fn commas_stand_between_members() {
         let member = |name: &str, required| (required, Form::literal(name));
-        let Form::Choice(all) = separated(&[member("a", false), member("b", true)]) else { panic!("no choice") };
+        let members = [member("a", false), member("b", true)];
+        let Form::Choice(all) = separated(&members, &Form::literal(",")) else { panic!("no choice") };
         let comma_b = Form::Sequence(vec![Form::literal(","), Form::literal("b")]);
         assert_eq!(all[0], Form::Sequence(vec![Form::literal("a"), comma_b]));
         assert_eq!(all[1], Form::Sequence(vec![Form::literal("b")]));

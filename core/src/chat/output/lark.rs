@@ -87,17 +87,16 @@ impl<'a> Writer<'a> {
 
     fn alternatives(&mut self, sequences: Vec<Vec<Form>>, not: &[String]) -> Result<Expression> {
         let sequences = deduplicated(sequences);
-        let begins: Vec<Vec<String>> = sequences
+        let begins: Vec<String> = sequences
             .iter()
-            .map(|forms| {
-                let is_text = may_begin_with_text(forms);
-                if is_text { None } else { beginnings(&self.rules, forms, BEGINNING) }.unwrap_or_default()
-            })
+            .filter(|forms| !may_begin_with_text(forms))
+            .flat_map(|forms| beginnings(&self.rules, forms, BEGINNING).unwrap_or_default())
+            .filter_map(|beginning| regex_of(&Form::Sequence(beginning)))
             .collect();
         let mut written: Vec<String> = Vec::new();
         for forms in &sequences {
             let expression = if may_begin_with_text(forms) {
-                let not: Vec<String> = not.iter().chain(begins.iter().flatten()).cloned().collect();
+                let not: Vec<String> = not.iter().chain(&begins).cloned().collect();
                 self.sequence(forms, &not)?
             } else {
                 self.sequence(forms, &[])?
@@ -108,7 +107,7 @@ impl<'a> Writer<'a> {
     }
 
     /// An expression for forms one after another. Free text at their beginning
-    /// must not begin with any of `not`.
+    /// must not begin with any of `not`, which are regular expressions.
     fn sequence(&mut self, forms: &[Form], not: &[String]) -> Result<Expression> {
         let forms = flattened(forms);
         let Some((head, rest)) = forms.split_first() else { return Ok(Some(String::new())) };
@@ -364,23 +363,30 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// `& ~/…/`: text that holds none of `never` and begins with none of `not`.
+/// `& ~/…/`: text that holds none of `never` and begins with none of `not`, which
+/// are regular expressions.
 fn conditions(never: &[&str], not: &[String]) -> String {
-    let any = |texts: &mut dyn Iterator<Item = &str>| texts.map(escape).collect::<Vec<_>>().join("|");
     let mut conditions = String::new();
     if !never.is_empty() {
-        let _ = write!(conditions, " & ~/{ANYTHING}(?:{}){ANYTHING}/", any(&mut never.iter().copied()));
+        let any = never.iter().map(|text| escape(text)).collect::<Vec<_>>().join("|");
+        let _ = write!(conditions, " & ~/{ANYTHING}(?:{any}){ANYTHING}/");
     }
     if !not.is_empty() {
-        let _ = write!(conditions, " & ~/[ \\t\\r\\n]*(?:{}){ANYTHING}/", any(&mut not.iter().map(String::as_str)));
+        let _ = write!(conditions, " & ~/[ \\t\\r\\n]*(?:{}){ANYTHING}/", not.join("|"));
     }
     conditions
 }
 
-/// Forms without sequences in sequences, with adjacent literals in one.
+/// Forms without sequences in sequences, with adjacent literals in one, and without
+/// whitespace where a parser looks ahead for something else.
 fn flattened(forms: &[Form]) -> Vec<Form> {
     let mut flat: Vec<Form> = Vec::new();
+    let mut no_space = false;
     for form in forms {
+        if no_space && matches!(form, Form::Space | Form::Empty) {
+            continue;
+        }
+        no_space = form.refuses_space_after();
         match (form, flat.last_mut()) {
             (Form::Empty | Form::Peek { .. }, _) | (Form::Space, Some(Form::Space)) => {}
             (Form::Literal(text), _) if text.is_empty() => {}

@@ -26,7 +26,7 @@ pub(crate) use self::narrow::narrow;
 use self::bare::bare_calls;
 use self::build::build;
 use self::derive::{Rules, derive};
-use self::form::Form;
+use self::form::{Form, Mark, all_nullable};
 use self::lark::Writer;
 use self::prune::{Answer, prune, single_call};
 use self::schema::ArgumentSchemas;
@@ -101,24 +101,27 @@ pub(crate) fn output_grammar(choices: &[OutputChoice<'_>], sources: &GrammarSour
 
 /// What may follow the generation prompt.
 fn sequences(choice: &OutputChoice<'_>, sources: &GrammarSources<'_>) -> Result<(Vec<Vec<Form>>, Rules)> {
-    let answer = match choice.answer {
-        AnswerKind::Free => Answer::Free { or: bare_calls(sources) },
-        AnswerKind::Calls => Answer::Calls,
-        AnswerKind::Value(rule) => Answer::Value(rule.to_owned()),
-    };
     let Some(format) = &choice.rendered.output else {
         // An answer that is nothing but text.
         let text = vec![Form::Until(Vec::new())];
-        let sequences = match answer {
-            Answer::Value(rule) => vec![vec![Form::Lark(rule)]],
-            Answer::Free { or } => or.map(|calls| vec![calls]).into_iter().chain([text]).collect(),
-            Answer::Calls => bare_calls(sources).map_or_else(|| vec![text], |calls| vec![vec![calls]]),
+        let sequences = match choice.answer {
+            AnswerKind::Free => bare_calls(sources).map(|calls| vec![calls]).into_iter().chain([text]).collect(),
+            AnswerKind::Calls => vec![vec![calls_as_text(sources)?]],
+            AnswerKind::Value(rule) => vec![vec![Form::Lark(rule.to_owned())]],
         };
         return Ok((sequences, Rules::new()));
     };
     let schemas =
         ArgumentSchemas { skeleton: &format.skeleton, parameters: sources.parameters, json_rule: sources.json_rule };
     let (mut form, rules) = build(format, &schemas)?;
+    let has_calls = form.has(Mark::Tool) || rules.values().any(|rule| rule.has(Mark::Tool));
+    let answer = match choice.answer {
+        AnswerKind::Free => Answer::Free { or: bare_calls(sources) },
+        AnswerKind::Calls if has_calls => Answer::Calls,
+        // A template of thoughts and text alone.
+        AnswerKind::Calls => Answer::Value(calls_as_text(sources)?),
+        AnswerKind::Value(rule) => Answer::Value(Form::Lark(rule.to_owned())),
+    };
     if !format.parallel_tool_calls {
         form = single_call(form);
     }
@@ -127,5 +130,14 @@ fn sequences(choice: &OutputChoice<'_>, sources: &GrammarSources<'_>) -> Result<
     if sequences.is_empty() {
         return Err(Error::internal("the template's output form does not begin as its prompt ends"));
     }
+    let is_free = choice.answer == AnswerKind::Free;
+    if !is_free && sequences.iter().any(|forms| all_nullable(forms)) {
+        return Err(Error::internal("the template's output form leaves out what the request demands"));
+    }
     Ok((sequences, rules))
+}
+
+/// Calls where the template has no markup for any.
+fn calls_as_text(sources: &GrammarSources<'_>) -> Result<Form> {
+    bare_calls(sources).ok_or_else(|| Error::internal("the template has no form for calls"))
 }

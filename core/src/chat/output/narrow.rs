@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::build::build;
 use super::derive::beginnings;
 use super::form::{Form, Mark};
+use super::regex::spaces;
 use super::schema::ArgumentSchemas;
 use crate::api::error::Result;
 use crate::backend::{OutputFormat, Rendered};
@@ -12,11 +13,16 @@ use crate::backend::{OutputFormat, Rendered};
 /// The marker of families that write a call as bare JSON.
 const BRACE: &str = "{";
 
-/// How much of a call makes a marker, in bytes.
-const MARKER: usize = 8;
+/// How much of a call makes a marker, in bytes without whitespace: a brace and a
+/// first key.
+const MARKER: usize = 7;
+
+/// A parser looks for no more markers than this.
+const MOST_MARKERS: usize = 1000;
 
 /// Lets text hold braces: where llama.cpp takes any `{` for the beginning of a
-/// call, a call begins with as much as all calls have in common, `{"name":` say.
+/// call, a call begins with a brace and its first key, `{"name"` say, however they
+/// are spaced.
 pub(crate) fn narrow(rendered: &mut Rendered) -> Result<()> {
     let Some(format) = &mut rendered.output else { return Ok(()) };
     if !format.has_delimiter(BRACE) {
@@ -34,8 +40,22 @@ fn markers(format: &OutputFormat) -> Result<Option<Vec<String>>> {
     let schemas = ArgumentSchemas { skeleton: &format.skeleton, parameters: &anything, json_rule: &json_rule };
     let (form, rules) = build(format, &schemas)?;
     let Some(call) = first_call(&form) else { return Ok(None) };
-    let markers = beginnings(&rules, &[call], MARKER);
-    Ok(markers.filter(|all| all.iter().all(|marker| marker.starts_with(BRACE) && marker.len() >= MARKER)))
+    let Some(beginnings) = beginnings(&rules, &[call], MARKER) else { return Ok(None) };
+    let markers: Vec<String> =
+        beginnings.iter().flat_map(|beginning| spelled(beginning)).take(MOST_MARKERS + 1).collect();
+    let is_marker = |beginning: &Vec<Form>| {
+        let shortest: String = beginning.iter().filter_map(Form::as_literal).collect();
+        shortest.starts_with(BRACE) && shortest.len() >= MARKER
+    };
+    Ok((markers.len() <= MOST_MARKERS && beginnings.iter().all(is_marker)).then_some(markers))
+}
+
+/// All that a beginning may look like.
+fn spelled(beginning: &[Form]) -> Vec<String> {
+    beginning.iter().fold(vec![String::new()], |texts, form| match form.as_literal() {
+        Some(literal) => texts.into_iter().map(|text| text + literal).collect(),
+        None => texts.iter().flat_map(|text| spaces().map(move |space| format!("{text}{space}"))).collect(),
+    })
 }
 
 /// The first form that is nothing but calls.

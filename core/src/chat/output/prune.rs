@@ -9,8 +9,8 @@ pub(super) enum Answer {
     Free { or: Option<Form> },
     /// Calls without any text.
     Calls,
-    /// A value in place of the text: a Lark expression.
-    Value(String),
+    /// This in place of the text.
+    Value(Form),
 }
 
 /// Removes all calls after the first: some families' parsers read several whatever
@@ -36,14 +36,20 @@ pub(super) fn prune(form: &Form, answer: &Answer) -> Form {
             Answer::Free { or: Some(form) } => Form::Choice(vec![form.clone(), prune(child, answer)]),
             // What stands between the thoughts and the calls.
             Answer::Calls => Form::Space,
-            Answer::Value(rule) => Form::Lark(rule.clone()),
+            Answer::Value(value) => value.clone(),
         },
         Form::Marked(_, child) => prune(child, answer),
         Form::Choice(children) => {
             let wanted = wanted(answer);
             let some_have_it = wanted.is_some_and(|mark| form.has(mark));
             let kept = children.iter().filter(|child| !some_have_it || wanted.is_some_and(|mark| child.has(mark)));
-            Form::Choice(kept.map(|child| prune(child, answer)).collect())
+            let mut kept: Vec<&Form> = kept.collect();
+            // Calls after text may have a form of their own.
+            let follows_text = |child: &Form| child.has(Mark::Content) && !child.has(Mark::Reasoning);
+            if *answer == Answer::Calls && kept.iter().any(|child| child.has(Mark::Tool) && !child.has(Mark::Content)) {
+                kept.retain(|child| !follows_text(child));
+            }
+            Form::Choice(kept.into_iter().map(|child| prune(child, answer)).collect())
         }
         Form::Sequence(children) => prune_sequence(children, answer),
         Form::Repeat { child, min, max, .. } => match answer {
@@ -106,10 +112,17 @@ mod tests {
     }
 
     #[test]
+    fn calls_without_text_before_them_are_preferred() {
+        let after_text = Form::Sequence(vec![Form::literal("all"), content(), call()]);
+        let form = Form::Choice(vec![after_text, call()]);
+        assert_eq!(prune(&form, &Answer::Calls), Form::Choice(vec![Form::literal("call")]));
+    }
+
+    #[test]
     fn alternatives_without_what_is_wanted_are_left_out() {
         let form = Form::Choice(vec![call(), content()]);
         assert_eq!(prune(&form, &Answer::Calls), Form::Choice(vec![Form::literal("call")]));
-        let value = Answer::Value("%json {}".to_owned());
-        assert_eq!(prune(&form, &value), Form::Choice(vec![Form::Lark("%json {}".to_owned())]));
+        let value = Form::Lark("%json {}".to_owned());
+        assert_eq!(prune(&form, &Answer::Value(value.clone())), Form::Choice(vec![value]));
     }
 }

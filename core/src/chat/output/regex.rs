@@ -7,9 +7,16 @@ use super::form::{CharacterClass, Form};
 /// Matches any text.
 pub(super) const ANYTHING: &str = "(?s:.*)";
 
-/// Whitespace as far as templates write any: a blank line or two, an indentation.
-/// Not more, so that a model cannot go on with it for ever.
-const SPACE: &str = "\\n{0,3} {0,4}";
+/// Whitespace goes as far as templates write any: a blank line or two, an
+/// indentation. Not more, so that a model cannot go on with it for ever.
+const MAX_LINE_BREAKS: usize = 3;
+const MAX_INDENTATION: usize = 4;
+
+/// All that optional whitespace may be in what a model writes.
+pub(super) fn spaces() -> impl Iterator<Item = String> {
+    let space = |breaks: usize, spaces: usize| "\n".repeat(breaks) + &" ".repeat(spaces);
+    (0..=MAX_LINE_BREAKS).flat_map(move |breaks| (0..=MAX_INDENTATION).map(move |spaces| space(breaks, spaces)))
+}
 
 /// The regular expression of a form, if it has one that a lexer can end without
 /// looking ahead.
@@ -17,7 +24,7 @@ pub(super) fn regex_of(form: &Form) -> Option<String> {
     match form {
         Form::Empty | Form::Peek { .. } => Some(String::new()),
         Form::Literal(text) => Some(escape(text)),
-        Form::Space => Some(SPACE.to_owned()),
+        Form::Space => Some(format!("\\n{{0,{MAX_LINE_BREAKS}}} {{0,{MAX_INDENTATION}}}")),
         Form::Characters { class, min, max } => Some(format!("{}{}", class_regex(class), rounds(*min, *max))),
         Form::Quoted(quote) => Some(quoted(*quote)),
         Form::Sequence(children) => children.iter().map(regex_of).collect(),

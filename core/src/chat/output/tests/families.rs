@@ -15,7 +15,8 @@ use crate::backend::{
 };
 use crate::chat::output::{AnswerKind, GrammarSources, OutputChoice, narrow, output_grammar};
 
-fn templates() -> Vec<(String, String)> {
+/// All templates with their names.
+pub(super) fn templates() -> Vec<(String, String)> {
     let models = env::var_os("ZEROHOP_TEST_MODELS").expect("ZEROHOP_TEST_MODELS is set: run `make test`");
     let folder = PathBuf::from(models).join("templates");
     let files = fs::read_dir(&folder).expect("the templates are fetched: run `make models`");
@@ -34,7 +35,7 @@ pub(super) fn source(name: &str) -> String {
     source
 }
 
-fn tools() -> Vec<TemplateTool> {
+pub(super) fn tools() -> Vec<TemplateTool> {
     let weather = json!({
         "type": "object",
         "properties": {
@@ -252,7 +253,7 @@ fn check_way(family: &Family, way: Way) -> Result<(), String> {
 }
 
 /// Whether a marker is spelled as tokens are; others are longer texts.
-fn is_token(text: &str) -> bool {
+pub(super) fn is_token(text: &str) -> bool {
     let enclosed = text.starts_with('<') && text.ends_with('>') || text.starts_with('[') && text.ends_with(']');
     enclosed && !text[1..].contains(['<', '[', '\n', ' '])
 }

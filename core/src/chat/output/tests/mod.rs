@@ -2,6 +2,7 @@
 
 mod families;
 mod grammars;
+mod walks;
 
 use std::sync::Arc;
 
@@ -41,14 +42,16 @@ impl Vocabulary {
         &self.controls
     }
 
+    /// A grammar's state at its beginning.
+    pub(super) fn start(&self, lark: &str) -> Result<Matcher, String> {
+        let matcher = Matcher::new(self.factory.create_parser(TopLevelGrammar::from_lark(lark.to_owned())));
+        matcher.get_error().map_or(Ok(matcher), Err)
+    }
+
     /// How many bytes of the text the grammar accepts; the whole text counts
     /// only if it may end there.
     pub(super) fn accepted(&self, lark: &str, text: &str) -> Result<usize, String> {
-        let parser = self.factory.create_parser(TopLevelGrammar::from_lark(lark.to_owned()));
-        let mut matcher = Matcher::new(parser);
-        if let Some(error) = matcher.get_error() {
-            return Err(error);
-        }
+        let mut matcher = self.start(lark)?;
         let mut done = 0;
         while done < text.len() {
             let control = self.controls.iter().find(|(_, spelling)| text[done..].starts_with(spelling.as_str()));
