@@ -13,7 +13,7 @@ fn main() {
     cc::Build::new()
         .cpp(true)
         .std("c++17")
-        .files(["native/context.cpp", "native/templates.cpp", "native/chat.cpp"])
+        .files(["native/context.cpp", "native/faults.cpp", "native/templates.cpp", "native/chat.cpp"])
         .include("native")
         .include(source.join("common"))
         .include(source.join("include"))

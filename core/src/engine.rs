@@ -170,7 +170,7 @@ impl ServedModel {
                 format!("context_length is {context_length}; llama.cpp computes with at most {MAX_CONTEXT} tokens"),
             ));
         }
-        let model = LoadedModel::load(name, options)?;
+        let model = LoadedModel::load(name, options, parallel)?;
         let generator_options = GeneratorOptions {
             context: ContextOptions {
                 cells: model.info.context_length,

@@ -29,7 +29,7 @@ pub(super) fn redirect() {
     unsafe {
         native::zerohop_native_silence_common();
         sys::llama_log_set(Some(log), ptr::null_mut());
-        sys::ggml_set_abort_callback(Some(abort));
+        native::zerohop_native_on_fault(on_fault);
     }
 }
 
@@ -49,10 +49,16 @@ unsafe extern "C" fn log(level: sys::ggml_log_level, text: *const c_char, _user_
     let _ = catch_unwind(|| append(level, &text));
 }
 
-unsafe extern "C" fn abort(message: *const c_char) {
+unsafe extern "C" fn on_fault(message: *const c_char, is_fatal: bool) {
     // SAFETY: ggml passes a NUL-terminated string that lives for this call.
     let message = unsafe { CStr::from_ptr(message) }.to_string_lossy();
-    let _ = catch_unwind(|| tracing::error!(target: "zerohop::llama", "ggml is aborting: {message}"));
+    let _ = catch_unwind(|| {
+        if is_fatal {
+            tracing::error!(target: "zerohop::llama", "ggml is aborting: {message}");
+        } else {
+            tracing::error!(target: "zerohop::llama", "an assertion failed, and the call with it: {message}");
+        }
+    });
 }
 
 fn append(level: sys::ggml_log_level, text: &str) {

@@ -10,7 +10,7 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_sys_2 as sys;
 
-use super::{Backend, Vocab, logs};
+use super::{Backend, Vocab, logs, native};
 use crate::api::error::{Error, ErrorKind, Result};
 
 /// What [`Model::load`] needs to know beside the path.
@@ -43,7 +43,9 @@ impl Model {
         let backend = Backend::acquire()?;
         let stopped = Rc::new(Cell::new(false));
         let params = model_params(options, stopped.clone());
-        let (loaded, errors) = logs::collect_errors(|| LlamaModel::load_from_file(&backend.proof(), path, &params));
+        let (loaded, errors) = logs::collect_errors(|| {
+            native::throwing_assertions(|| LlamaModel::load_from_file(&backend.proof(), path, &params))
+        });
         let inner = loaded.map_err(|error| {
             if stopped.get() {
                 return Error::new(ErrorKind::Cancelled, format!("{}: loading was stopped", path.display()));

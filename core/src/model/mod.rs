@@ -1,6 +1,7 @@
 //! Model files: checked, described and loaded.
 
 mod control;
+mod gate;
 mod gguf;
 mod load;
 mod options;
