@@ -130,7 +130,7 @@ impl Vocab {
     pub(crate) fn tokenize(&self, spans: &[Span<'_>]) -> Result<Vec<Token>> {
         let longest = spans.iter().map(|span| span.text.len()).max().unwrap_or(0);
         let stack = STACK_PER_BYTE.saturating_mul(longest).saturating_add(STACK_BASE);
-        self.stacks.run(stack, || {
+        self.stacks.run(stack, "tokenize", || {
             let mut tokens = Vec::new();
             spans.iter().try_for_each(|span| self.append_tokens(*span, &mut tokens))?;
             Ok(tokens)

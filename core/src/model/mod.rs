@@ -7,6 +7,7 @@ mod load;
 mod options;
 
 pub(crate) use control::ControlSpellings;
+pub(crate) use gate::check_template;
 pub(crate) use load::LoadedModel;
 pub use load::ModelInfo;
 pub use options::{GpuLayers, KvType, ModelOptions};

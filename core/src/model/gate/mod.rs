@@ -9,6 +9,7 @@ mod hparams;
 mod keys;
 mod memory;
 mod splits;
+mod template;
 mod tensors;
 mod vocab;
 
@@ -18,6 +19,7 @@ use keys::Keys;
 pub(super) use hparams::Hparams;
 pub(super) use memory::{MemoryNeed, free_memory};
 pub(super) use splits::split_paths;
+pub(crate) use template::check_template;
 
 /// What the gate found out about a file that it lets through.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,10 +3,9 @@
 use std::collections::HashSet;
 
 use super::keys::Keys;
+use super::template::check_template;
 use crate::model::gguf::{GgufError, Value, ValueType, invalid, quoted, unsupported};
 
-/// The longest chat template; real ones have up to 60 KiB.
-pub(super) const MAX_TEMPLATE: usize = 1 << 20;
 /// More tokens than any model has; token ids are `int32_t`.
 const MAX_TOKENS: u64 = 1 << 24;
 /// Bytes of all tokens together.
@@ -114,12 +113,13 @@ fn check_templates(keys: &Keys<'_>) -> Result<(), GgufError> {
     const KEY: &str = "tokenizer.chat_template";
     for (key, value) in keys.gguf.metadata.range(KEY.to_owned()..).take_while(|(key, _)| key.starts_with(KEY)) {
         match value {
-            Value::String(template) if template.len() > MAX_TEMPLATE => {
-                let len = template.len();
-                return invalid(format!("{} has {len} bytes, over {MAX_TEMPLATE}", quoted(key)));
+            Value::String(template) => {
+                if let Err(reason) = check_template(template) {
+                    return invalid(format!("{}: {reason}", quoted(key)));
+                }
             }
             // The list of the templates' names.
-            Value::String(_) | Value::Array { element: ValueType::String, .. } => {}
+            Value::Array { element: ValueType::String, .. } => {}
             _ => return invalid(format!("{} is not a string", quoted(key))),
         }
     }
