@@ -33,6 +33,7 @@ setup: ## install the build tools into the cache folder
 models: setup ## fetch the real models, generate the tiny and the hostile ones
 	@$(ENV) python tests/models/fetch.py $(MODELS)
 	@$(ENV) python tests/models/generate.py
+	@$(ENV) python tests/hostile/generate.py
 
 .PHONY: demo
 demo: MODELS := smollm2

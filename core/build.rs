@@ -43,7 +43,7 @@ const LIMITS: [(&str, &str, usize, &str); 13] = [
         "        zerohop::template_step();
         value result = execute_impl(ctx);
         if (is_val<value_string>(result)) {
-            zerohop::template_text(result->as_string().length());
+            zerohop::template_text(result->val_str.length());
         }
         return result;\n",
     ),
@@ -51,7 +51,7 @@ const LIMITS: [(&str, &str, usize, &str); 13] = [
         "runtime.cpp",
         "        for (int64_t i = 0; i < repeat; ++i) {\n",
         1,
-        "        zerohop::template_text(str.length() + 1, repeat);
+        "        zerohop::template_text(str.length() + sizeof(string_part), repeat);
         for (int64_t i = 0; i < repeat; ++i) {\n",
     ),
     // Whatever walks a value that holds itself does not end.

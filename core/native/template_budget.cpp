@@ -2,7 +2,6 @@
 
 #include "template_budget.hpp"
 
-#include <pthread.h>
 #include <time.h>
 
 #include <stdexcept>
@@ -13,20 +12,21 @@ namespace {
 constexpr uint64_t STEPS          = 1'000'000;
 constexpr uint64_t STEPS_PER_BYTE = 64;
 // Every mention of a text counts as making it.
-constexpr uint64_t TEXT           = 64 << 20;
+constexpr uint64_t TEXT           = 32 << 20;
 constexpr uint64_t TEXT_PER_BYTE  = 256;
 // Processor time of this thread.
-constexpr uint64_t NANOSECONDS          = 1'000'000'000;
+constexpr uint64_t NANOSECONDS          = 400'000'000;
 constexpr uint64_t NANOSECONDS_PER_BYTE = 2'000;
-// What has to be left for what a step calls, and for the exception.
-constexpr size_t STACK_RESERVE = 1 << 20;
+// A macro that calls itself takes about a KiB for each call. The rest of the
+// thread's stack is for what recurses without steps: parsing, and freeing values.
+constexpr uintptr_t STACK = 8 << 20;
 
 struct budget {
-    bool     is_open = false;
-    bool     is_spent = false;
-    uint64_t steps   = 0;
-    uint64_t text    = 0;
-    uint64_t deadline = 0;
+    bool      is_open   = false;
+    bool      is_spent  = false;
+    uint64_t  steps     = 0;
+    uint64_t  text      = 0;
+    uint64_t  deadline  = 0;
     uintptr_t stack_end = 0;
 };
 
@@ -38,17 +38,9 @@ uint64_t thread_time() {
     return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
 }
 
-// The lowest address that the stack of this thread may grow to.
-uintptr_t stack_end() {
-    pthread_attr_t attributes;
-    if (pthread_getattr_np(pthread_self(), &attributes) != 0) {
-        return 0;
-    }
-    void * address = nullptr;
-    size_t size    = 0;
-    pthread_attr_getstack(&attributes, &address, &size);
-    pthread_attr_destroy(&attributes);
-    return reinterpret_cast<uintptr_t>(address) + STACK_RESERVE;
+// Where the stack is now; it grows downwards.
+uintptr_t stack_position() {
+    return reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
 }
 
 [[noreturn]] void spend(const char * message) {
@@ -66,7 +58,7 @@ template_budget::template_budget(size_t input_size) {
     current.steps     = STEPS + STEPS_PER_BYTE * input_size;
     current.text      = TEXT + TEXT_PER_BYTE * input_size;
     current.deadline  = thread_time() + NANOSECONDS + NANOSECONDS_PER_BYTE * input_size;
-    current.stack_end = stack_end();
+    current.stack_end = stack_position() - STACK;
 }
 
 template_budget::~template_budget() {
@@ -91,8 +83,7 @@ void template_step() {
     if (current.steps % 64 == 0 && thread_time() > current.deadline) {
         spend("it runs for too long");
     }
-    const char here = 0;
-    if (reinterpret_cast<uintptr_t>(&here) < current.stack_end) {
+    if (stack_position() < current.stack_end) {
         spend("it nests too deeply");
     }
 }

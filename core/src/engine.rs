@@ -14,6 +14,7 @@ use crate::api::chat::CreateChatCompletionRequest;
 use crate::api::chat_reply::ChatCompletion;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::models::{self, ListObject, ModelList, ModelObject};
+use crate::api::parse::shorten;
 use crate::backend::{self, ContextOptions};
 use crate::chat::{self, ChatCompletionStream, PendingChatCompletion, ReplyHead};
 use crate::generate::{DRAFT, EXTRA, Generator, GeneratorOptions, SLICE};
@@ -343,7 +344,7 @@ impl Engine {
             let known: Vec<&str> = self.0.models.iter().map(|model| model.info.id.as_str()).collect();
             Error::new(
                 ErrorKind::NotFound,
-                format!("the model '{name}' does not exist; this engine has {}", known.join(", ")),
+                format!("the model '{}' does not exist; this engine has {}", shorten(name), known.join(", ")),
             )
             .with_param("model")
             .with_code("model_not_found")

@@ -130,3 +130,33 @@ fn model_params(options: LoadOptions, stopped: Rc<Cell<bool>>) -> Pin<Box<LlamaM
     }
     Box::pin(params)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tiny model without layers, which llama.cpp asserts that there are. The
+    /// gate would not let it through.
+    fn without_layers() -> std::path::PathBuf {
+        let models = std::env::var_os("ZEROHOP_TEST_MODELS").map(std::path::PathBuf::from);
+        let models = models.or_else(|| Some(std::env::home_dir()?.join(".cache/zerohop/models"))).unwrap();
+        let mut bytes = std::fs::read(models.join("tiny/tiny-llama.gguf")).expect("run `make models`");
+        let key = b"llama.block_count";
+        let at = bytes.windows(key.len()).position(|window| window == key).unwrap() + key.len() + 4;
+        bytes[at..at + 4].fill(0);
+        let path = std::env::temp_dir().join(format!("zerohop-without-layers-{}.gguf", std::process::id()));
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_failing_assertion_is_an_error() {
+        let path = without_layers();
+        for _ in 0..3 {
+            let error = Model::load(&path, LoadOptions { gpu_layers: None, mmap: true, progress: None }).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidModel);
+            assert!(error.message().contains("GGML_ASSERT(hparams.n_layer_all > 0"), "{error}");
+        }
+        std::fs::remove_file(path).unwrap();
+    }
+}

@@ -180,7 +180,12 @@ impl Vocab {
             Error::internal(format!("the text could not be tokenised: {reason}"))
         })?;
         tokens.truncate(start + count);
-        Ok(())
+        // What a vocabulary has no token for becomes its unknown token, which it
+        // may not have either.
+        match tokens[start..].iter().find(|token| usize::try_from(**token).map_or(true, |token| token >= self.len())) {
+            Some(_) => Err(Error::invalid("messages", "the model's vocabulary has no tokens for this text")),
+            None => Ok(()),
+        }
     }
 }
 

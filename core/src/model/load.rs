@@ -85,8 +85,11 @@ impl LoadedModel {
             ));
         }
         let template_source = options.chat_template.clone().or_else(|| backend.chat_template());
-        let templates =
-            template_source.map(|_| Templates::new(&backend, options.chat_template.as_deref())).transpose()?;
+        let templates = template_source.map(|_| Templates::new(&backend, options.chat_template.as_deref())).transpose();
+        let templates = templates.map_err(|error| match options.chat_template {
+            Some(_) => error,
+            None => Error::new(error.kind(), format!("{}: {}", options.path.display(), error.message())),
+        })?;
         let spellings = backend.vocab().control_tokens().iter().map(|(_, spelling)| spelling.as_str());
         let control_spellings = ControlSpellings::new(spellings)?;
         let info = describe(id, options, &file, &backend, templates.is_some());

@@ -236,10 +236,7 @@ impl Templates {
                 native::with_error(|error| native::zerohop_native_templates_new(model, source, bos, eos, error))
             };
             NonNull::new(templates).map(Native).ok_or_else(|| {
-                Error::new(
-                    ErrorKind::InvalidModel,
-                    format!("the chat template cannot be used: {}", error.unwrap_or_default()),
-                )
+                Error::new(ErrorKind::InvalidModel, format!("the chat template cannot be used: {}", reason(error)))
             })
         })?;
         Ok(Templates { native, stacks })
@@ -309,7 +306,7 @@ impl Templates {
         let Some(reply) = (unsafe { NativeString::new(reply) }) else {
             return Err(Error::invalid(
                 "messages",
-                format!("the model's chat template refuses these messages: {}", error.unwrap_or_default()),
+                format!("the model's chat template refuses these messages: {}", reason(error)),
             ));
         };
         serde_json::from_slice(reply.as_bytes())
@@ -340,6 +337,16 @@ fn short_id(id: &str) -> String {
     id.hash(&mut hasher);
     let hash = format!("{:016x}", hasher.finish());
     hash[..SHORT_ID].to_owned()
+}
+
+/// What went wrong, of which a template may have made as much as it likes.
+fn reason(error: Option<String>) -> String {
+    const LONGEST: usize = 1000;
+    let error = error.unwrap_or_default();
+    match error.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &error[..end]),
+        None => error,
+    }
 }
 
 /// A template that has passed the gate, for C++.
