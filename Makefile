@@ -58,6 +58,18 @@ accept: MODELS := smollm2 qwen gemma3
 accept: export ZEROHOP_TEST_FULL := 1
 accept: test ## the same tests, with the slow cases
 
+# The same tests with other seeds each time.
+.PHONY: fuzz
+fuzz: export ZEROHOP_TEST_FULL := 1
+fuzz: models ## damage model files, templates and requests for some minutes
+	@$(ENV) export ZEROHOP_TEST_SEED="$$(date +%s)"; echo "ZEROHOP_TEST_SEED=$$ZEROHOP_TEST_SEED"; \
+		cargo test $(CARGO_FLAGS) -p zerohop --test mutations --test fuzz
+
+.PHONY: soak
+soak: export ZEROHOP_TEST_SOAK_SECONDS ?= 1800
+soak: models ## let 32 callers do everything at once for half an hour, and watch memory
+	@$(ENV) cargo test $(CARGO_FLAGS) -p zerohop --test soak -- --nocapture
+
 .PHONY: lint
 lint: setup ## check formats, lints, types and the generated header
 	@$(ENV) cargo fmt --check
