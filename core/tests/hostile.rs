@@ -52,7 +52,7 @@ fn run_all(items: Vec<Item>, work: impl Fn(&Item) -> Result<(), String> + Send +
         for item in items {
             let (start, used) = (Instant::now(), processor_time());
             let outcome = work(&item);
-            let taken = start.elapsed().min(processor_time() - used);
+            let taken = start.elapsed().min(processor_time().saturating_sub(used));
             sender.send((item.name, taken, outcome)).unwrap();
         }
     });

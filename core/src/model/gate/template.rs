@@ -67,12 +67,11 @@ fn tag_text(inside: &str) -> Result<&str, String> {
             (Some(_), _) if is_escaped => is_escaped = false,
             (Some(_), b'\\') => is_escaped = true,
             (Some(mark), _) if byte == mark => quote = None,
-            (Some(_), _) => {}
             (None, b'\'' | b'"') => quote = Some(byte),
             (None, b'(' | b'[' | b'{') => brackets += 1,
             (None, b'}' | b'%') if brackets == 0 && inside[at + 1..].starts_with('}') => return Ok(&inside[..at]),
             (None, b')' | b']' | b'}') => brackets = brackets.saturating_sub(1),
-            (None, _) => {}
+            _ => {}
         }
         if brackets > MAX_BRACKETS {
             return Err(format!("it nests more than {MAX_BRACKETS} brackets"));

@@ -35,7 +35,7 @@ fn has_shape(tensor: &TensorInfo, expected: &[u64]) -> bool {
 pub(super) fn check_types(gguf: &Gguf) -> Result<(), GgufError> {
     for tensor in &gguf.tensors {
         let TensorInfo { name, dims, type_id, .. } = tensor;
-        let is_weight = name.ends_with(".weight") || name.ends_with(".bias");
+        let is_weight = name.rsplit_once('.').is_some_and(|(_, suffix)| matches!(suffix, "weight" | "bias"));
         if is_weight && NO_WEIGHTS.contains(type_id) {
             return unsupported(format!("tensor {}: ggml type {type_id} is not for weights", quoted(name)));
         }
