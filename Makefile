@@ -36,6 +36,7 @@ setup: ## install the build tools into the cache folder
 models: setup ## fetch the real models, generate the tiny and the hostile ones
 	@$(ENV) python tests/models/fetch.py $(MODELS)
 	@$(ENV) python tests/models/generate.py
+	@$(ENV) python tests/hostile/generate.py
 
 .PHONY: demo
 demo: MODELS := smollm2
@@ -97,6 +98,18 @@ types: install-wheel ## check with pyright the types that users of the wheel see
 docs: setup ## write the Python package's reference into build/docs
 	@$(ENV) python tools/testenv.py checks; \
 		"$$ZEROHOP_CACHE/checks/bin/python" tools/reference.py build/docs
+
+# The same tests with other seeds each time.
+.PHONY: fuzz
+fuzz: export ZEROHOP_TEST_FULL := 1
+fuzz: models ## damage model files, templates and requests for some minutes
+	@$(ENV) export ZEROHOP_TEST_SEED="$$(date +%s)"; echo "ZEROHOP_TEST_SEED=$$ZEROHOP_TEST_SEED"; \
+		cargo test $(CARGO_FLAGS) -p zerohop --test mutations --test fuzz
+
+.PHONY: soak
+soak: export ZEROHOP_TEST_SOAK_SECONDS ?= 1800
+soak: models ## let 32 callers do everything at once for half an hour, and watch memory
+	@$(ENV) cargo test $(CARGO_FLAGS) -p zerohop --test soak -- --nocapture
 
 .PHONY: lint
 lint: setup ## check formats, lints, types and the generated header

@@ -1,5 +1,5 @@
 //! Compiles the C++ seam in `native/` against the llama.cpp that llama-cpp-sys-2
-//! has built.
+//! has built, and its interpreter of chat templates anew, with limits.
 
 use std::env;
 use std::fs;
@@ -10,11 +10,16 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
 
     let source = llama_cpp_source();
+    let interpreter = limited_interpreter(&source.join("common/jinja"));
     cc::Build::new()
         .cpp(true)
         .std("c++17")
-        .files(["native/context.cpp", "native/templates.cpp", "native/chat.cpp"])
+        .files(["native/context.cpp", "native/faults.cpp", "native/templates.cpp", "native/chat.cpp"])
+        .file("native/template_budget.cpp")
+        .files(interpreter)
         .include("native")
+        // Not an include folder like the others: its string.h is not the system's.
+        .flag(format!("-iquote{}", source.join("common/jinja").display()))
         .include(source.join("common"))
         .include(source.join("include"))
         .include(source.join("ggml/include"))
@@ -22,6 +27,142 @@ fn main() {
         // The headers are llama.cpp's; their warnings are not ours to fix.
         .warnings(false)
         .compile("zerohop_native");
+}
+
+/// What becomes of llama.cpp's interpreter of chat templates (`common/jinja`), which has no limits:
+/// file, text, how often it occurs, and what it becomes.
+///
+/// The linker takes these objects in place of llama.cpp's own, because it meets them first and they
+/// define the same symbols.
+const LIMITS: [(&str, &str, usize, &str); 13] = [
+    // Every expression and statement.
+    (
+        "runtime.cpp",
+        "        return execute_impl(ctx);\n",
+        1,
+        "        zerohop::template_step();
+        value result = execute_impl(ctx);
+        if (is_val<value_string>(result)) {
+            zerohop::template_text(result->val_str.length());
+        }
+        return result;\n",
+    ),
+    (
+        "runtime.cpp",
+        "        for (int64_t i = 0; i < repeat; ++i) {\n",
+        1,
+        "        zerohop::template_text(str.length() + sizeof(string_part), repeat);
+        for (int64_t i = 0; i < repeat; ++i) {\n",
+    ),
+    // Whatever walks a value that holds itself does not end.
+    (
+        "runtime.cpp",
+        "        obj_ptr->insert(prop_name, rhs);\n",
+        1,
+        "        zerohop_refuse_cycle(object, rhs);
+        obj_ptr->insert(prop_name, rhs);\n",
+    ),
+    (
+        "runtime.cpp",
+        "namespace jinja {\n",
+        1,
+        "namespace jinja {\nvoid zerohop_refuse_cycle(const value & container, const value & item);\n",
+    ),
+    (
+        "value.cpp",
+        "            arr_editable->push_back(args.get_pos(1));\n",
+        1,
+        "            zerohop_refuse_cycle(args.get_pos(0), args.get_pos(1));
+            arr_editable->push_back(args.get_pos(1));\n",
+    ),
+    (
+        "value.cpp",
+        "namespace jinja {\n",
+        1,
+        "namespace jinja {
+
+void zerohop_refuse_cycle(const value & container, const value & item) {
+    zerohop::template_step();
+    if (item == container) {
+        throw raised_exception(\"a list or namespace must not hold itself\");
+    }
+    if (is_val<value_array>(item)) {
+        for (const auto & inner : item->as_array()) {
+            zerohop_refuse_cycle(container, inner);
+        }
+    } else if (is_val<value_object>(item)) {
+        for (const auto & inner : item->as_ordered_object()) {
+            zerohop_refuse_cycle(container, inner.second);
+        }
+    }
+}
+",
+    ),
+    (
+        "value.cpp",
+        "                    out->push_back(mk_val<value_int>(i));\n",
+        2,
+        "                    zerohop::template_step();
+                    out->push_back(mk_val<value_int>(i));\n",
+    ),
+    (
+        "value.cpp",
+        "                    new_res.reserve(str.length() + new_str.length() * (str.length() + 1));\n",
+        1,
+        "                    zerohop::template_text(new_str.length() + 1, str.length() + 1);\n",
+    ),
+    (
+        "value.cpp",
+        "                        str.replace(pos, old_str.length(), new_str);\n",
+        1,
+        "                        zerohop::template_step();
+                        zerohop::template_text(new_str.length());
+                        str.replace(pos, old_str.length(), new_str);\n",
+    ),
+    (
+        "value.cpp",
+        "                indent.assign(val_width->as_int(), ' ');\n",
+        1,
+        "                indent.assign(zerohop::template_text(val_width->as_int()), ' ');\n",
+    ),
+    ("value.cpp", "indented += indent;\n", 2, "zerohop::template_text(indent.length()), indented += indent;\n"),
+    (
+        "value.cpp",
+        "                result += val_arr->as_string().str();\n",
+        1,
+        "                zerohop::template_text(delim.length() + val_arr->as_string().length());
+                result += val_arr->as_string().str();\n",
+    ),
+    (
+        "value.cpp",
+        "    auto indent_str = [indent, curr_lvl]() -> std::string {\n",
+        1,
+        "    zerohop::template_step();
+    zerohop::template_text(indent > 0 ? indent : 0, 2 * (curr_lvl + 1));
+    auto indent_str = [indent, curr_lvl]() -> std::string {\n",
+    ),
+];
+
+/// Writes llama.cpp's interpreter with [`LIMITS`] into the build's own folder.
+fn limited_interpreter(folder: &Path) -> Vec<PathBuf> {
+    let out_dir = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR"));
+    ["runtime.cpp", "value.cpp"]
+        .into_iter()
+        .map(|name| {
+            let source = folder.join(name);
+            let mut text =
+                fs::read_to_string(&source).unwrap_or_else(|error| panic!("cannot read {}: {error}", source.display()));
+            for (_, old, count, new) in LIMITS.iter().filter(|(file, ..)| *file == name) {
+                let found = text.matches(old).count();
+                assert_eq!(found, *count, "{} has changed: {found} times {old:?}", source.display());
+                text = text.replace(old, new);
+            }
+            let limited = out_dir.join(format!("limited_{name}"));
+            fs::write(&limited, format!("#include \"template_budget.hpp\"\n{text}"))
+                .unwrap_or_else(|error| panic!("cannot write {}: {error}", limited.display()));
+            limited
+        })
+        .collect()
 }
 
 /// The llama.cpp tree in the package directory of llama-cpp-sys-2.

@@ -2,6 +2,7 @@
 
 #include "guard.hpp"
 #include "seam.h"
+#include "template_budget.hpp"
 #include "templates.hpp"
 
 using zerohop::guard;
@@ -74,6 +75,7 @@ static common_json apply(const zerohop_native_templates & templates, const commo
 extern "C" char * zerohop_native_templates_apply(const zerohop_native_templates * templates, const char * request,
                                                  size_t request_len, char ** error) {
     return guard<char *>(nullptr, error, [&] {
+        const zerohop::template_budget budget(request_len);
         const auto body = common_json::parse(std::string(request, request_len));
         // A template may cut text inside a character.
         return zerohop::duplicate(apply(*templates, body).dump_safe());

@@ -1,6 +1,8 @@
 // Runs a closure so that no exception leaves it.
 #pragma once
 
+#include "faults.hpp"
+
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -27,9 +29,11 @@ inline void report(char ** error, const char * message) noexcept {
     }
 }
 
-// Returns the closure's value, or `fallback` with `*error` set when it throws.
+// Returns the closure's value, or `fallback` with `*error` set when it throws or
+// an assertion in it fails.
 template <typename T, typename Body>
 T guard(T fallback, char ** error, Body && body) noexcept {
+    const assertions_thrown thrown;
     try {
         return body();
     } catch (const std::exception & exception) {

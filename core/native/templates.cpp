@@ -4,6 +4,7 @@
 
 #include "guard.hpp"
 #include "seam.h"
+#include "template_budget.hpp"
 
 #include "chat-auto-parser-helpers.h"
 #include "common.h"
@@ -115,7 +116,12 @@ extern "C" zerohop_native_templates * zerohop_native_templates_new(const llama_m
                                                                    const char * eos, char ** error) {
     return guard<zerohop_native_templates *>(nullptr, error, [&] {
         const auto text = [](const char * given) { return std::string(given == nullptr ? "" : given); };
-        return zerohop::parse(model, text(override_source), text(bos), text(eos));
+        const zerohop::template_budget budget(0);
+        std::unique_ptr<zerohop_native_templates> templates(
+            zerohop::parse(model, text(override_source), text(bos), text(eos)));
+        // Parsing tries the template out, and takes exceptions for answers.
+        budget.check();
+        return templates.release();
     });
 }
 
@@ -129,6 +135,7 @@ extern "C" void zerohop_native_templates_free(zerohop_native_templates * templat
 extern "C" char * zerohop_native_templates_describe(const zerohop_native_templates * templates, bool with_tools,
                                                     char ** error) {
     return guard<char *>(nullptr, error, [&] {
+        const zerohop::template_budget budget(0);
         return zerohop::duplicate(zerohop::describe(templates->for_tools(with_tools).analysis()).dump_safe());
     });
 }

@@ -15,6 +15,7 @@ use crate::api::chat_reply::ChatCompletion;
 use crate::api::embeddings::{CreateEmbeddingRequest, CreateEmbeddingResponse};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::models::{self, ListObject, ModelList, ModelObject};
+use crate::api::parse::shorten;
 use crate::backend::{self, ContextOptions};
 use crate::chat::{self, ChatCompletionStream, PendingChatCompletion, ReplyHead};
 use crate::embed::{Embedder, PendingEmbeddings};
@@ -181,7 +182,7 @@ impl ServedModel {
                 format!("context_length is {context_length}; llama.cpp computes with at most {MAX_CONTEXT} tokens"),
             ));
         }
-        let model = LoadedModel::load(name, options)?;
+        let model = LoadedModel::load(name, options, parallel)?;
         let context = ContextOptions {
             cells: model.info.context_length,
             batch: limit(SLICE + EXTRA) + parallel,
@@ -386,7 +387,7 @@ impl Engine {
             let known: Vec<&str> = self.0.models.iter().map(|model| model.info.id.as_str()).collect();
             Error::new(
                 ErrorKind::NotFound,
-                format!("the model '{name}' does not exist; this engine has {}", known.join(", ")),
+                format!("the model '{}' does not exist; this engine has {}", shorten(name), known.join(", ")),
             )
             .with_param("model")
             .with_code("model_not_found")

@@ -12,7 +12,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::api::parse::{parse_chat_request, parse_embedding_request};
+use crate::api::parse::{parse_chat_request, parse_embedding_request, shorten};
 use crate::chat::{ChatCompletionStream, PendingChatCompletion};
 use crate::embed::PendingEmbeddings;
 use crate::engine::Engine;
@@ -93,11 +93,12 @@ fn retrieve_model(engine: &Engine, segments: &[&str]) -> Result<Response<Body>> 
 }
 
 fn unknown_path(method: &Method, uri: &Uri) -> Error {
-    Error::new(ErrorKind::NotFound, format!("unknown path: {method} {}", uri.path())).with_code("unknown_url")
+    Error::new(ErrorKind::NotFound, format!("unknown path: {method} {}", shorten(uri.path()))).with_code("unknown_url")
 }
 
 fn method_not_allowed(method: &Method, uri: &Uri) -> Error {
-    Error::new(ErrorKind::NotFound, format!("{} does not take {method} requests", uri.path())).with_code("unknown_url")
+    Error::new(ErrorKind::NotFound, format!("{} does not take {method} requests", shorten(uri.path())))
+        .with_code("unknown_url")
 }
 
 /// A finished result as a reply, unless it is an error that HTTP cannot express.

@@ -1,9 +1,12 @@
 """What several test files need beside fixtures."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
 
 USER = [{"role": "user", "content": "Hello"}]
 
@@ -25,3 +28,26 @@ def model(name: str) -> Path:
     if not path.exists():
         pytest.fail(f"{path} does not exist: run `make models`", pytrace=False)
     return path
+
+
+def c_driver(folder: Path) -> Path:
+    """Builds the C program that answers requests, one a line."""
+    library = os.environ.get("ZEROHOP_LIB_DIR")
+    if not library:
+        pytest.fail(
+            "ZEROHOP_LIB_DIR does not name libzerohop's folder: run `make test`", pytrace=False
+        )
+    driver = folder / "driver"
+    source = ROOT / "tests/cases/driver.c"
+    flags = [
+        "-std=c11",
+        "-Wall",
+        "-Wextra",
+        "-Wpedantic",
+        "-Werror",
+        "-D_GNU_SOURCE",
+        f"-I{ROOT / 'include'}",
+    ]
+    link = [f"-L{library}", "-lzerohop", f"-Wl,-rpath,{library}"]
+    subprocess.run([os.environ.get("CC", "cc"), *flags, source, "-o", driver, *link], check=True)
+    return driver

@@ -5,20 +5,17 @@ core/tests/cases.rs runs the same file through Rust.
 
 import inspect
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-from support import model
+from support import ROOT, c_driver, model
 
 import zerohop
 from zerohop._native import Completions
 
-ROOT = Path(__file__).resolve().parents[2]
 FILE = json.loads((ROOT / "tests/cases/cases.json").read_text())
 CASES = FILE["cases"]
 MODELS = {name: model(path) for name, path in FILE["models"].items()}
@@ -97,25 +94,7 @@ def test_python(cases_engine: zerohop.Engine, case: dict[str, Any]) -> None:
 @pytest.fixture(scope="module")
 def c_replies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[int, list[Any]]]]:
     """Each case's replies from the C driver: whole, and for those that succeed streamed."""
-    library = os.environ.get("ZEROHOP_LIB_DIR")
-    if not library:
-        pytest.fail(
-            "ZEROHOP_LIB_DIR does not name libzerohop's folder: run `make test`", pytrace=False
-        )
-    driver = tmp_path_factory.mktemp("cases") / "driver"
-    source = ROOT / "tests/cases/driver.c"
-    flags = [
-        "-std=c11",
-        "-Wall",
-        "-Wextra",
-        "-Wpedantic",
-        "-Werror",
-        "-D_GNU_SOURCE",
-        f"-I{ROOT / 'include'}",
-    ]
-    link = [f"-L{library}", "-lzerohop", f"-Wl,-rpath,{library}"]
-    subprocess.run([os.environ.get("CC", "cc"), *flags, source, "-o", driver, *link], check=True)
-
+    driver = c_driver(tmp_path_factory.mktemp("cases"))
     requests = []
     for case in CASES:
         requests.append((case["name"], case["request"]))

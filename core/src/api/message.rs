@@ -233,10 +233,17 @@ fn missing(path: &str, key: &str) -> Error {
     Error::invalid(format!("{path}.{key}"), format!("Missing required parameter: '{path}.{key}'"))
 }
 
+/// The longest conversation: templates go through it several times.
+const MAX_MESSAGES: usize = 10_000;
+
 /// Checks the whole of `messages` (CQ1 to CQ7).
 pub(crate) fn check_messages(messages: &[ChatCompletionMessage]) -> Result<()> {
     if messages.is_empty() {
         return Err(Error::invalid("messages", "'messages' must have at least one entry"));
+    }
+    if messages.len() > MAX_MESSAGES {
+        let message = format!("'messages' has {} entries; at most {MAX_MESSAGES} are read", messages.len());
+        return Err(Error::invalid("messages", message).with_code("array_above_max_length"));
     }
     let mut open = OpenCalls::default();
     for (index, message) in messages.iter().enumerate() {

@@ -19,8 +19,15 @@ use super::chat::CreateChatCompletionRequest;
 use super::embeddings::CreateEmbeddingRequest;
 use super::error::{Error, ErrorKind, Result};
 
+/// The longest request body: as a tree it takes some ten times as much.
+const MAX_BODY: usize = 64 << 20;
+
 /// Reads and validates the body of a chat completion request.
 pub(crate) fn parse_chat_request(body: &[u8]) -> Result<CreateChatCompletionRequest> {
+    if body.len() > MAX_BODY {
+        let message = format!("The request body has {} bytes; at most {MAX_BODY} are read", body.len());
+        return Err(Error::new(ErrorKind::InvalidRequest, message).with_code("request_too_large"));
+    }
     let request: CreateChatCompletionRequest = from_json(body)?;
     // CQ14. The typed Rust calls say by their name whether they stream.
     if request.stream_options.is_some() && request.stream != Some(true) {

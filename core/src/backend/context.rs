@@ -82,7 +82,30 @@ impl Context {
             .ok_or_else(|| creation_failed(options.cells, &logged.into_iter().chain(error).collect::<Vec<_>>()))?;
         // SAFETY: the context is live.
         let cells = unsafe { sys::llama_n_ctx(raw.as_ptr()) };
-        Ok(Context { raw, cells, _abort: abort, model })
+        let mut context = Context { raw, cells, _abort: abort, model };
+        context.try_out(params.n_threads)?;
+        Ok(context)
+    }
+
+    /// Computes a token, on this thread alone: what the kernels do not take of a
+    /// model then ends in an error and not, on one of their threads, the process.
+    fn try_out(&mut self, threads: i32) -> Result<()> {
+        let mut batch = Batch::new(1, self.model.vocab().len());
+        batch.push(self.model.vocab().bos().unwrap_or(0), 0, 0, true);
+        // SAFETY: the context is live and used by this thread alone.
+        unsafe { sys::llama_set_n_threads(self.raw.as_ptr(), 1, 1) };
+        let decoded = self.decode(&mut batch).map_err(|error| {
+            Error::new(ErrorKind::InvalidModel, format!("the model cannot be computed: {}", error.message()))
+        })?;
+        // SAFETY: as above.
+        unsafe { sys::llama_set_n_threads(self.raw.as_ptr(), threads, threads) };
+        self.remove(0);
+        match decoded {
+            Decoded::Done => Ok(()),
+            Decoded::CacheFull | Decoded::Aborted => {
+                Err(Error::new(ErrorKind::InvalidModel, "the model's cache has no room for a single token"))
+            }
+        }
     }
 
     pub(crate) fn model(&self) -> &Arc<Model> {

@@ -29,7 +29,7 @@ pub(super) fn redirect() {
     unsafe {
         native::zerohop_native_silence_common();
         sys::llama_log_set(Some(log), ptr::null_mut());
-        sys::ggml_set_abort_callback(Some(abort));
+        native::zerohop_native_on_fault(on_fault);
     }
 }
 
@@ -49,10 +49,16 @@ unsafe extern "C" fn log(level: sys::ggml_log_level, text: *const c_char, _user_
     let _ = catch_unwind(|| append(level, &text));
 }
 
-unsafe extern "C" fn abort(message: *const c_char) {
+unsafe extern "C" fn on_fault(message: *const c_char, is_fatal: bool) {
     // SAFETY: ggml passes a NUL-terminated string that lives for this call.
     let message = unsafe { CStr::from_ptr(message) }.to_string_lossy();
-    let _ = catch_unwind(|| tracing::error!(target: "zerohop::llama", "ggml is aborting: {message}"));
+    let _ = catch_unwind(|| {
+        if is_fatal {
+            tracing::error!(target: "zerohop::llama", "ggml is aborting: {message}");
+        } else {
+            tracing::error!(target: "zerohop::llama", "an assertion failed, and the call with it: {message}");
+        }
+    });
 }
 
 fn append(level: sys::ggml_log_level, text: &str) {
@@ -85,5 +91,70 @@ fn emit(level: sys::ggml_log_level, line: &str) {
         sys::GGML_LOG_LEVEL_WARN => tracing::warn!(target: "zerohop::llama", "{line}"),
         sys::GGML_LOG_LEVEL_INFO => tracing::debug!(target: "zerohop::llama", "{line}"),
         _ => tracing::trace!(target: "zerohop::llama", "{line}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+    use std::process::Command;
+
+    use tracing::field::{Field, Visit};
+    use tracing::{Event, Metadata, Subscriber, span};
+
+    use super::*;
+
+    /// Writes errors into the file that this variable names.
+    const REPORT: &str = "ZEROHOP_TEST_FAULT_REPORT";
+
+    struct Reporter(String);
+
+    impl Subscriber for Reporter {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            metadata.target() == "zerohop::llama"
+        }
+
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+
+        fn event(&self, event: &Event<'_>) {
+            struct Text(String);
+            impl Visit for Text {
+                fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+                    let _ = write!(self.0, "{}={value:?}", field.name());
+                }
+            }
+            let mut text = Text(String::new());
+            event.record(&mut text);
+            std::fs::write(&self.0, text.0).unwrap();
+        }
+
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+        fn enter(&self, _: &span::Id) {}
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    #[test]
+    fn an_assertion_is_reported_before_the_process_ends() {
+        if let Ok(report) = std::env::var(REPORT) {
+            redirect();
+            let _reporter = tracing::subscriber::set_default(Reporter(report));
+            // SAFETY: the strings are NUL-terminated and ask for no arguments.
+            unsafe { sys::ggml_abort(c"here.c".as_ptr(), 7, c"as asked".as_ptr()) };
+        }
+        let report = std::env::temp_dir().join(format!("zerohop-fault-{}", std::process::id()));
+        let name = "backend::logs::tests::an_assertion_is_reported_before_the_process_ends";
+        let status = Command::new(std::env::current_exe().unwrap())
+            .args([name, "--exact"])
+            .env(REPORT, &report)
+            .output()
+            .unwrap()
+            .status;
+        assert!(!status.success());
+        let text = std::fs::read_to_string(&report).unwrap();
+        assert!(text.contains("ggml is aborting: here.c:7: as asked"), "{text}");
+        std::fs::remove_file(report).unwrap();
     }
 }

@@ -10,7 +10,7 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_sys_2 as sys;
 
-use super::{Backend, Vocab, logs};
+use super::{Backend, Vocab, logs, native};
 use crate::api::error::{Error, ErrorKind, Result};
 
 /// What [`Model::load`] needs to know beside the path.
@@ -43,7 +43,9 @@ impl Model {
         let backend = Backend::acquire()?;
         let stopped = Rc::new(Cell::new(false));
         let params = model_params(options, stopped.clone());
-        let (loaded, errors) = logs::collect_errors(|| LlamaModel::load_from_file(&backend.proof(), path, &params));
+        let (loaded, errors) = logs::collect_errors(|| {
+            native::throwing_assertions(|| LlamaModel::load_from_file(&backend.proof(), path, &params))
+        });
         let inner = loaded.map_err(|error| {
             if stopped.get() {
                 return Error::new(ErrorKind::Cancelled, format!("{}: loading was stopped", path.display()));
@@ -133,4 +135,34 @@ fn model_params(options: LoadOptions, stopped: Rc<Cell<bool>>) -> Pin<Box<LlamaM
         });
     }
     Box::pin(params)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tiny model without layers, which llama.cpp asserts that there are. The
+    /// gate would not let it through.
+    fn without_layers() -> std::path::PathBuf {
+        let models = std::env::var_os("ZEROHOP_TEST_MODELS").map(std::path::PathBuf::from);
+        let models = models.or_else(|| Some(std::env::home_dir()?.join(".cache/zerohop/models"))).unwrap();
+        let mut bytes = std::fs::read(models.join("tiny/tiny-llama.gguf")).expect("run `make models`");
+        let key = b"llama.block_count";
+        let at = bytes.windows(key.len()).position(|window| window == key).unwrap() + key.len() + 4;
+        bytes[at..at + 4].fill(0);
+        let path = std::env::temp_dir().join(format!("zerohop-without-layers-{}.gguf", std::process::id()));
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_failing_assertion_is_an_error() {
+        let path = without_layers();
+        for _ in 0..3 {
+            let error = Model::load(&path, LoadOptions { gpu_layers: None, mmap: true, progress: None }).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidModel);
+            assert!(error.message().contains("GGML_ASSERT(hparams.n_layer_all > 0"), "{error}");
+        }
+        std::fs::remove_file(path).unwrap();
+    }
 }

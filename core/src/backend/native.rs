@@ -24,6 +24,8 @@ pub(super) struct NativeOutputParser {
 unsafe extern "C" {
     pub(super) fn zerohop_native_string_free(text: *mut c_char);
     pub(super) fn zerohop_native_silence_common();
+    pub(super) fn zerohop_native_on_fault(report: unsafe extern "C" fn(message: *const c_char, is_fatal: bool));
+    pub(super) fn zerohop_native_throw_assertions(enabled: bool);
     pub(super) fn zerohop_native_context_new(
         model: *mut sys::llama_model,
         params: sys::llama_context_params,
@@ -129,4 +131,23 @@ pub(super) unsafe fn with_error<T>(call: impl FnOnce(*mut *mut c_char) -> T) -> 
     // SAFETY: the seam either left `error` NULL or stored an owned string.
     let message = unsafe { NativeString::new(error) };
     (value, message.map(|text| String::from_utf8_lossy(text.as_bytes()).into_owned()))
+}
+
+/// Runs a call into llama.cpp that catches C++ exceptions itself, and lets it
+/// catch ggml's failing assertions too.
+pub(super) fn throwing_assertions<T>(call: impl FnOnce() -> T) -> T {
+    struct Throwing;
+
+    impl Drop for Throwing {
+        fn drop(&mut self) {
+            // SAFETY: may be called at any time; it follows the call with `true`
+            // on the same thread.
+            unsafe { zerohop_native_throw_assertions(false) };
+        }
+    }
+
+    // SAFETY: may be called at any time; `Throwing` ends what it begins.
+    unsafe { zerohop_native_throw_assertions(true) };
+    let _throwing = Throwing;
+    call()
 }

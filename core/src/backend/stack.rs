@@ -29,24 +29,25 @@ impl LargeStacks {
         LargeStacks { turn: Mutex::new(()), free: Mutex::new(total), freed: Condvar::new(), total }
     }
 
-    /// Runs `work` on a thread of its own and waits for it.
+    /// Runs `work` on a thread of its own, called after what it does, and waits
+    /// for it.
     ///
     /// # Errors
     ///
     /// `work`'s own; `Unavailable` when the system has no room for the stack.
-    pub(super) fn run<T: Send>(&self, size: usize, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    pub(super) fn run<T: Send>(&self, size: usize, name: &str, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         let _reserved = self.reserve(size);
         thread::scope(|scope| {
             thread::Builder::new()
-                .name("zerohop-tokenize".to_owned())
+                .name(format!("zerohop-{name}"))
                 .stack_size(size)
                 .spawn_scoped(scope, work)
                 .map_err(|error| {
-                    Error::new(ErrorKind::Unavailable, "no memory for a tokenising thread; try a shorter text")
+                    Error::new(ErrorKind::Unavailable, format!("no memory for a thread to {name}; try a shorter text"))
                         .with_source(error)
                 })?
                 .join()
-                .unwrap_or_else(|_| Err(Error::internal("tokenising failed")))
+                .unwrap_or_else(|_| Err(Error::internal(format!("a thread failed to {name}"))))
         })
     }
 
@@ -100,7 +101,7 @@ mod tests {
                             used.fetch_sub(counted, Ordering::SeqCst);
                             Ok(done.fetch_add(1, Ordering::SeqCst))
                         };
-                        stacks.run(size, work).unwrap();
+                        stacks.run(size, "test", work).unwrap();
                     }
                 });
             }
@@ -113,12 +114,12 @@ mod tests {
     #[test]
     fn work_that_fails_gives_its_stack_back() {
         let stacks = LargeStacks::new(MIB);
-        let failed = stacks.run(MIB, || -> Result<()> { Err(Error::closed()) });
+        let failed = stacks.run(MIB, "test", || -> Result<()> { Err(Error::closed()) });
         assert_eq!(failed.unwrap_err().kind(), ErrorKind::Closed);
-        let panicked = stacks.run(MIB, || -> Result<()> { panic!("as asked") });
+        let panicked = stacks.run(MIB, "test", || -> Result<()> { panic!("as asked") });
         assert_eq!(panicked.unwrap_err().kind(), ErrorKind::Internal);
-        let refused = stacks.run(usize::MAX / 4, || Ok(()));
+        let refused = stacks.run(usize::MAX / 4, "test", || Ok(()));
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::Unavailable);
-        assert_eq!(stacks.run(MIB, || Ok(1)).unwrap(), 1);
+        assert_eq!(stacks.run(MIB, "test", || Ok(1)).unwrap(), 1);
     }
 }

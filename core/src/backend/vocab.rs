@@ -128,7 +128,7 @@ impl Vocab {
 
     /// Text to tokens, without a leading or trailing special token.
     pub(crate) fn tokenize(&self, spans: &[Span<'_>]) -> Result<Vec<Token>> {
-        self.stacks.run(stack_for(spans.iter().map(|span| span.text)), || {
+        self.stacks.run(stack_for(spans.iter().map(|span| span.text)), "tokenize", || {
             let mut tokens = Vec::new();
             spans.iter().try_for_each(|span| self.append_tokens(*span, false, &mut tokens))?;
             Ok(tokens)
@@ -138,7 +138,7 @@ impl Vocab {
     /// Whole texts to tokens, each with the special tokens that the model wants around
     /// it. The spellings of control tokens stay text.
     pub(crate) fn tokenize_documents(&self, texts: &[String]) -> Result<Vec<Vec<Token>>> {
-        self.stacks.run(stack_for(texts.iter().map(String::as_str)), || {
+        self.stacks.run(stack_for(texts.iter().map(String::as_str)), "tokenize", || {
             let tokenize = |text: &String| {
                 let mut tokens = Vec::new();
                 self.append_tokens(Span { text, parse_special: false }, true, &mut tokens)?;
@@ -192,7 +192,12 @@ impl Vocab {
             Error::internal(format!("the text could not be tokenised: {reason}"))
         })?;
         tokens.truncate(start + count);
-        Ok(())
+        // What a vocabulary has no token for becomes its unknown token, which it
+        // may not have either.
+        match tokens[start..].iter().find(|token| usize::try_from(**token).map_or(true, |token| token >= self.len())) {
+            Some(_) => Err(Error::invalid("messages", "the model's vocabulary has no tokens for this text")),
+            None => Ok(()),
+        }
     }
 }
 

@@ -58,8 +58,8 @@ pub(crate) struct Gguf {
 /// A metadata value, one variant for each `gguf_metadata_value_type` of the specification.
 ///
 /// A string that is not UTF-8 has its bad bytes replaced, since llama.cpp loads such files. Of an
-/// array only the elements' type and number are kept: a vocabulary has 150,000 strings, which only
-/// C++ needs.
+/// array only the elements' type and number are kept, and where in the file they begin: a vocabulary
+/// has 150,000 strings, which only C++ needs as such.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
     U8(u8),
@@ -71,7 +71,7 @@ pub(crate) enum Value {
     F32(f32),
     Bool(bool),
     String(String),
-    Array { element: ValueType, len: u64 },
+    Array { element: ValueType, len: u64, start: usize },
     U64(u64),
     I64(i64),
     F64(f64),
@@ -145,13 +145,13 @@ impl fmt::Display for GgufError {
 impl std::error::Error for GgufError {}
 
 /// A [`GgufErrorKind::Invalid`] failure.
-fn invalid<T>(message: String) -> Result<T, GgufError> {
+pub(super) fn invalid<T>(message: String) -> Result<T, GgufError> {
     let kind = GgufErrorKind::Invalid;
     Err(GgufError { kind, message })
 }
 
 /// A [`GgufErrorKind::Unsupported`] failure.
-fn unsupported<T>(message: String) -> Result<T, GgufError> {
+pub(super) fn unsupported<T>(message: String) -> Result<T, GgufError> {
     let kind = GgufErrorKind::Unsupported;
     Err(GgufError { kind, message })
 }
@@ -436,6 +436,7 @@ fn read_value_type(reader: &mut Reader<'_>, what: &str) -> Result<ValueType, Ggu
 fn read_array(reader: &mut Reader<'_>, what: &str) -> Result<Value, GgufError> {
     let element = read_value_type(reader, what)?;
     let len = reader.count(element.min_size(), what)?;
+    let start = usize::try_from(reader.position()).unwrap_or(usize::MAX);
     match element {
         ValueType::Array => {
             return unsupported(format!("{what}: llama.cpp reads no arrays of arrays"));
@@ -452,7 +453,7 @@ fn read_array(reader: &mut Reader<'_>, what: &str) -> Result<Value, GgufError> {
             reader.take(len.saturating_mul(element.min_size()), what)?;
         }
     }
-    Ok(Value::Array { element, len })
+    Ok(Value::Array { element, len, start })
 }
 
 /// `len` booleans, which by the specification are 0 or 1.
@@ -602,7 +603,7 @@ fn check_extent(file_len: u64, data_offset: u64, data_len: u64) -> Result<(), Gg
 }
 
 /// A name from the file, fit for a message: quoted, escaped, and short.
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     let mut shown: String = name.chars().take(80).collect();
     if shown.len() < name.len() {
         shown.push('…');

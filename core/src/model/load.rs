@@ -1,6 +1,6 @@
 //! From a path to a model that can be used.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use serde::Serialize;
 use parking_lot::Mutex;
 
 use super::control::ControlSpellings;
-use super::gguf::Gguf;
+use super::gate::{self, Checked, MemoryNeed};
+use super::gguf::GgufError;
 use super::kind::ModelKind;
 use super::options::{GpuLayers, ModelOptions, ProgressCallback};
 use crate::api::error::{Error, ErrorKind, Result};
@@ -72,14 +73,16 @@ pub(crate) struct LoadedModel {
 }
 
 impl LoadedModel {
-    /// Checks and loads a model file under a name.
-    pub(crate) fn load(id: &str, options: &ModelOptions) -> Result<Self> {
+    /// Checks and loads a model file under a name, to compute up to `parallel`
+    /// sequences together.
+    pub(crate) fn load(id: &str, options: &ModelOptions, parallel: u32) -> Result<Self> {
         if options.chat_template.as_deref().is_some_and(str::is_empty) {
             return Err(Error::new(ErrorKind::InvalidArgument, "the chat template is empty"));
         }
         let file = ModelFile::check(&options.path)?;
+        file.check_memory(options, parallel)?;
         let backend = backend::Model::load(&options.path, load_options(options))?;
-        let kind = ModelKind::of(&file.gguf, backend.is_decoder());
+        let kind = ModelKind::of(&file.checked.gguf, backend.is_decoder());
         if let ModelKind::Unserved(reason) = kind {
             return Err(Error::new(
                 ErrorKind::InvalidModel,
@@ -87,8 +90,11 @@ impl LoadedModel {
             ));
         }
         let template_source = options.chat_template.clone().or_else(|| backend.chat_template());
-        let templates =
-            template_source.map(|_| Templates::new(&backend, options.chat_template.as_deref())).transpose()?;
+        let templates = template_source.map(|_| Templates::new(&backend, options.chat_template.as_deref())).transpose();
+        let templates = templates.map_err(|error| match options.chat_template {
+            Some(_) => error,
+            None => Error::new(error.kind(), format!("{}: {}", options.path.display(), error.message())),
+        })?;
         let spellings = backend.vocab().control_tokens().iter().map(|(_, spelling)| spelling.as_str());
         let control_spellings = ControlSpellings::new(spellings)?;
         let info = describe(id, options, &file, &backend, kind, templates.is_some());
@@ -108,42 +114,105 @@ impl LoadedModel {
     }
 }
 
-/// What our own reader found out about a file.
+/// What our own reader found out about a model's file, or files.
 struct ModelFile {
-    gguf: Gguf,
+    checked: Checked,
     size: u64,
+    parameters: u64,
     created: u64,
 }
 
 impl ModelFile {
     fn check(path: &Path) -> Result<Self> {
-        let open_failed = |error: io::Error| unreadable(path, error);
-        let file = File::open(path).map_err(open_failed)?;
-        let metadata = file.metadata().map_err(open_failed)?;
-        if metadata.is_dir() {
-            return Err(unreadable(path, io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")));
+        let mapped = MappedFile::open(path)?;
+        let refused = |path: &Path| {
+            let path = path.to_path_buf();
+            move |error: GgufError| {
+                Error::new(ErrorKind::InvalidModel, format!("{}: {error}", path.display()))
+                    .with_code(error.code())
+                    .with_source(error)
+            }
+        };
+        let checked = gate::check(mapped.bytes()).map_err(refused(path))?;
+        let (mut size, mut parameters) = (mapped.size, checked.gguf.parameter_count());
+        let others = gate::split_paths(&checked.gguf, path).map_err(refused(path))?;
+        for (index, other) in (1..).zip(&others) {
+            let mapped = MappedFile::open(other)?;
+            let count = others.len() as u64 + 1;
+            let part = gate::check_split(mapped.bytes(), &checked, index, count).map_err(refused(other))?;
+            size += mapped.size;
+            parameters += part.parameter_count();
         }
-        // An empty file cannot be mapped; the reader says what is wrong with it.
-        let mapped = if metadata.len() == 0 {
+        Ok(ModelFile { checked, size, parameters, created: mapped.created })
+    }
+
+    /// Refuses what would not fit into memory, before any of it is taken.
+    fn check_memory(&self, options: &ModelOptions, parallel: u32) -> Result<()> {
+        let tokens = context_length(options, self.checked.hparams.context_length);
+        let need = MemoryNeed::estimate(&self.checked, tokens, parallel, options.kv_type, options.mmap);
+        match gate::free_memory() {
+            Some(free) if need.total() > free => Err(Error::new(
+                ErrorKind::Unavailable,
+                format!(
+                    "{}: no memory for a context of {tokens} tokens: at least {} MiB are needed and {} MiB are free; \
+                     try a smaller context_length",
+                    options.path.display(),
+                    need.total() >> 20,
+                    free >> 20
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A file in memory.
+struct MappedFile {
+    /// `None` for an empty file, which cannot be mapped.
+    map: Option<Mmap>,
+    size: u64,
+    created: u64,
+}
+
+impl MappedFile {
+    fn open(path: &Path) -> Result<Self> {
+        let open_failed = |error: io::Error| unreadable(path, error);
+        let not_a_file = |kind, what: &'static str| unreadable(path, io::Error::new(kind, what));
+        // Asked before opening, which for a pipe would wait until somebody writes to it.
+        let metadata = fs::metadata(path).map_err(open_failed)?;
+        if metadata.is_dir() {
+            return Err(not_a_file(io::ErrorKind::IsADirectory, "it is a folder"));
+        }
+        if !metadata.is_file() {
+            return Err(not_a_file(io::ErrorKind::InvalidInput, "it is a device or a pipe"));
+        }
+        let file = File::open(path).map_err(open_failed)?;
+        let map = if metadata.len() == 0 {
             None
         } else {
-            // SAFETY: the map is read-only and dropped at the end of this call.
-            // Who truncates the file meanwhile faults us; the documentation
-            // tells hosts not to change a model file while it is being loaded.
+            // SAFETY: the map is read-only and dropped when the file has been
+            // checked. Who truncates the file meanwhile faults us; the
+            // documentation tells hosts not to change a model file while it is
+            // being loaded.
             Some(unsafe { Mmap::map(&file) }.map_err(open_failed)?)
         };
-        let gguf = Gguf::read(mapped.as_deref().unwrap_or_default()).map_err(|error| {
-            Error::new(ErrorKind::InvalidModel, format!("{}: {error}", path.display()))
-                .with_code(error.code())
-                .with_source(error)
-        })?;
         let created = metadata
             .modified()
             .ok()
             .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok())
             .map_or(0, |age| age.as_secs());
-        Ok(ModelFile { gguf, size: metadata.len(), created })
+        Ok(MappedFile { map, size: metadata.len(), created })
     }
+
+    fn bytes(&self) -> &[u8] {
+        self.map.as_deref().unwrap_or_default()
+    }
+}
+
+/// The context length in use for a model that was trained with `trained` tokens.
+fn context_length(options: &ModelOptions, trained: u32) -> u32 {
+    let default = trained.clamp(MIN_CONTEXT, DEFAULT_CONTEXT);
+    options.context_length.map_or(default, |tokens| tokens.get().max(MIN_CONTEXT))
 }
 
 fn unreadable(path: &Path, error: io::Error) -> Error {
@@ -186,19 +255,18 @@ fn describe(
     let is_embedding = matches!(kind, ModelKind::Embedding { .. });
     // An encoder's table of positions ends where its training did.
     let limit = if is_embedding { trained } else { u32::MAX };
-    let context_length =
-        options.context_length.map_or(trained.min(DEFAULT_CONTEXT), |tokens| tokens.get().max(MIN_CONTEXT)).min(limit);
+    let gguf = &file.checked.gguf;
     ModelInfo {
         id: id.to_owned(),
         aliases: options.aliases.clone(),
         path: options.path.clone(),
         file_size: file.size,
-        architecture: file.gguf.architecture().unwrap_or_default().to_owned(),
-        name: file.gguf.get_str("general.name").map(str::to_owned),
-        parameters: file.gguf.parameter_count(),
-        quantization: file.gguf.file_type().and_then(file_type_name).map(str::to_owned),
+        architecture: gguf.architecture().unwrap_or_default().to_owned(),
+        name: gguf.get_str("general.name").map(str::to_owned),
+        parameters: file.parameters,
+        quantization: gguf.file_type().and_then(file_type_name).map(str::to_owned),
         trained_context_length: trained,
-        context_length,
+        context_length: context_length(options, trained).min(limit),
         vocabulary_size: model.vocab().len(),
         has_chat_template,
         embedding_dimensions: is_embedding.then(|| model.embedding_length()),

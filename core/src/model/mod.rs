@@ -1,12 +1,14 @@
 //! Model files: checked, described and loaded.
 
 mod control;
+mod gate;
 mod gguf;
 mod kind;
 mod load;
 mod options;
 
 pub(crate) use control::ControlSpellings;
+pub(crate) use gate::check_template;
 pub(crate) use kind::{ModelKind, Pooling};
 pub(crate) use load::LoadedModel;
 pub use load::ModelInfo;

@@ -1,6 +1,8 @@
 //! What the tests share: where the models are, and engines over them.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of this")]
 
+pub mod mutate;
+
 use std::path::PathBuf;
 
 use zerohop::types::{ChatCompletionMessage, CreateChatCompletionRequest};

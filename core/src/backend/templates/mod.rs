@@ -3,7 +3,7 @@
 mod output;
 mod skeleton;
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ptr::{self, NonNull};
 
@@ -12,8 +12,10 @@ use serde_json::{Map, Value, json};
 
 use super::Model;
 use super::native::{self, NativeString, NativeTemplates};
+use super::stack::LargeStacks;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::message::Role;
+use crate::model::check_template;
 
 pub(crate) use output::{OutputParser, ParsedMessage, ParsedToolCall};
 pub(crate) use skeleton::{Placeholder, SchemaStep, Skeleton, split_at_placeholder};
@@ -21,16 +23,28 @@ pub(crate) use skeleton::{Placeholder, SchemaStep, Skeleton, split_at_placeholde
 /// What the template's own variables are called: a request must not set them.
 const RESERVED_KWARGS: [&str; 5] = ["messages", "tools", "bos_token", "eos_token", "add_generation_prompt"];
 
+/// Stack for running a template, whose expressions and macros recurse.
+const STACK: usize = 128 << 20;
+
+/// Address space for the stacks of all that are run at once.
+const ALL_STACKS: usize = 2 << 30;
+
 /// The chat templates of one model.
 #[derive(Debug)]
-pub(crate) struct Templates(NonNull<NativeTemplates>);
+pub(crate) struct Templates {
+    native: Native,
+    stacks: LargeStacks,
+}
+
+#[derive(Debug)]
+struct Native(NonNull<NativeTemplates>);
 
 // SAFETY: the native object is immutable after construction, but for an analysis
 // that is made once under a lock; rendering builds its own interpreter state for
 // every call.
-unsafe impl Send for Templates {}
+unsafe impl Send for Native {}
 // SAFETY: as above.
-unsafe impl Sync for Templates {}
+unsafe impl Sync for Native {}
 
 /// One message as `common/chat` takes it.
 #[derive(Debug, Clone)]
@@ -190,55 +204,60 @@ impl Templates {
     /// Parses the model's own templates, or `source` in their place.
     pub(crate) fn new(model: &Model, source: Option<&str>) -> Result<Self> {
         let source = source.map(template_text).transpose()?;
-        let source = source.as_ref().map_or(ptr::null(), |source| source.as_ptr());
-        // SAFETY: the model is live for this call, `source` is NULL or a
-        // NUL-terminated string, and the token texts may be NULL.
-        let (templates, error) = unsafe {
-            native::with_error(|error| {
-                native::zerohop_native_templates_new(model.raw(), source, ptr::null(), ptr::null(), error)
-            })
-        };
-        Self::take(templates, error)
+        // SAFETY: the model is live for this call, and the token texts may be
+        // NULL.
+        unsafe { Self::parse(Some(model), source.as_deref(), None) }
     }
 
     /// Parses a template that belongs to no model.
     #[cfg(test)]
     pub(crate) fn from_source(source: &str, bos: &str, eos: &str) -> Result<Self> {
-        let [source, bos, eos] = [source, bos, eos].map(template_text);
-        let (source, bos, eos) = (source?, bos?, eos?);
+        let source = template_text(source)?;
+        let tokens = [CString::new(bos).unwrap(), CString::new(eos).unwrap()];
         // SAFETY: takes nothing.
         unsafe { native::zerohop_native_silence_common() };
-        // SAFETY: without a model the source must be given; it and the token
-        // texts are NUL-terminated strings.
-        let (templates, error) = unsafe {
-            native::with_error(|error| {
-                native::zerohop_native_templates_new(ptr::null(), source.as_ptr(), bos.as_ptr(), eos.as_ptr(), error)
-            })
-        };
-        Self::take(templates, error)
+        // SAFETY: without a model the source and the token texts are given.
+        unsafe { Self::parse(None, Some(&source), Some(&tokens)) }
     }
 
-    fn take(templates: *mut NativeTemplates, error: Option<String>) -> Result<Self> {
-        NonNull::new(templates).map(Templates).ok_or_else(|| {
-            Error::new(
-                ErrorKind::InvalidModel,
-                format!("the chat template cannot be parsed: {}", error.unwrap_or_default()),
-            )
-        })
+    /// # Safety
+    ///
+    /// Either a model is given, or a source and the texts of BOS and EOS.
+    unsafe fn parse(model: Option<&Model>, source: Option<&CStr>, tokens: Option<&[CString; 2]>) -> Result<Self> {
+        let stacks = LargeStacks::new(ALL_STACKS);
+        let native = stacks.run(STACK, "parse", || {
+            let model = model.map_or(ptr::null_mut(), Model::raw);
+            let source = source.map_or(ptr::null(), CStr::as_ptr);
+            let [bos, eos] =
+                tokens.map_or([ptr::null(); 2], |[bos, eos]| [bos.as_c_str().as_ptr(), eos.as_c_str().as_ptr()]);
+            // SAFETY: the caller vouches for what is given; strings are
+            // NUL-terminated, and all outlives the call.
+            let (templates, error) = unsafe {
+                native::with_error(|error| native::zerohop_native_templates_new(model, source, bos, eos, error))
+            };
+            NonNull::new(templates).map(Native).ok_or_else(|| {
+                Error::new(ErrorKind::InvalidModel, format!("the chat template cannot be used: {}", reason(error)))
+            })
+        })?;
+        Ok(Templates { native, stacks })
     }
 
     /// What the template can say; for requests with tools it may be another one.
     /// The first call takes some milliseconds.
     pub(crate) fn abilities(&self, with_tools: bool) -> Result<TemplateAbilities> {
-        // SAFETY: the templates are live.
-        let (reply, error) = unsafe {
-            native::with_error(|error| native::zerohop_native_templates_describe(self.0.as_ptr(), with_tools, error))
-        };
-        // SAFETY: the seam hands over an owned string or NULL.
-        let reply = unsafe { NativeString::new(reply) };
-        let failed = || Error::internal(format!("the chat template is not known: {}", error.unwrap_or_default()));
-        serde_json::from_slice(reply.ok_or_else(failed)?.as_bytes())
-            .map_err(|error| Error::internal("the chat template is described wrongly").with_source(error))
+        self.stacks.run(STACK, "describe", || {
+            // SAFETY: the templates are live.
+            let (reply, error) = unsafe {
+                native::with_error(|error| {
+                    native::zerohop_native_templates_describe(self.native.0.as_ptr(), with_tools, error)
+                })
+            };
+            // SAFETY: the seam hands over an owned string or NULL.
+            let reply = unsafe { NativeString::new(reply) };
+            let failed = || Error::internal(format!("the chat template is not known: {}", error.unwrap_or_default()));
+            serde_json::from_slice(reply.ok_or_else(failed)?.as_bytes())
+                .map_err(|error| Error::internal("the chat template is described wrongly").with_source(error))
+        })
     }
 
     /// Renders the prompt, the generation prompt included.
@@ -274,17 +293,20 @@ impl Templates {
 
     fn render(&self, request: &Value) -> Result<ApplyReply> {
         let request = request.to_string();
+        self.stacks.run(STACK, "render", || self.render_here(&request))
+    }
+
+    fn render_here(&self, request: &str) -> Result<ApplyReply> {
+        let (text, len) = (request.as_ptr().cast(), request.len());
         // SAFETY: the templates are live; the request is given with its length.
         let (reply, error) = unsafe {
-            native::with_error(|error| {
-                native::zerohop_native_templates_apply(self.0.as_ptr(), request.as_ptr().cast(), request.len(), error)
-            })
+            native::with_error(|error| native::zerohop_native_templates_apply(self.native.0.as_ptr(), text, len, error))
         };
         // SAFETY: the seam hands over an owned string or NULL.
         let Some(reply) = (unsafe { NativeString::new(reply) }) else {
             return Err(Error::invalid(
                 "messages",
-                format!("the model's chat template refuses these messages: {}", error.unwrap_or_default()),
+                format!("the model's chat template refuses these messages: {}", reason(error)),
             ));
         };
         serde_json::from_slice(reply.as_bytes())
@@ -317,8 +339,21 @@ fn short_id(id: &str) -> String {
     hash[..SHORT_ID].to_owned()
 }
 
-fn template_text(text: &str) -> Result<CString> {
-    CString::new(text).map_err(|_| Error::new(ErrorKind::InvalidArgument, "the chat template contains a NUL byte"))
+/// What went wrong, of which a template may have made as much as it likes.
+fn reason(error: Option<String>) -> String {
+    const LONGEST: usize = 1000;
+    let error = error.unwrap_or_default();
+    match error.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &error[..end]),
+        None => error,
+    }
+}
+
+/// A template that has passed the gate, for C++.
+fn template_text(source: &str) -> Result<CString> {
+    let refused = |reason| Error::new(ErrorKind::InvalidArgument, format!("the chat template is refused: {reason}"));
+    check_template(source).map_err(refused)?;
+    CString::new(source).map_err(|error| refused(error.to_string()))
 }
 
 /// The request as the seam takes it.
@@ -373,7 +408,7 @@ fn tool_call_json(call: &TemplateToolCall) -> Value {
     json!({ "id": call.id, "type": "function", "function": { "name": call.name, "arguments": arguments } })
 }
 
-impl Drop for Templates {
+impl Drop for Native {
     fn drop(&mut self) {
         // SAFETY: we own the object, and this runs once.
         unsafe { native::zerohop_native_templates_free(self.0.as_ptr()) }

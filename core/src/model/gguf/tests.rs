@@ -97,8 +97,8 @@ fn describes_a_good_file() {
     assert_eq!(values[..6], expected);
     assert_eq!(values[6..], [None; 3]);
     assert_eq!(["strings", "bools", "u8"].map(|key| array_len(&gguf, key)), [Some(2), Some(3), None]);
-    let (element, len) = (ValueType::I32, 2);
-    assert_eq!(gguf.metadata["i32s"], Value::Array { element, len });
+    let Value::Array { element, len, start } = gguf.metadata["i32s"] else { panic!("no array") };
+    assert_eq!((element, len, &bytes[start - 12..start - 8]), (ValueType::I32, 2, &5_u32.to_le_bytes()[..]));
     assert_eq!(gguf.metadata["f32"], Value::F32(1.5));
     assert_eq!(gguf.metadata["f64"], Value::F64(2.5));
     assert_eq!(gguf.metadata["bool"], Value::Bool(true));

@@ -1,0 +1,52 @@
+// What happens when an assertion of ggml's fails.
+//
+// ggml_abort calls our function before it ends the process. An exception that
+// leaves it passes through ggml_abort and whatever C called that, which hold no
+// resources but memory, and then through llama.cpp's C++ in the usual way. All of
+// it has unwind tables, which x86-64 and AArch64 have for C too.
+
+#include "faults.hpp"
+#include "seam.h"
+
+#include "ggml.h"
+
+#include <atomic>
+#include <stdexcept>
+
+// OpenMP's. No exception may leave one of its parallel regions.
+extern "C" int omp_in_parallel(void);
+
+static thread_local int assertions_are_thrown = 0;
+
+static std::atomic<zerohop_native_fault_callback> report_fault{ nullptr };
+
+static void on_abort(const char * message) {
+    const bool is_thrown = assertions_are_thrown > 0 && !omp_in_parallel();
+    if (const auto report = report_fault.load()) {
+        report(message, !is_thrown);
+    }
+    if (is_thrown) {
+        throw std::runtime_error(message);
+    }
+}
+
+namespace zerohop {
+
+assertions_thrown::assertions_thrown() noexcept {
+    assertions_are_thrown++;
+}
+
+assertions_thrown::~assertions_thrown() {
+    assertions_are_thrown--;
+}
+
+}  // namespace zerohop
+
+extern "C" void zerohop_native_on_fault(zerohop_native_fault_callback report) {
+    report_fault = report;
+    ggml_set_abort_callback(on_abort);
+}
+
+extern "C" void zerohop_native_throw_assertions(bool enabled) {
+    assertions_are_thrown += enabled ? 1 : -1;
+}
