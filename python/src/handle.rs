@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 use zerohop::Engine;
 
-use crate::errors;
 use crate::notify::Notifier;
+use crate::{errors, job};
 
 /// All engines that may be alive. Python forks only in a thread that is attached to the interpreter,
 /// as every user of this lock is, so that a fork never leaves it locked.
@@ -136,6 +136,7 @@ pub(crate) fn park_at_exit(py: Python<'_>) {
 #[pyfunction]
 fn _close_all(py: Python<'_>) {
     let _ = EXITING.set(thread::current().id());
+    job::end_all(py);
     let engines: Vec<Arc<Handle>> = ENGINES.lock().iter().filter_map(Weak::upgrade).collect();
     for engine in engines {
         engine.close(py);

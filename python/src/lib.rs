@@ -11,7 +11,9 @@ mod engine;
 mod errors;
 mod events;
 mod handle;
+mod job;
 mod json;
+mod loader;
 mod models;
 mod notify;
 mod options;
@@ -24,7 +26,7 @@ mod wait;
 use pyo3::prelude::*;
 
 /// The native part of zerohop; import `zerohop` instead.
-#[pymodule]
+#[pymodule(gil_used = false)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<engine::Engine>()?;
@@ -35,6 +37,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<stream::Stream>()?;
     module.add_class::<door::PendingReply>()?;
     module.add_class::<door::ReplyEvents>()?;
+    module.add_class::<job::Job>()?;
+    module.add_class::<loader::Loader>()?;
     types::add_classes(module)?;
     module.add_function(wrap_pyfunction!(engine::devices, module)?)?;
     module.add_function(wrap_pyfunction!(errors::_error_kinds, module)?)?;

@@ -1,6 +1,7 @@
 //! Reports while a model loads, and Ctrl-C meanwhile.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -11,13 +12,26 @@ use crate::errors;
 /// How long loading goes on before it looks for signals.
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Why loading was stopped, if Python stopped it.
+/// Whether loading is to be stopped, and why it was if Python stopped it.
 #[derive(Clone, Default)]
-pub(crate) struct Stopped(Arc<Mutex<Option<PyErr>>>);
+pub(crate) struct Stopped {
+    asked: Arc<AtomicBool>,
+    reason: Arc<Mutex<Option<PyErr>>>,
+}
 
 impl Stopped {
+    /// Loading that ends once `asked` is set.
+    pub(crate) fn new(asked: Arc<AtomicBool>) -> Self {
+        Stopped { asked, reason: Arc::default() }
+    }
+
+    /// Whether somebody has asked for the end.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn take(&self) -> Option<PyErr> {
-        self.0.lock().take()
+        self.reason.lock().take()
     }
 }
 
@@ -39,6 +53,9 @@ impl Progress {
     /// The backend reports every tensor. Python hears of whole percents, so that loading does not
     /// queue for the interpreter hundreds of times.
     pub(crate) fn report(&mut self, fraction: f32) -> bool {
+        if self.stopped.is_asked() {
+            return false;
+        }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
         let percent = (fraction.clamp(0.0, 1.0) * 100.0) as u8;
         let news = self.callback.is_some() && self.reported.is_none_or(|reported| reported < percent);
@@ -55,7 +72,7 @@ impl Progress {
         match result {
             Some(Ok(())) => true,
             Some(Err(error)) => {
-                *self.stopped.0.lock() = Some(error);
+                *self.stopped.reason.lock() = Some(error);
                 false
             }
             // The interpreter is going.

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import anyio
 import pytest
 
 USER = [{"role": "user", "content": "Hello"}]
@@ -25,3 +26,23 @@ def model(name: str) -> Path:
     if not path.exists():
         pytest.fail(f"{path} does not exist: run `make models`", pytrace=False)
     return path
+
+
+async def gather(*functions):
+    """Runs async functions together, in any event loop; gives their results in order."""
+    results = [None] * len(functions)
+
+    async def keep(index, function):
+        results[index] = await function()
+
+    async with anyio.create_task_group() as group:
+        for index, function in enumerate(functions):
+            group.start_soon(keep, index, function)
+    return results
+
+
+def threads() -> int:
+    """The threads of this process, native ones too."""
+    with open("/proc/self/status") as status:
+        [line] = [line for line in status if line.startswith("Threads:")]
+    return int(line.split()[1])

@@ -1,7 +1,7 @@
 """The native part of zerohop; import `zerohop` instead."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from types import GenericAlias, TracebackType
 from typing import (
     Any,
@@ -24,6 +24,7 @@ from ._response import Response
 __all__ = [
     "Annotation",
     "AnnotationURLCitation",
+    "AsyncPage",
     "BaseModel",
     "Chat",
     "ChatCompletion",
@@ -59,6 +60,8 @@ __all__ = [
     "ToolCallFunction",
     "TopLogprob",
     "_Events",
+    "_Job",
+    "_Loader",
     "_Pending",
     "__version__",
     "_error_kinds",
@@ -192,6 +195,8 @@ class Engine:
         """Whether the engine has been closed."""
     def close(self) -> None:
         """Ends all requests, stops computing and unloads the models. Closing twice is fine."""
+    def _close(self) -> _Job:
+        """`close` for event loops."""
     def _request(
         self,
         method: str,
@@ -203,7 +208,7 @@ class Engine:
         """Answers an HTTP request: with status, headers, and a body or its events."""
     def _submit(
         self, method: str, target: str, headers: Sequence[tuple[bytes, bytes]], body: bytes
-    ) -> _Pending:
+    ) -> _Pending[tuple[int, list[tuple[str, str]], bytes | _Events]]:
         """Takes on an HTTP request, to be answered in an event loop."""
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -215,16 +220,44 @@ class Engine:
     ) -> None: ...
 
 @final
-class _Pending:
+class _Pending(Generic[_T_co]):
     """A reply on its way to an event loop. Dropping it cancels the request."""
 
-    def poll(
-        self, soon: _Soon, wake: Callable[[], object]
-    ) -> tuple[int, list[tuple[str, str]], bytes | _Events] | None:
+    def poll(self, soon: _Soon, wake: Callable[[], object]) -> _T_co | None:
         """The reply, or None: then `soon(wake)` is called from another thread when it is time to
         ask again."""
+    @property
+    def timeout(self) -> float | None:
+        """The seconds that the reply may take, as the call said."""
     def close(self) -> None:
         """Cancels the request if it still runs."""
+    def __class_getitem__(cls, key: object) -> GenericAlias: ...
+
+@final
+class _Job:
+    """Work on a thread of its own."""
+
+    def poll(self, soon: _Soon, wake: Callable[[], object]) -> Any:
+        """The result, or None: then `soon(wake)` is called from another thread when it is time to
+        ask again."""
+    def leave(self) -> None:
+        """Says that one of those who asked for the result does so no longer. Without any, the work
+        ends."""
+
+@final
+class _Loader:
+    """Loads models for event loops: on a thread of its own, once for all who wait."""
+
+    def __new__(
+        cls,
+        model: _Path | ModelOptions | Mapping[str, _Path | ModelOptions],
+        **options: Unpack[_Options],
+    ) -> Self: ...
+    def start(self) -> _Job:
+        """The loading, whose result is the engine. Starts it if nobody has, or if it was
+        stopped."""
+    def stop(self) -> None:
+        """Ends the loading, and forgets what was loaded."""
 
 @final
 class _Events:
@@ -313,6 +346,8 @@ class Completions:
         Parameters that the API does not have, such as `top_k`, go into `extra_body`. `timeout` is
         the number of seconds that the answer, or each chunk of a stream, may take; none by default.
         """
+    def _submit(self, **params: Any) -> _Pending[ChatCompletion | Stream[ChatCompletionChunk]]:
+        """`create` for event loops: the reply on its way."""
 
 @final
 class Models:
@@ -320,6 +355,8 @@ class Models:
 
     def list(self) -> SyncPage:
         """Every name that requests may use in `model`."""
+    def _async_list(self) -> AsyncPage:
+        """`list` for event loops, which it does not hold up."""
     def retrieve(self, model: str) -> Model:
         """The model of this name. Raises `NotFoundError` if there is none."""
 
@@ -334,6 +371,12 @@ class Stream(Generic[_T_co]):
     @property
     def response(self) -> Response:
         """The status and headers of the reply."""
+    def _poll(self, soon: _Soon, wake: Callable[[], object]) -> tuple[_T_co | None] | None:
+        """The next object in a tuple, `(None,)` after the last, or None: then `soon(wake)` is
+        called from another thread when it is time to ask again."""
+    @property
+    def _timeout(self) -> float | None:
+        """The seconds that each object may take."""
     def close(self) -> None:
         """Stops the generation if it still runs. Closing twice is fine."""
     def __iter__(self) -> Self: ...
@@ -789,6 +832,18 @@ class SyncPage(BaseModel):
     @property
     def object(self) -> Literal["list"]: ...
     def __iter__(self) -> Iterator[Model]: ...
+
+@final
+class AsyncPage(BaseModel):
+    """All models that requests may name, for event loops. Iterating over it with `async for` gives
+    them."""
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def data(self) -> list[Model]: ...
+    @property
+    def object(self) -> Literal["list"]: ...
+    def __aiter__(self) -> AsyncIterator[Model]: ...
 
 @final
 class ModelInfo(BaseModel):

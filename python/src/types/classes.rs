@@ -306,6 +306,16 @@ classes! {
         }
     }
 
+    /// All models that requests may name, for event loops. Iterating over it with `async for` gives them.
+    AsyncPage, ASYNC_PAGE, "AsyncPage", "zerohop.pagination" {
+        data: REQUIRED.list(&MODEL),
+        object: REQUIRED,
+    } + {
+        fn __aiter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+            slf.py().import("zerohop._async")?.call_method1("each", (slf.getattr("data")?,))
+        }
+    }
+
     /// What a loaded model is.
     ModelInfo, MODEL_INFO, "ModelInfo", "zerohop.types.model_info" {
         id: REQUIRED,

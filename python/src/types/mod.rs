@@ -10,5 +10,7 @@ mod dump;
 mod schema;
 
 pub(crate) use base::{BaseModel, object, reply};
-pub(crate) use classes::{CHAT_COMPLETION, CHAT_COMPLETION_CHUNK, DEVICE, MODEL, MODEL_INFO, SYNC_PAGE, add_classes};
+pub(crate) use classes::{
+    ASYNC_PAGE, CHAT_COMPLETION, CHAT_COMPLETION_CHUNK, DEVICE, MODEL, MODEL_INFO, SYNC_PAGE, add_classes,
+};
 pub(crate) use schema::Schema;
