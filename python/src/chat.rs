@@ -143,7 +143,11 @@ impl Completions {
 
 fn read_parameter(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Json> {
     let py = value.py();
-    let whole = value.is_none() || value.is_instance_of::<PyString>() || value.is_instance_of::<PyMapping>();
+    // An object iterates over its fields.
+    let whole = value.is_none()
+        || value.is_instance_of::<PyString>()
+        || value.is_instance_of::<PyMapping>()
+        || value.is_instance_of::<types::BaseModel>();
     let list = if ITERABLES.contains(&name) && !whole && !value.is_instance_of::<PyList>() {
         // What is no iterable is refused like any other wrong type.
         value.try_iter().ok().map(Iterator::collect::<PyResult<Vec<_>>>).transpose()?

@@ -16,6 +16,7 @@ import httpx2
 import openai
 
 import zerohop
+from zerohop.types import Model
 from zerohop.types.chat import ChatCompletion, ChatCompletionChunk
 
 engine = zerohop.Engine(Path("m.gguf"), context_length=4096, progress=print)
@@ -37,6 +38,23 @@ except zerohop.APIStatusError as error:
     assert_type(error.response.headers["x-request-id"], str)
 except zerohop.ModelFileError as error:
     assert_type(error.errno, int | None)
+
+
+async def main() -> None:
+    async with zerohop.AsyncEngine("m.gguf", threads=2) as asynchronous:
+        create = asynchronous.chat.completions.create
+        assert_type(await create(messages=messages, temperature=0), ChatCompletion)
+        stream = await create(messages=messages, stream=True)
+        assert_type(stream, zerohop.AsyncStream[ChatCompletionChunk])
+        async for chunk in stream:
+            assert_type(chunk, ChatCompletionChunk)
+        assert_type([model async for model in asynchronous.models.list()], list[Model])
+        assert_type((await asynchronous.models.list()).data, list[Model])
+    assert_type(await zerohop.AsyncEngine(engine), zerohop.AsyncEngine)
+    zerohop.AsyncOpenAI(asynchronous)
+    zerohop.async_http_client(asynchronous)
+
+
 client = zerohop.OpenAI(engine, timeout=3)
 assert_type(client, openai.OpenAI)
 assert_type(zerohop.AsyncOpenAI("m.gguf"), openai.AsyncOpenAI)

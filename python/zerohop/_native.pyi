@@ -1,7 +1,7 @@
 """The native part of zerohop; import `zerohop` instead."""
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence, Set
 from types import GenericAlias, TracebackType
 from typing import (
     Any,
@@ -83,6 +83,7 @@ class _Dumpable(Protocol):
     def model_dump(self, *, mode: str, exclude_unset: bool) -> Any: ...
 
 _Object = Mapping[str, object] | _Dumpable
+_Selection = Set[str] | Set[int] | Mapping[str, Any] | Mapping[int, Any]
 
 class _Options(TypedDict, total=False):
     context_length: int | None
@@ -406,42 +407,106 @@ class BaseModel:
         Raises `InvalidArgumentError`, a `ValueError`, if a required field is missing or an object
         or list is something else.
         """
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray) -> Self:
+        """An object of this class from JSON text.
+
+        Raises `InvalidArgumentError`, a `ValueError`, as `model_validate` does, and for what is no
+        JSON.
+        """
+    @classmethod
+    def model_construct(cls, **values: Any) -> Self:
+        """An object of this class from keywords, unchecked.
+
+        A field that it needs and lacks is an `AttributeError` when it is asked for.
+        """
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """The object with some fields changed.
+
+        Nothing that it holds can be changed, so that `deep` makes no difference.
+        """
+    def __replace__(self, **changes: Any) -> Self:
+        """For `copy.replace`."""
+    @property
+    def model_fields_set(self) -> set[str]:
+        """The names of the fields that the reply had."""
+    @property
+    def model_extra(self) -> dict[str, Any]:
+        """The fields that the class does not name."""
     def model_dump(
         self,
         *,
         mode: str = "python",
+        include: _Selection | None = None,
+        exclude: _Selection | None = None,
+        by_alias: bool | None = None,
         exclude_unset: bool = False,
         exclude_defaults: bool = False,
         exclude_none: bool = False,
+        round_trip: bool = False,
+        warnings: object = None,
     ) -> dict[str, Any]:
-        """The object as a dict, with the fields that the reply left out as `None`."""
+        """The object as a dict, with the fields that the reply left out as `None`.
+
+        `include` and `exclude` name fields, in a set, or in a dict that says what of each is meant;
+        list entries go by index, or `"__all__"`. `mode`, `by_alias`, `round_trip` and `warnings`
+        are pydantic's and make no difference: every value is one of JSON, under its own name.
+        """
     def model_dump_json(
         self,
         *,
         indent: int | None = None,
+        include: _Selection | None = None,
+        exclude: _Selection | None = None,
+        by_alias: bool | None = None,
         exclude_unset: bool = False,
         exclude_defaults: bool = False,
         exclude_none: bool = False,
+        round_trip: bool = False,
+        warnings: object = None,
     ) -> str:
-        """The object as JSON text, with the fields that the reply left out as null."""
+        """The object as JSON text, with the fields that the reply left out as null.
+
+        The other keywords are those of `model_dump`.
+        """
     def to_dict(
         self,
         *,
         mode: str = "python",
+        use_api_names: bool = True,
         exclude_unset: bool = True,
         exclude_defaults: bool = False,
         exclude_none: bool = False,
+        warnings: bool = True,
     ) -> dict[str, Any]:
-        """The object as a dict, without the fields that the reply left out."""
+        """The object as a dict, without the fields that the reply left out.
+
+        `mode`, `use_api_names` and `warnings` are openai's and make no difference.
+        """
     def to_json(
         self,
         *,
         indent: int | None = 2,
+        use_api_names: bool = True,
         exclude_unset: bool = True,
         exclude_defaults: bool = False,
         exclude_none: bool = False,
+        warnings: bool = True,
     ) -> str:
-        """The object as indented JSON text, without the fields that the reply left out."""
+        """The object as indented JSON text, without the fields that the reply left out.
+
+        `use_api_names` and `warnings` are openai's and make no difference.
+        """
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        """The names and values of the fields, in pairs, as in pydantic: `dict(reply)`."""
+    def __rich_repr__(self) -> Iterator[tuple[str, Any]]:
+        """For rich's `print`."""
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """For notebooks and the IPython shell: one line if it fits, or else a line for each
+        field."""
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> Any:
+        """For pydantic: a field of a model may be of one of these classes."""
     @property
     def _request_id(self) -> str | None:
         """The id of the request that this is the reply to; None for parts of replies."""
@@ -453,6 +518,19 @@ class BaseModel:
 @final
 class ChatCompletion(BaseModel):
     """A whole answer."""
+
+    __match_args__ = (
+        "id",
+        "choices",
+        "created",
+        "model",
+        "object",
+        "metadata",
+        "moderation",
+        "service_tier",
+        "system_fingerprint",
+        "usage",
+    )
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -480,6 +558,8 @@ class ChatCompletion(BaseModel):
 class Choice(BaseModel):
     """One of the answers to a request."""
 
+    __match_args__ = ("finish_reason", "index", "logprobs", "message")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def finish_reason(self) -> _FinishReason: ...
@@ -494,6 +574,8 @@ class Choice(BaseModel):
 class ChoiceLogprobs(BaseModel):
     """How likely an answer's tokens were."""
 
+    __match_args__ = ("content", "refusal")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def content(self) -> list[ChatCompletionTokenLogprob] | None: ...
@@ -503,6 +585,8 @@ class ChoiceLogprobs(BaseModel):
 @final
 class ChatCompletionTokenLogprob(BaseModel):
     """How likely a token was."""
+
+    __match_args__ = ("token", "bytes", "logprob", "top_logprobs")
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -518,6 +602,8 @@ class ChatCompletionTokenLogprob(BaseModel):
 class TopLogprob(BaseModel):
     """One of the likeliest tokens in a place."""
 
+    __match_args__ = ("token", "bytes", "logprob")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def token(self) -> str: ...
@@ -529,6 +615,8 @@ class TopLogprob(BaseModel):
 @final
 class ChatCompletionMessage(BaseModel):
     """What the model says. It can be sent back as history."""
+
+    __match_args__ = ("content", "refusal", "role", "annotations", "audio", "function_call")
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -554,6 +642,8 @@ class ChatCompletionMessage(BaseModel):
 class Annotation(BaseModel):
     """Where a statement of the model's comes from."""
 
+    __match_args__ = ("type", "url_citation")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def type(self) -> Literal["url_citation"]: ...
@@ -563,6 +653,8 @@ class Annotation(BaseModel):
 @final
 class AnnotationURLCitation(BaseModel):
     """The web page that a statement comes from."""
+
+    __match_args__ = ("end_index", "start_index", "title", "url")
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -578,6 +670,8 @@ class AnnotationURLCitation(BaseModel):
 class ChatCompletionAudio(BaseModel):
     """A spoken answer."""
 
+    __match_args__ = ("id", "data", "expires_at", "transcript")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def id(self) -> str: ...
@@ -592,6 +686,8 @@ class ChatCompletionAudio(BaseModel):
 class FunctionCall(BaseModel):
     """What function the model calls, and how; the deprecated form of tool calls."""
 
+    __match_args__ = ("arguments", "name")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def arguments(self) -> str: ...
@@ -601,6 +697,8 @@ class FunctionCall(BaseModel):
 @final
 class ChatCompletionMessageFunctionToolCall(BaseModel):
     """A call of a function."""
+
+    __match_args__ = ("id", "function", "type")
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -614,6 +712,8 @@ class ChatCompletionMessageFunctionToolCall(BaseModel):
 class ToolCallFunction(BaseModel):
     """What function is called, and how. `arguments` is JSON text."""
 
+    __match_args__ = ("arguments", "name")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def arguments(self) -> str: ...
@@ -623,6 +723,8 @@ class ToolCallFunction(BaseModel):
 @final
 class ChatCompletionMessageCustomToolCall(BaseModel):
     """A call of a custom tool."""
+
+    __match_args__ = ("id", "custom", "type")
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -636,6 +738,8 @@ class ChatCompletionMessageCustomToolCall(BaseModel):
 class ToolCallCustom(BaseModel):
     """What custom tool is called, and with what text."""
 
+    __match_args__ = ("input", "name")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def input(self) -> str: ...
@@ -645,6 +749,19 @@ class ToolCallCustom(BaseModel):
 @final
 class ChatCompletionChunk(BaseModel):
     """A piece of a streamed answer."""
+
+    __match_args__ = (
+        "id",
+        "choices",
+        "created",
+        "model",
+        "object",
+        "moderation",
+        "obfuscation",
+        "service_tier",
+        "system_fingerprint",
+        "usage",
+    )
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -672,6 +789,8 @@ class ChatCompletionChunk(BaseModel):
 class ChunkChoice(BaseModel):
     """What has come to one of the answers."""
 
+    __match_args__ = ("delta", "index", "finish_reason", "logprobs")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def delta(self) -> ChoiceDelta: ...
@@ -686,6 +805,8 @@ class ChunkChoice(BaseModel):
 class ChunkChoiceLogprobs(BaseModel):
     """How likely a piece's tokens were."""
 
+    __match_args__ = ("content", "refusal")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def content(self) -> list[ChatCompletionTokenLogprob] | None: ...
@@ -695,6 +816,8 @@ class ChunkChoiceLogprobs(BaseModel):
 @final
 class ChoiceDelta(BaseModel):
     """What has come to a message; what has no news is None."""
+
+    __match_args__ = ("audio", "content", "function_call", "refusal", "role", "tool_calls")
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -714,6 +837,8 @@ class ChoiceDelta(BaseModel):
 class ChoiceDeltaAudio(BaseModel):
     """What has come to a spoken answer."""
 
+    __match_args__ = ("id", "data", "expires_at", "transcript")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def id(self) -> str | None: ...
@@ -728,6 +853,8 @@ class ChoiceDeltaAudio(BaseModel):
 class ChoiceDeltaFunctionCall(BaseModel):
     """What has come to the call of a function; the deprecated form of tool calls."""
 
+    __match_args__ = ("arguments", "name")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def arguments(self) -> str | None: ...
@@ -737,6 +864,8 @@ class ChoiceDeltaFunctionCall(BaseModel):
 @final
 class ChoiceDeltaToolCall(BaseModel):
     """What has come to the call of a tool; its first piece alone has `id`, `type` and a name."""
+
+    __match_args__ = ("index", "id", "function", "type")
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -752,6 +881,8 @@ class ChoiceDeltaToolCall(BaseModel):
 class ChoiceDeltaToolCallFunction(BaseModel):
     """What has come to the call of a function."""
 
+    __match_args__ = ("arguments", "name")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def arguments(self) -> str | None: ...
@@ -761,6 +892,14 @@ class ChoiceDeltaToolCallFunction(BaseModel):
 @final
 class CompletionUsage(BaseModel):
     """The tokens that a request used."""
+
+    __match_args__ = (
+        "completion_tokens",
+        "prompt_tokens",
+        "total_tokens",
+        "completion_tokens_details",
+        "prompt_tokens_details",
+    )
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -778,6 +917,14 @@ class CompletionUsage(BaseModel):
 class CompletionTokensDetails(BaseModel):
     """Of the answers' tokens, how many were which."""
 
+    __match_args__ = (
+        "accepted_prediction_tokens",
+        "audio_tokens",
+        "reasoning_tokens",
+        "rejected_prediction_tokens",
+        "text_tokens",
+    )
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def accepted_prediction_tokens(self) -> int | None: ...
@@ -793,6 +940,14 @@ class CompletionTokensDetails(BaseModel):
 @final
 class PromptTokensDetails(BaseModel):
     """Of the prompt's tokens, how many were which."""
+
+    __match_args__ = (
+        "audio_tokens",
+        "cache_write_tokens",
+        "cached_tokens",
+        "image_tokens",
+        "text_tokens",
+    )
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -810,6 +965,8 @@ class PromptTokensDetails(BaseModel):
 class Model(BaseModel):
     """A model that requests may name."""
 
+    __match_args__ = ("id", "created", "object", "owned_by", "shutdown_date")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def id(self) -> str: ...
@@ -826,17 +983,21 @@ class Model(BaseModel):
 class SyncPage(BaseModel):
     """All models that requests may name. Iterating over it gives them."""
 
+    __match_args__ = ("data", "object")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def data(self) -> list[Model]: ...
     @property
     def object(self) -> Literal["list"]: ...
-    def __iter__(self) -> Iterator[Model]: ...
+    def __iter__(self) -> Iterator[Model]: ...  # type: ignore[override]
 
 @final
 class AsyncPage(BaseModel):
     """All models that requests may name, for event loops. Iterating over it with `async for` gives
     them."""
+
+    __match_args__ = ("data", "object")
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -848,6 +1009,22 @@ class AsyncPage(BaseModel):
 @final
 class ModelInfo(BaseModel):
     """What a loaded model is."""
+
+    __match_args__ = (
+        "id",
+        "aliases",
+        "path",
+        "file_size",
+        "architecture",
+        "name",
+        "parameters",
+        "quantization",
+        "trained_context_length",
+        "context_length",
+        "vocabulary_size",
+        "has_chat_template",
+        "created",
+    )
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -880,6 +1057,8 @@ class ModelInfo(BaseModel):
 @final
 class Device(BaseModel):
     """A device that this build can compute on."""
+
+    __match_args__ = ("name", "description", "kind", "memory_total", "memory_free")
 
     def __new__(cls, **fields: object) -> Self: ...
     @property

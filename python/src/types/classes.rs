@@ -4,7 +4,7 @@
 //! `zerohop.types`, and so that the objects print alike.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyIterator};
+use pyo3::types::{PyDict, PyIterator, PyTuple};
 
 use super::base::BaseModel;
 use super::schema::{Field, OPTIONAL, REQUIRED, Schema, Spec};
@@ -38,6 +38,12 @@ macro_rules! classes {
                 fn new(py: Python<'_>, fields: Option<&Bound<'_, PyDict>>) -> PyResult<PyClassInitializer<Self>> {
                     let base = BaseModel::from_keywords(py, &$schema, fields)?;
                     Ok(PyClassInitializer::from(base).add_subclass($class))
+                }
+
+                /// For `match` statements: the fields in their order.
+                #[classattr]
+                fn __match_args__(py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
+                    PyTuple::new(py, $schema.fields.iter().map(|field| field.name))
                 }
 
                 $(

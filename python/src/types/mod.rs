@@ -8,6 +8,7 @@ mod base;
 mod classes;
 mod dump;
 mod schema;
+mod select;
 
 pub(crate) use base::{BaseModel, object, reply};
 pub(crate) use classes::{
