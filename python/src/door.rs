@@ -17,7 +17,7 @@ use zerohop::{Body, Pending};
 use crate::events::Events;
 use crate::handle::Handle;
 use crate::request::{self, Schemas, deadline};
-use crate::{errors, wait};
+use crate::{errors, logs, wait};
 
 /// As httpx has them.
 pub(crate) type Headers = Vec<(PyBackedBytes, PyBackedBytes)>;
@@ -62,6 +62,7 @@ pub(crate) fn request<'py>(
     timeout: Option<f64>,
 ) -> PyResult<Reply<'py>> {
     let engine = handle.engine(py)?;
+    logs::refresh(py)?;
     let deadline = deadline(duration(timeout));
     let submitted = py.detach(|| engine.submit(request));
     let mut pending = submitted.map_err(|error| errors::from_engine(py, &error))?;
@@ -123,6 +124,7 @@ impl PendingReply {
         timeout: Option<Duration>,
     ) -> PyResult<Self> {
         let engine = handle.engine(py)?;
+        logs::refresh(py)?;
         let pending = py.detach(|| engine.submit_async(request)).map_err(|error| errors::from_engine(py, &error))?;
         Ok(PendingReply { pending: Mutex::new(Some(pending)), handle: handle.clone(), reading, timeout })
     }

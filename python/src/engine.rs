@@ -14,7 +14,7 @@ use crate::handle::Handle;
 use crate::job::Job;
 use crate::json::Json;
 use crate::models::Models;
-use crate::{errors, loader, types};
+use crate::{errors, loader, logs, types};
 
 /// Runs models in this process and answers in the OpenAI API's shapes.
 ///
@@ -126,7 +126,9 @@ impl Engine {
 /// The devices that this build can compute on, the processor among them.
 #[pyfunction]
 pub(crate) fn devices(py: Python<'_>) -> PyResult<Vec<Bound<'_, PyAny>>> {
+    logs::refresh(py)?;
     let devices = py.detach(zerohop::devices).map_err(|error| errors::from_engine(py, &error))?;
+    logs::deliver(py)?;
     described(py, &types::DEVICE, &devices)
 }
 

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use zerohop::Engine;
 
 use crate::notify::Notifier;
-use crate::{errors, job};
+use crate::{errors, job, logs};
 
 /// All engines that may be alive. Python forks only in a thread that is attached to the interpreter,
 /// as every user of this lock is, so that a fork never leaves it locked.
@@ -48,6 +48,7 @@ impl Handle {
     /// `ForkError` in a process forked from the one that made it.
     pub(crate) fn engine(&self, py: Python<'_>) -> PyResult<&Engine> {
         park_at_exit(py);
+        logs::deliver(py)?;
         self.own_engine().ok_or_else(|| errors::forked(py))
     }
 

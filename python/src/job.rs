@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 
-use crate::errors;
+use crate::{errors, handle};
 
 /// The threads that may still work. As with the engines, only threads that are attached to the
 /// interpreter use this lock, so that no fork leaves it locked.
@@ -99,6 +99,7 @@ impl Job {
 impl Job {
     /// The result, or None: then `soon(wake)` is called from another thread when it is time to ask again.
     fn poll(&self, py: Python<'_>, soon: Py<PyAny>, wake: Py<PyAny>) -> PyResult<Option<Py<PyAny>>> {
+        handle::park_at_exit(py);
         if self.is_forked() {
             return Err(errors::forked(py));
         }

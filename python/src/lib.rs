@@ -14,6 +14,7 @@ mod handle;
 mod job;
 mod json;
 mod loader;
+mod logs;
 mod models;
 mod notify;
 mod options;
@@ -28,6 +29,7 @@ use pyo3::prelude::*;
 /// The native part of zerohop; import `zerohop` instead.
 #[pymodule(gil_used = false)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    logs::collect();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<engine::Engine>()?;
     module.add_class::<options::ModelOptions>()?;

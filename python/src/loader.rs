@@ -11,11 +11,11 @@ use pyo3::types::{PyDict, PyMapping, PyString};
 use zerohop::EngineBuilder;
 
 use crate::engine::Engine;
-use crate::errors;
 use crate::handle::Handle;
 use crate::job::Job;
 use crate::options::ModelOptions;
 use crate::progress::Stopped;
+use crate::{errors, logs};
 
 /// Models by name; the name of an only model is its own.
 type NamedModels = Vec<(Option<String>, Py<ModelOptions>)>;
@@ -43,7 +43,11 @@ impl Loader {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Stopped::new(stop.clone());
         let builder = builder(py, &self.models, &stopped)?;
-        let finish = move |py: Python<'_>, result| Ok(Py::new(py, loaded(py, result, &stopped)?)?.into_any());
+        let finish = move |py: Python<'_>, result| {
+            logs::deliver(py)?;
+            Ok(Py::new(py, loaded(py, result, &stopped)?)?.into_any())
+        };
+        logs::refresh(py)?;
         let job = Py::new(py, Job::start(stop, || builder.build(), finish)?)?;
         *self.job.lock() = Some(job.clone_ref(py));
         Ok(job)
@@ -61,7 +65,9 @@ impl Loader {
 pub(crate) fn load(py: Python<'_>, model: &Bound<'_, PyAny>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Engine> {
     let stopped = Stopped::default();
     let builder = builder(py, &read_models(model, options)?, &stopped)?;
+    logs::refresh(py)?;
     let result = py.detach(|| builder.build());
+    logs::deliver(py)?;
     let engine = loaded(py, result, &stopped)?;
     // Ctrl-C may have come after the last report.
     py.check_signals()?;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 
-use crate::errors;
+use crate::{errors, logs};
 
 /// How long loading goes on before it looks for signals.
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
@@ -67,6 +67,7 @@ impl Progress {
         self.signals_checked = Instant::now();
         let result = Python::try_attach(|py| {
             py.check_signals()?;
+            logs::deliver(py)?;
             if news { self.call(py, fraction) } else { Ok(()) }
         });
         match result {

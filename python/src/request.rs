@@ -15,7 +15,7 @@ use crate::door::{PendingReply, Reading};
 use crate::handle::Handle;
 use crate::json::{Fields, Json};
 use crate::stream::{Head, Stream};
-use crate::{convert, errors, types, wait};
+use crate::{convert, errors, logs, types, wait};
 
 /// What every call takes beside the API's parameters.
 const OPTIONS: &[&str] = &["extra_headers", "extra_query", "extra_body", "timeout"];
@@ -91,6 +91,7 @@ impl Call {
     /// Whatever is still being computed then is cancelled.
     pub(crate) fn send(self, py: Python<'_>, handle: &Arc<Handle>) -> PyResult<Reply> {
         let engine = handle.engine(py)?;
+        logs::refresh(py)?;
         let deadline = deadline(self.timeout);
         let timeout = self.timeout;
         let request = self.into_http(py)?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 
-use crate::handle;
+use crate::{handle, logs};
 
 /// How long a wait goes on before it looks for signals: the delay of Ctrl-C.
 const SLICE: Duration = Duration::from_millis(50);
@@ -26,7 +26,9 @@ pub(crate) fn until<T: Send>(
         py.check_signals()?;
         let slice = Instant::now() + SLICE;
         let slice = deadline.map_or(slice, |deadline| deadline.min(slice));
-        if let Poll::Ready(value) = py.detach(|| poll(slice)) {
+        let polled = py.detach(|| poll(slice));
+        logs::deliver(py)?;
+        if let Poll::Ready(value) = polled {
             handle::park_at_exit(py);
             return Ok(Some(value));
         }

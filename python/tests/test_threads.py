@@ -55,6 +55,43 @@ def test_loading_lets_other_threads_run(qwen):
     assert ticks > 10_000
 
 
+def ticks_during(action):
+    """How often another thread runs while this one does something."""
+    ticks, stop = 0, threading.Event()
+
+    def tick():
+        nonlocal ticks
+        while not stop.is_set():
+            ticks += 1
+
+    ticker = threading.Thread(target=tick)
+    ticker.start()
+    try:
+        before = ticks
+        action()
+        return ticks - before
+    finally:
+        stop.set()
+        ticker.join()
+
+
+def test_streaming_lets_other_threads_run(make_engine):
+    engine = make_engine()
+    stream = engine.chat.completions.create(messages=USER, max_tokens=300, stream=True)
+    assert ticks_during(lambda: list(stream)) > 10_000
+
+
+def test_closing_lets_other_threads_run(qwen):
+    # Closing waits for the piece of the prompt that is being computed.
+    engine = zerohop.Engine(qwen, threads=1, context_length=4096)
+    messages = [{"role": "user", "content": "river stone seven quick " * 800}]
+    stream = engine.chat.completions.create(messages=messages, stream=True)
+    assert ticks_during(engine.close) > 1000
+    assert engine.closed
+    with pytest.raises(zerohop.EngineClosedError):
+        list(stream)
+
+
 def test_sixteen_streams_at_once(make_engine):
     engine = make_engine(parallel=16, context_length=16_384)
 

@@ -93,7 +93,9 @@ class AsyncEngine:
         cancelled; a later call then begins anew. A `progress` callback is called on the thread that
         loads.
         """
-        await self._loaded()
+        engine = await self._loaded()
+        # Whoever made it may have closed it, or forked since.
+        engine.__enter__()
         return self
 
     async def close(self) -> None:

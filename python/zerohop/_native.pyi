@@ -75,7 +75,7 @@ _T_co = TypeVar("_T_co", covariant=True)
 _FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
 _ServiceTier = Literal["auto", "default", "flex", "scale", "priority", "fast"]
 _KvType = Literal["f32", "f16", "q8_0", "q4_0"]
-_Progress = Callable[[float], object]
+_Progress = Callable[[float], object] | bool
 _Path = str | os.PathLike[str]
 _Soon = Callable[[Callable[[], object]], object]
 
@@ -113,7 +113,8 @@ class ModelOptions:
     - `mmap`: whether to map the file into memory instead of reading it.
     - `chat_template`: a Jinja chat template in place of the file's own.
     - `alias`: a name, or several, that requests may use in `model`.
-    - `progress`: called with the loaded fraction, 0 to 1, while loading; `False` stops it.
+    - `progress`: called with the loaded fraction, 0 to 1, while loading; what it returns is
+      ignored, except that `False` stops the loading. Or `True`, for a bar; that needs tqdm.
     """
 
     def __new__(
