@@ -87,6 +87,7 @@ def test_closing_the_shared_engine_closes_this(make_engine, run):
         assert shared.closed
         for call in (
             lambda: text_of(stream),
+            shared.load,
             lambda: shared.chat.completions.create(messages=USER),
         ):
             with pytest.raises(zerohop.EngineClosedError):
