@@ -27,6 +27,7 @@ mod wait;
 use pyo3::prelude::*;
 
 /// The native part of zerohop; import `zerohop` instead.
+// What threads share is behind locks, and no Python runs while one is held.
 #[pymodule(gil_used = false)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     logs::collect();

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 use pyo3::exceptions::PyTypeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString};
 use zerohop::EngineBuilder;
@@ -58,6 +59,10 @@ impl Loader {
         if let Some(job) = self.job.lock().take() {
             job.get().stop();
         }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.models.iter().try_for_each(|(_, model)| visit.call(model))
     }
 }
 

@@ -506,12 +506,17 @@ engine = make()
 threading.Thread(target=lambda: asyncio.run(ask(stream=True)), daemon=True).start()
 time.sleep(2)
 """,
-    "event loop that stopped": f"""{ASK}
+    "event loop that stopped": """
+import asyncio
 engine = make()
+async def ask():
+    client = zerohop.AsyncOpenAI(engine)
+    create = client.chat.completions.create
+    async for chunk in await create(model="tiny-llama", messages=USER, stream=True):
+        loop.call_soon(loop.stop)
 loop = asyncio.new_event_loop()
-task = loop.create_task(ask(stream=True))
+task = loop.create_task(ask())
 task._log_destroy_pending = False
-loop.call_later(1.5, loop.stop)
 loop.run_forever()
 """,
     "streams in daemon threads": """

@@ -1,8 +1,10 @@
 """Many threads on one engine, and threads that get in each other's way."""
 
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from support import USER
@@ -90,6 +92,42 @@ def test_closing_lets_other_threads_run(qwen):
     assert engine.closed
     with pytest.raises(zerohop.EngineClosedError):
         list(stream)
+
+
+def test_waiting_threads_sleep(make_engine):
+    # Signals are the main thread's: nobody else looks for them while it waits.
+    engine = make_engine(parallel=1)
+    running = engine.chat.completions.create(messages=USER, stream=True)
+    next(running)
+
+    def switches():
+        """How often the threads of this process have been woken, by thread."""
+        counts = {}
+        for task in Path("/proc/self/task").iterdir():
+            status = (task / "status").read_text()
+            counts[task.name] = int(
+                re.search(r"^voluntary_ctxt_switches:\s*(\d+)", status, re.M)[1]
+            )
+        return counts
+
+    def wait():
+        waiting.append(str(threading.get_native_id()))
+        with pytest.raises(zerohop.APITimeoutError):
+            engine.chat.completions.create(messages=USER, timeout=2.5)
+
+    waiting: list[str] = []
+    threads = [threading.Thread(target=wait) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.5)
+    before = switches()
+    time.sleep(1)
+    after = switches()
+    for thread in threads:
+        thread.join()
+    assert len(waiting) == 4
+    # It would be 20 times.
+    assert all(after[name] - before[name] < 10 for name in waiting)
 
 
 def test_sixteen_streams_at_once(make_engine):

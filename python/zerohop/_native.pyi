@@ -617,7 +617,15 @@ class TopLogprob(BaseModel):
 class ChatCompletionMessage(BaseModel):
     """What the model says. It can be sent back as history."""
 
-    __match_args__ = ("content", "refusal", "role", "annotations", "audio", "function_call")
+    __match_args__ = (
+        "content",
+        "refusal",
+        "role",
+        "annotations",
+        "audio",
+        "function_call",
+        "tool_calls",
+    )
 
     def __new__(cls, **fields: object) -> Self: ...
     @property

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from ._native import Engine, _Events
 
+    # What async clients take.
+    _Engine: TypeAlias = Engine | AsyncEngine
+
 BASE_URL = "http://zerohop.invalid/v1"
 """The `base_url` of clients. The host does not exist, and nobody asks for it."""
-
-# What async clients take.
-_Engine: TypeAlias = "Engine | AsyncEngine"
 
 # As openai's SDK has it by default. A reply may be long in coming.
 _TIMEOUT = 600.0
