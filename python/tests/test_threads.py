@@ -57,41 +57,49 @@ def test_loading_lets_other_threads_run(qwen):
     assert ticks > 10_000
 
 
-def ticks_during(action):
-    """How often another thread runs while this one does something."""
-    ticks, stop = 0, threading.Event()
+def is_shared(action):
+    """Whether another thread runs all the while that this one does something that lasts."""
+    ticks, stop = [], threading.Event()
 
     def tick():
-        nonlocal ticks
         while not stop.is_set():
-            ticks += 1
+            ticks.append(time.monotonic())
 
     ticker = threading.Thread(target=tick)
     ticker.start()
     try:
-        before = ticks
+        before = time.monotonic()
         action()
-        return ticks - before
+        after = time.monotonic()
     finally:
         stop.set()
         ticker.join()
+    during = [before, *[tick for tick in ticks if before <= tick <= after], after]
+    longest = max(b - a for a, b in zip(during, during[1:], strict=False))
+    return longest < (after - before) / 2
 
 
 def test_streaming_lets_other_threads_run(make_engine):
+    # Several attempts here too, since other processes may take the processors meanwhile.
     engine = make_engine()
-    stream = engine.chat.completions.create(messages=USER, max_tokens=300, stream=True)
-    assert ticks_during(lambda: list(stream)) > 10_000
+    request = {"messages": USER, "max_tokens": 300, "stream": True}
+    assert any(is_shared(lambda: list(engine.chat.completions.create(**request))) for _ in range(3))
 
 
 def test_closing_lets_other_threads_run(qwen):
     # Closing waits for the piece of the prompt that is being computed.
-    engine = zerohop.Engine(qwen, threads=1, context_length=4096)
     messages = [{"role": "user", "content": "river stone seven quick " * 800}]
-    stream = engine.chat.completions.create(messages=messages, stream=True)
-    assert ticks_during(engine.close) > 1000
-    assert engine.closed
-    with pytest.raises(zerohop.EngineClosedError):
-        list(stream)
+
+    def close():
+        engine = zerohop.Engine(qwen, threads=1, context_length=4096)
+        stream = engine.chat.completions.create(messages=messages, stream=True)
+        time.sleep(0.1)
+        shared = is_shared(engine.close)
+        with pytest.raises(zerohop.EngineClosedError):
+            list(stream)
+        return shared
+
+    assert any(close() for _ in range(3))
 
 
 def test_waiting_threads_sleep(make_engine):
