@@ -13,7 +13,7 @@ use crate::{errors, logs};
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Whether loading is to be stopped, and why it was if Python stopped it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Stopped {
     asked: Arc<AtomicBool>,
     reason: Arc<Mutex<Option<PyErr>>>,
