@@ -114,8 +114,8 @@ soak: models ## let 32 callers do everything at once for half an hour, and watch
 .PHONY: lint
 lint: setup ## check formats, lints, types and the generated header
 	@$(ENV) cargo fmt --check
-	@$(ENV) ruff check --quiet python tools tests examples
-	@$(ENV) ruff format --quiet --check python tools tests examples \
+	@$(ENV) ruff check --quiet python tools tests examples benches
+	@$(ENV) ruff format --quiet --check python tools tests examples benches \
 		|| { echo "Python files need formatting: run \`ruff format\` on them" >&2; exit 1; }
 	@$(ENV) mypy --no-error-summary
 	@$(ENV) cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
@@ -125,7 +125,14 @@ lint: setup ## check formats, lints, types and the generated header
 .PHONY: bench
 bench: MODELS := qwen
 bench: models ## measure against bare llama.cpp calls
-	@$(ENV) cargo run $(CARGO_FLAGS) -p zerohop-bench -- "$$ZEROHOP_TEST_MODELS/$(QWEN)"
+	@$(ENV) cargo run $(CARGO_FLAGS) -p zerohop-bench --bin zerohop-bench -- "$$ZEROHOP_TEST_MODELS/$(QWEN)"
+
+.PHONY: bench-python
+bench-python: MODELS := qwen
+bench-python: models install ## measure what Python adds: import, streams, the SDK, async
+	@$(ENV) cargo build --quiet $(CARGO_FLAGS) -p zerohop-bench --bin drain; \
+		"$$venv" benches/python_stream.py "$$lib/drain" "$$ZEROHOP_TEST_MODELS/tiny/tiny-llama.gguf" \
+			"$$ZEROHOP_TEST_MODELS/$(QWEN)"
 
 .PHONY: lib
 lib: setup ## build libzerohop.so and libzerohop.a

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyMapping, PyString};
 
+use crate::door::PendingReply;
 use crate::handle::Handle;
 use crate::json::Json;
-use crate::request::{self, Call};
+use crate::request::{self, Call, Schemas};
 use crate::{convert, errors, types};
 
 /// The API's parameters, as openai's SDK names them; extensions go into `extra_body`.
@@ -54,6 +55,8 @@ const PARAMETERS: &[&str] = &[
 /// Parameters that may be any iterable, a generator say, as in openai's SDK.
 const ITERABLES: &[&str] = &["functions", "messages", "tools"];
 
+const SCHEMAS: Schemas = Schemas { object: &types::CHAT_COMPLETION, event: &types::CHAT_COMPLETION_CHUNK };
+
 /// The chat endpoints of an engine.
 #[pyclass(frozen, module = "zerohop._native")]
 pub(crate) struct Chat(pub(crate) Arc<Handle>);
@@ -93,7 +96,23 @@ impl Completions {
         web_search_options=..., extra_headers=None, extra_query=None, extra_body=None, timeout=None)")]
     fn create<'py>(&self, py: Python<'py>, arguments: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
         let none = PyDict::new(py);
-        let arguments = arguments.unwrap_or(&none);
+        self.call(arguments.unwrap_or(&none))?.send(py, &self.0)?.object_or_stream(py, &SCHEMAS)
+    }
+
+    /// `create` for event loops: the reply on its way.
+    #[pyo3(signature = (**arguments))]
+    fn _submit(&self, py: Python<'_>, arguments: Option<&Bound<'_, PyDict>>) -> PyResult<PendingReply> {
+        let none = PyDict::new(py);
+        self.call(arguments.unwrap_or(&none))?.submit(py, &self.0, SCHEMAS)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<chat.completions of {}>", self.0)
+    }
+}
+
+impl Completions {
+    fn call(&self, arguments: &Bound<'_, PyDict>) -> PyResult<Call> {
         request::check_names("Completions.create", arguments, PARAMETERS, &["messages"])?;
         let mut call = Call::post("/v1/chat/completions");
         call.read_options(arguments)?;
@@ -106,15 +125,9 @@ impl Completions {
             }
         }
         call.merge_extra_body(arguments)?;
-        call.send(py, &self.0)?.object_or_stream(py, &types::CHAT_COMPLETION, &types::CHAT_COMPLETION_CHUNK)
+        Ok(call)
     }
 
-    fn __repr__(&self) -> String {
-        format!("<chat.completions of {}>", self.0)
-    }
-}
-
-impl Completions {
     /// The name of the engine's only model.
     fn only_model(&self) -> PyResult<Json> {
         match &self.0.models[..] {
@@ -130,7 +143,11 @@ impl Completions {
 
 fn read_parameter(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Json> {
     let py = value.py();
-    let whole = value.is_none() || value.is_instance_of::<PyString>() || value.is_instance_of::<PyMapping>();
+    // An object iterates over its fields.
+    let whole = value.is_none()
+        || value.is_instance_of::<PyString>()
+        || value.is_instance_of::<PyMapping>()
+        || value.is_instance_of::<types::BaseModel>();
     let list = if ITERABLES.contains(&name) && !whole && !value.is_instance_of::<PyList>() {
         // What is no iterable is refused like any other wrong type.
         value.try_iter().ok().map(Iterator::collect::<PyResult<Vec<_>>>).transpose()?

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use parking_lot::Mutex;
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
@@ -15,8 +16,8 @@ use zerohop::{Body, Pending};
 
 use crate::events::Events;
 use crate::handle::Handle;
-use crate::request::deadline;
-use crate::{errors, wait};
+use crate::request::{self, Schemas, deadline};
+use crate::{errors, logs, wait};
 
 /// As httpx has them.
 pub(crate) type Headers = Vec<(PyBackedBytes, PyBackedBytes)>;
@@ -61,6 +62,7 @@ pub(crate) fn request<'py>(
     timeout: Option<f64>,
 ) -> PyResult<Reply<'py>> {
     let engine = handle.engine(py)?;
+    logs::refresh(py)?;
     let deadline = deadline(duration(timeout));
     let submitted = py.detach(|| engine.submit(request));
     let mut pending = submitted.map_err(|error| errors::from_engine(py, &error))?;
@@ -72,9 +74,7 @@ pub(crate) fn request<'py>(
 
 /// Has the engine's own threads take on a request.
 pub(crate) fn submit(py: Python<'_>, handle: &Arc<Handle>, request: Request<Vec<u8>>) -> PyResult<PendingReply> {
-    let engine = handle.engine(py)?;
-    let pending = py.detach(|| engine.submit_async(request)).map_err(|error| errors::from_engine(py, &error))?;
-    Ok(PendingReply { pending: Mutex::new(Some(pending)), handle: handle.clone() })
+    PendingReply::new(py, handle, request, Reading::Parts, None)
 }
 
 fn reply<'py>(
@@ -97,33 +97,70 @@ fn duration(seconds: Option<f64>) -> Option<Duration> {
     seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok())
 }
 
+/// What a reply becomes.
+pub(crate) enum Reading {
+    /// [`Reply`].
+    Parts,
+    /// An object, or a stream of them.
+    Objects(Schemas),
+}
+
 /// A reply on its way to an event loop. Dropping it cancels the request.
-#[pyclass(frozen, name = "_Pending", module = "zerohop._native")]
+#[pyclass(frozen, generic, name = "_Pending", module = "zerohop._native")]
 pub(crate) struct PendingReply {
     /// `None` once it has been given or closed.
     pending: Mutex<Option<Pending>>,
     handle: Arc<Handle>,
+    reading: Reading,
+    timeout: Option<Duration>,
+}
+
+impl PendingReply {
+    pub(crate) fn new(
+        py: Python<'_>,
+        handle: &Arc<Handle>,
+        request: Request<Vec<u8>>,
+        reading: Reading,
+        timeout: Option<Duration>,
+    ) -> PyResult<Self> {
+        let engine = handle.engine(py)?;
+        logs::refresh(py)?;
+        let pending = py.detach(|| engine.submit_async(request)).map_err(|error| errors::from_engine(py, &error))?;
+        Ok(PendingReply { pending: Mutex::new(Some(pending)), handle: handle.clone(), reading, timeout })
+    }
 }
 
 #[pymethods]
 impl PendingReply {
     /// The reply, or None: then `soon(wake)` is called from another thread when it is time to ask again.
-    fn poll<'py>(&self, py: Python<'py>, soon: Py<PyAny>, wake: Py<PyAny>) -> PyResult<Option<Reply<'py>>> {
+    fn poll<'py>(&self, py: Python<'py>, soon: Py<PyAny>, wake: Py<PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.handle.engine(py)?;
         let waker = self.handle.notifier.waker(soon, wake)?;
-        let polled = py.detach(|| {
+        let polled = {
             let mut slot = self.pending.lock();
-            let polled = pin!(slot.as_mut()?).poll(&mut Context::from_waker(&waker));
+            let Some(pending) = slot.as_mut() else {
+                return Err(errors::cancelled(py, "the request has been closed"));
+            };
+            let polled = pin!(pending).poll(&mut Context::from_waker(&waker));
             if polled.is_ready() {
                 *slot = None;
             }
-            Some(polled)
-        });
-        match polled {
-            Some(Poll::Ready(response)) => reply(py, &self.handle, response).map(Some),
-            Some(Poll::Pending) => Ok(None),
-            None => Err(errors::cancelled(py, "the request has been closed")),
+            polled
+        };
+        let Poll::Ready(response) = polled else { return Ok(None) };
+        match &self.reading {
+            Reading::Parts => reply(py, &self.handle, response)?.into_bound_py_any(py),
+            Reading::Objects(schemas) => {
+                request::Reply::read(py, response, &self.handle, self.timeout)?.object_or_stream(py, schemas)
+            }
         }
+        .map(Some)
+    }
+
+    /// The seconds that the reply may take, as the call said.
+    #[getter]
+    fn timeout(&self) -> Option<f64> {
+        self.timeout.map(|timeout| timeout.as_secs_f64())
     }
 
     /// Cancels the request if it still runs.
@@ -159,7 +196,7 @@ impl ReplyEvents {
     ) -> PyResult<Option<(Option<Bound<'py, PyBytes>>,)>> {
         self.0.handle.engine(py)?;
         let waker = self.0.handle.notifier.waker(soon, wake)?;
-        match py.detach(|| self.0.poll_next(&mut Context::from_waker(&waker))) {
+        match self.0.poll_next(&mut Context::from_waker(&waker)) {
             Poll::Ready(event) => Ok(Some((read_event(py, event)?,))),
             Poll::Pending => Ok(None),
         }

@@ -1,23 +1,20 @@
 //! The engine.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyMapping, PyString};
+use pyo3::types::PyDict;
 use serde::Serialize;
-use zerohop::EngineBuilder;
 
 use crate::chat::Chat;
 use crate::door::{self, Headers, PendingReply, Reply};
-use crate::errors;
 use crate::handle::Handle;
+use crate::job::Job;
 use crate::json::Json;
 use crate::models::Models;
-use crate::options::ModelOptions;
-use crate::progress::Stopped;
-use crate::types;
+use crate::{errors, loader, logs, types};
 
 /// Runs models in this process and answers in the OpenAI API's shapes.
 ///
@@ -27,7 +24,7 @@ use crate::types;
 /// The only model's name is its first alias, or else its file's name without the suffix. Any number
 /// of threads may use one engine at once: their requests are computed together.
 #[pyclass(frozen, module = "zerohop", weakref)]
-pub(crate) struct Engine(Arc<Handle>);
+pub(crate) struct Engine(pub(crate) Arc<Handle>);
 
 #[pymethods]
 impl Engine {
@@ -36,13 +33,7 @@ impl Engine {
         gpu_layers='auto', parallel=None, queue=None, kv_type='f16', mmap=True, chat_template=None, alias=(), \
         progress=None)")]
     fn new(py: Python<'_>, model: &Bound<'_, PyAny>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let stopped = Stopped::default();
-        let mut builder = zerohop::Engine::builder();
-        for (name, model) in read_models(model, options)? {
-            let (name, options) = model.get().to_engine(py, name, stopped.clone())?;
-            builder = builder.model(name, options);
-        }
-        load(py, builder, &stopped)
+        loader::load(py, model, options)
     }
 
     /// Chat completions: `engine.chat.completions.create(...)`.
@@ -66,6 +57,17 @@ impl Engine {
     /// Ends all requests, stops computing and unloads the models. Closing twice is fine.
     fn close(&self, py: Python<'_>) {
         self.0.close(py);
+    }
+
+    /// `close` for event loops.
+    fn _close(&self) -> PyResult<Job> {
+        let handle = self.0.clone();
+        let close = move || {
+            if let Some(engine) = handle.own_engine() {
+                engine.close();
+            }
+        };
+        Job::start(Arc::default(), close, |py, ()| true.into_py_any(py))
     }
 
     /// Whether the engine has been closed.
@@ -121,64 +123,12 @@ impl Engine {
     }
 }
 
-/// Models by name; the name of an only model is its own.
-type NamedModels<'py> = Vec<(Option<String>, Bound<'py, ModelOptions>)>;
-
-fn read_models<'py>(model: &Bound<'py, PyAny>, options: Option<&Bound<'py, PyDict>>) -> PyResult<NamedModels<'py>> {
-    let Ok(models) = model.cast::<PyMapping>() else {
-        return Ok(vec![(None, read_model(model, options)?)]);
-    };
-    let mut named = Vec::new();
-    let mut options_used = options.is_none();
-    for pair in models.items()? {
-        let (name, model): (String, Bound<'_, PyAny>) = pair.extract()?;
-        let ready = model.is_instance_of::<ModelOptions>();
-        named.push((Some(name), read_model(&model, options.filter(|_| !ready))?));
-        options_used |= !ready;
-    }
-    if options_used { Ok(named) } else { Err(options_given_twice()) }
-}
-
-fn read_model<'py>(
-    model: &Bound<'py, PyAny>,
-    options: Option<&Bound<'py, PyDict>>,
-) -> PyResult<Bound<'py, ModelOptions>> {
-    if let Ok(ready) = model.cast::<ModelOptions>() {
-        return if options.is_none() { Ok(ready.clone()) } else { Err(options_given_twice()) };
-    }
-    let is_path = model.is_instance_of::<PyString>() || model.hasattr("__fspath__")?;
-    if !is_path {
-        return Err(PyTypeError::new_err(format!(
-            "a model must be a path, ModelOptions or a mapping of names to these, not {}",
-            model.get_type().name()?
-        )));
-    }
-    let path: PathBuf = model.extract()?;
-    let made = model.py().get_type::<ModelOptions>().call((path,), options)?;
-    Ok(made.cast_into()?)
-}
-
-fn options_given_twice() -> PyErr {
-    PyTypeError::new_err("options must be given in ModelOptions or to Engine, not both")
-}
-
-fn load(py: Python<'_>, builder: EngineBuilder, stopped: &Stopped) -> PyResult<Engine> {
-    let result = py.detach(|| builder.build());
-    if let Some(error) = stopped.take() {
-        return Err(error);
-    }
-    // Ctrl-C may have come after the last report.
-    py.check_signals()?;
-    match result {
-        Ok(engine) => Ok(Engine(Handle::new(engine))),
-        Err(error) => Err(errors::from_engine(py, &error)),
-    }
-}
-
 /// The devices that this build can compute on, the processor among them.
 #[pyfunction]
 pub(crate) fn devices(py: Python<'_>) -> PyResult<Vec<Bound<'_, PyAny>>> {
+    logs::refresh(py)?;
     let devices = py.detach(zerohop::devices).map_err(|error| errors::from_engine(py, &error))?;
+    logs::deliver(py)?;
     described(py, &types::DEVICE, &devices)
 }
 

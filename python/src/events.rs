@@ -12,7 +12,7 @@ use crate::errors;
 use crate::handle::Handle;
 
 /// What the engine has to say next; `None` after the end.
-type Next = Poll<Option<zerohop::Result<Vec<u8>>>>;
+pub(crate) type Next = Poll<Option<zerohop::Result<Vec<u8>>>>;
 
 /// The events of a reply.
 pub(crate) struct Events {
@@ -44,7 +44,8 @@ impl Events {
         stream.as_mut().map_or(Poll::Ready(None), |stream| stream.next_until(deadline))
     }
 
-    /// The next event, for a task.
+    /// The next event, for a task. It takes so little time that nobody detaches for it: that would
+    /// let another thread in, and the event loop would have to wait for the interpreter.
     pub(crate) fn poll_next(&self, context: &mut Context<'_>) -> Next {
         self.stream.lock().as_mut().map_or(Poll::Ready(None), |stream| stream.poll_next(context))
     }

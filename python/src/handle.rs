@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 use zerohop::Engine;
 
-use crate::errors;
 use crate::notify::Notifier;
+use crate::{errors, job, loader, logs};
 
 /// All engines that may be alive. Python forks only in a thread that is attached to the interpreter,
 /// as every user of this lock is, so that a fork never leaves it locked.
@@ -48,6 +48,7 @@ impl Handle {
     /// `ForkError` in a process forked from the one that made it.
     pub(crate) fn engine(&self, py: Python<'_>) -> PyResult<&Engine> {
         park_at_exit(py);
+        logs::deliver(py)?;
         self.own_engine().ok_or_else(|| errors::forked(py))
     }
 
@@ -136,6 +137,8 @@ pub(crate) fn park_at_exit(py: Python<'_>) {
 #[pyfunction]
 fn _close_all(py: Python<'_>) {
     let _ = EXITING.set(thread::current().id());
+    job::end_all(py);
+    loader::end_all(py);
     let engines: Vec<Arc<Handle>> = ENGINES.lock().iter().filter_map(Weak::upgrade).collect();
     for engine in engines {
         engine.close(py);

@@ -11,7 +11,10 @@ mod engine;
 mod errors;
 mod events;
 mod handle;
+mod job;
 mod json;
+mod loader;
+mod logs;
 mod models;
 mod notify;
 mod options;
@@ -24,8 +27,10 @@ mod wait;
 use pyo3::prelude::*;
 
 /// The native part of zerohop; import `zerohop` instead.
-#[pymodule]
+// What threads share is behind locks, and no Python runs while one is held.
+#[pymodule(gil_used = false)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    logs::collect();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<engine::Engine>()?;
     module.add_class::<options::ModelOptions>()?;
@@ -35,6 +40,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<stream::Stream>()?;
     module.add_class::<door::PendingReply>()?;
     module.add_class::<door::ReplyEvents>()?;
+    module.add_class::<job::Job>()?;
+    module.add_class::<loader::Loader>()?;
     types::add_classes(module)?;
     module.add_function(wrap_pyfunction!(engine::devices, module)?)?;
     module.add_function(wrap_pyfunction!(errors::_error_kinds, module)?)?;

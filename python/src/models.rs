@@ -20,6 +20,11 @@ impl Models {
         self.get(py, "/v1/models", &types::SYNC_PAGE)
     }
 
+    /// `list` for event loops, which it does not hold up.
+    fn _async_list<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.get(py, "/v1/models", &types::ASYNC_PAGE)
+    }
+
     /// The model of this name. Raises `NotFoundError` if there is none.
     fn retrieve<'py>(&self, py: Python<'py>, model: &str) -> PyResult<Bound<'py, PyAny>> {
         if model.is_empty() {

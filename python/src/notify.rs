@@ -89,16 +89,20 @@ impl Notifier {
 fn run(messages: &Receiver<Message>) {
     while let Ok(Message::Wake(first)) = messages.recv() {
         let stop = Python::try_attach(|py| {
-            call(py, &first);
-            drop(first);
-            // What has come meanwhile too: attaching is the costly part.
+            let mut wakers = vec![first];
+            let mut stop = false;
+            // What has come meanwhile too: attaching, and rousing a loop, are the costly parts.
             for message in messages.try_iter() {
                 match message {
-                    Message::Wake(waker) => call(py, &waker),
-                    Message::Stop => return true,
+                    Message::Wake(waker) => wakers.push(waker),
+                    Message::Stop => {
+                        stop = true;
+                        break;
+                    }
                 }
             }
-            false
+            wake_all(py, wakers);
+            stop
         });
         if stop.unwrap_or(true) {
             return;
@@ -106,7 +110,32 @@ fn run(messages: &Receiver<Message>) {
     }
 }
 
-fn call(py: Python<'_>, waker: &TaskWaker) {
-    // An event loop that has ended refuses, and then nobody waits any more.
-    let _ = waker.task.soon.call1(py, (&waker.task.wake,));
+/// Wakes tasks, rousing each event loop once.
+fn wake_all(py: Python<'_>, mut wakers: Vec<Arc<TaskWaker>>) {
+    while let Some(first) = wakers.pop() {
+        let soon = first.task.soon.bind(py);
+        let is_same_loop = |waker: &Arc<TaskWaker>| waker.task.soon.bind(py).eq(soon).unwrap_or(false);
+        let (mut same, others): (Vec<_>, Vec<_>) = wakers.into_iter().partition(is_same_loop);
+        wakers = others;
+        // An event loop that has ended refuses, and then nobody waits any more.
+        let _ = if same.is_empty() {
+            soon.call1((&first.task.wake,))
+        } else {
+            same.push(first.clone());
+            Bound::new(py, WakeAll(same)).and_then(|wake_all| soon.call1((wake_all,)))
+        };
+    }
+}
+
+/// Wakes several tasks of an event loop, from within it.
+#[pyclass(frozen, name = "_WakeAll", module = "zerohop._native")]
+struct WakeAll(Vec<Arc<TaskWaker>>);
+
+#[pymethods]
+impl WakeAll {
+    fn __call__(&self, py: Python<'_>) -> PyResult<()> {
+        // One that fails must not keep the others asleep.
+        let results: Vec<PyResult<_>> = self.0.iter().map(|waker| waker.task.wake.call0(py)).collect();
+        results.into_iter().try_for_each(|result| result.map(drop))
+    }
 }

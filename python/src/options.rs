@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyBool, PyDict, PyList, PyString, PyTuple};
 use zerohop::{GpuLayers, KvType};
 
 use crate::errors;
@@ -26,7 +26,8 @@ use crate::progress::{Progress, Stopped};
 /// - `mmap`: whether to map the file into memory instead of reading it.
 /// - `chat_template`: a Jinja chat template in place of the file's own.
 /// - `alias`: a name, or several, that requests may use in `model`.
-/// - `progress`: called with the loaded fraction, 0 to 1, while loading; `False` stops it.
+/// - `progress`: called with the loaded fraction, 0 to 1, while loading; what it returns is ignored,
+///   except that `False` stops the loading. Or `True`, for a bar; that needs tqdm.
 #[pyclass(frozen, module = "zerohop")]
 pub(crate) struct ModelOptions {
     #[pyo3(get)]
@@ -75,9 +76,7 @@ impl ModelOptions {
         progress: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         read_kv_type(py, kv_type)?;
-        if progress.as_ref().is_some_and(|progress| !progress.is_callable()) {
-            return Err(PyTypeError::new_err("progress must be callable"));
-        }
+        let progress = progress.map(read_progress).transpose()?.flatten();
         Ok(ModelOptions {
             path,
             context_length: positive("context_length", context_length)?,
@@ -139,6 +138,15 @@ impl ModelOptions {
 }
 
 impl ModelOptions {
+    /// What to call: the bar, for True.
+    fn callback(&self, progress: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        if !progress.is_instance_of::<PyBool>() {
+            return Ok(progress.clone().unbind());
+        }
+        let name = self.path.file_name().unwrap_or_default();
+        Ok(progress.py().import("zerohop._progress")?.call_method1("bar", (name,))?.unbind())
+    }
+
     /// The options that are not at their defaults.
     fn keywords<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let options = PyDict::new(py);
@@ -210,7 +218,8 @@ impl ModelOptions {
         for alias in aliases {
             options = options.alias(alias);
         }
-        let mut progress = Progress::new(self.progress.as_ref().map(|progress| progress.clone_ref(py)), stopped);
+        let callback = self.progress.as_ref().map(|progress| self.callback(progress.bind(py))).transpose()?;
+        let mut progress = Progress::new(callback, stopped);
         Ok((name, options.progress(move |fraction| progress.report(fraction))))
     }
 }
@@ -222,6 +231,15 @@ fn positive(name: &str, value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<u32
         Ok(0) => Err(out_of_range(name, "at least 1", value)),
         Ok(count) => Ok(Some(count)),
         Err(error) => Err(explain(name, "from 1 to 4294967295", value, error)),
+    }
+}
+
+/// A function, or True; `None` for False.
+fn read_progress(value: Bound<'_, PyAny>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    match value.cast::<PyBool>() {
+        Ok(shown) => Ok(Some(value.clone()).filter(|_| shown.is_true())),
+        Err(_) if value.is_callable() => Ok(Some(value)),
+        Err(_) => Err(PyTypeError::new_err("progress must be callable, or a bool")),
     }
 }
 

@@ -11,10 +11,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping};
 use zerohop::Body;
 
+use crate::door::{PendingReply, Reading};
 use crate::handle::Handle;
 use crate::json::{Fields, Json};
 use crate::stream::{Head, Stream};
-use crate::{convert, errors, types, wait};
+use crate::{convert, errors, logs, types, wait};
 
 /// What every call takes beside the API's parameters.
 const OPTIONS: &[&str] = &["extra_headers", "extra_query", "extra_body", "timeout"];
@@ -90,6 +91,7 @@ impl Call {
     /// Whatever is still being computed then is cancelled.
     pub(crate) fn send(self, py: Python<'_>, handle: &Arc<Handle>) -> PyResult<Reply> {
         let engine = handle.engine(py)?;
+        logs::refresh(py)?;
         let deadline = deadline(self.timeout);
         let timeout = self.timeout;
         let request = self.into_http(py)?;
@@ -98,12 +100,17 @@ impl Call {
         let Some(response) = wait::until(py, deadline, |slice| pending.wait_until(slice))? else {
             return Err(errors::timeout(py));
         };
-        let (parts, body) = response.map_err(|error| errors::from_engine(py, &error))?.into_parts();
-        let status = parts.status.as_u16();
-        match body {
-            Body::Full(body) if status >= 400 => Err(errors::from_reply(py, status, &parts.headers, &body)),
-            body => Ok(Reply { head: Head { status, headers: parts.headers }, body, handle: handle.clone(), timeout }),
-        }
+        Reply::read(py, response, handle, timeout)
+    }
+
+    /// Sends the call for an event loop to wait for.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send), without the reply's.
+    pub(crate) fn submit(self, py: Python<'_>, handle: &Arc<Handle>, schemas: Schemas) -> PyResult<PendingReply> {
+        let timeout = self.timeout;
+        PendingReply::new(py, handle, self.into_http(py)?, Reading::Objects(schemas), timeout)
     }
 
     fn into_http(self, py: Python<'_>) -> PyResult<http::Request<Vec<u8>>> {
@@ -127,7 +134,31 @@ pub(crate) struct Reply {
     timeout: Option<Duration>,
 }
 
+/// The classes of an endpoint's replies.
+pub(crate) struct Schemas {
+    pub(crate) object: &'static types::Schema,
+    /// Of each event, if the reply comes in events.
+    pub(crate) event: &'static types::Schema,
+}
+
 impl Reply {
+    /// # Errors
+    ///
+    /// The exception for a reply with status 400 or more, and for what prevented one.
+    pub(crate) fn read(
+        py: Python<'_>,
+        response: zerohop::Result<http::Response<Body>>,
+        handle: &Arc<Handle>,
+        timeout: Option<Duration>,
+    ) -> PyResult<Self> {
+        let (parts, body) = response.map_err(|error| errors::from_engine(py, &error))?.into_parts();
+        let status = parts.status.as_u16();
+        match body {
+            Body::Full(body) if status >= 400 => Err(errors::from_reply(py, status, &parts.headers, &body)),
+            body => Ok(Reply { head: Head { status, headers: parts.headers }, body, handle: handle.clone(), timeout }),
+        }
+    }
+
     /// The reply as an object.
     pub(crate) fn object<'py>(self, py: Python<'py>, schema: &'static types::Schema) -> PyResult<Bound<'py, PyAny>> {
         match self.body {
@@ -137,16 +168,11 @@ impl Reply {
     }
 
     /// The reply as an object, or as a stream of them if it comes in events.
-    pub(crate) fn object_or_stream<'py>(
-        self,
-        py: Python<'py>,
-        schema: &'static types::Schema,
-        event_schema: &'static types::Schema,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    pub(crate) fn object_or_stream<'py>(self, py: Python<'py>, schemas: &Schemas) -> PyResult<Bound<'py, PyAny>> {
         match self.body {
-            Body::Full(body) => read_object(py, &self.head, &body, schema),
+            Body::Full(body) => read_object(py, &self.head, &body, schemas.object),
             Body::Events(events) => {
-                let stream = Stream::new(self.head, events, event_schema, self.handle, self.timeout);
+                let stream = Stream::new(self.head, events, schemas.event, self.handle, self.timeout);
                 Ok(Bound::new(py, stream)?.into_any())
             }
         }

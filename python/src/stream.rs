@@ -1,15 +1,15 @@
 //! Replies that come in events.
 
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::HeaderMap;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use zerohop::EventStream;
 
-use crate::events::Events;
+use crate::events::{self, Events};
 use crate::handle::Handle;
 use crate::json::Json;
 use crate::{errors, request, types, wait};
@@ -45,6 +45,9 @@ enum Event {
     Done,
 }
 
+/// What comes next; `None` after the end.
+type Next = Option<zerohop::Result<Event>>;
+
 #[pymethods]
 impl Stream {
     /// The status and headers of the reply.
@@ -64,6 +67,27 @@ impl Stream {
             self.close(py);
         }
         next
+    }
+
+    /// The next object in a tuple, `(None,)` after the last, or None: then `soon(wake)` is called from
+    /// another thread when it is time to ask again.
+    fn _poll<'py>(
+        &self,
+        py: Python<'py>,
+        soon: Py<PyAny>,
+        wake: Py<PyAny>,
+    ) -> PyResult<Option<(Option<Bound<'py, PyAny>>,)>> {
+        let polled = self.poll(py, soon, wake);
+        if matches!(polled, Err(_) | Ok(Some((None,)))) {
+            self.close(py);
+        }
+        polled
+    }
+
+    /// The seconds that each object may take.
+    #[getter]
+    fn _timeout(&self) -> Option<f64> {
+        self.timeout.map(|timeout| timeout.as_secs_f64())
     }
 
     /// Stops the generation if it still runs. Closing twice is fine.
@@ -102,28 +126,50 @@ impl Stream {
 
     fn next<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let deadline = request::deadline(self.timeout);
-        match wait::until(py, deadline, |slice| self.poll(slice))? {
+        match wait::until(py, deadline, |slice| read_next(|| self.events.next_until(slice)))? {
+            Some(event) => self.object(py, event),
             None => Err(errors::timeout(py)),
-            Some(None | Some(Ok(Event::Done))) => Ok(None),
-            Some(Some(Ok(Event::Data(json)))) => types::object(py, self.schema, &json).map(Some),
-            Some(Some(Ok(Event::Error(error)))) => Err(errors::from_event(py, &error)),
-            Some(Some(Err(error))) => Err(errors::from_engine(py, &error)),
         }
     }
 
-    /// The next event, or `None` after the last.
-    fn poll(&self, slice: Instant) -> Poll<Option<zerohop::Result<Event>>> {
-        loop {
-            match self.events.next_until(slice) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    if let Some(event) = read_event(&frame) {
-                        return Poll::Ready(Some(Ok(event)));
-                    }
+    fn poll<'py>(
+        &self,
+        py: Python<'py>,
+        soon: Py<PyAny>,
+        wake: Py<PyAny>,
+    ) -> PyResult<Option<(Option<Bound<'py, PyAny>>,)>> {
+        let handle = &self.events.handle;
+        handle.engine(py)?;
+        let waker = handle.notifier.waker(soon, wake)?;
+        let mut context = Context::from_waker(&waker);
+        match read_next(|| self.events.poll_next(&mut context)) {
+            Poll::Ready(event) => Ok(Some((self.object(py, event)?,))),
+            Poll::Pending => Ok(None),
+        }
+    }
+
+    fn object<'py>(&self, py: Python<'py>, event: Next) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match event {
+            None | Some(Ok(Event::Done)) => Ok(None),
+            Some(Ok(Event::Data(json))) => types::object(py, self.schema, &json).map(Some),
+            Some(Ok(Event::Error(error))) => Err(errors::from_event(py, &error)),
+            Some(Err(error)) => Err(errors::from_engine(py, &error)),
+        }
+    }
+}
+
+/// The next event of those that `next` gives, or `None` after the last.
+fn read_next(mut next: impl FnMut() -> events::Next) -> Poll<Next> {
+    loop {
+        match next() {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(event) = read_event(&frame) {
+                    return Poll::Ready(Some(Ok(event)));
                 }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending => return Poll::Pending,
             }
+            Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
+            Poll::Ready(None) => return Poll::Ready(None),
+            Poll::Pending => return Poll::Pending,
         }
     }
 }

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import anyio
 import pytest
 
 # OpenMP's threads wait for each other by spinning. Where other processes want the processors too,
@@ -96,5 +97,22 @@ def run_python() -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", script, *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    return run
+
+
+LOOPS = {
+    "asyncio": {"backend": "asyncio"},
+    "uvloop": {"backend": "asyncio", "backend_options": {"use_uvloop": True}},
+    "trio": {"backend": "trio"},
+}
+
+
+@pytest.fixture(params=LOOPS)
+def run(request):
+    """Runs an async function in an event loop of each kind."""
+
+    def run(function, *arguments):
+        return anyio.run(function, *arguments, **LOOPS[request.param])
 
     return run

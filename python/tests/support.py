@@ -4,6 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import anyio
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,3 +52,23 @@ def c_driver(folder: Path) -> Path:
     link = [f"-L{library}", "-lzerohop", f"-Wl,-rpath,{library}"]
     subprocess.run([os.environ.get("CC", "cc"), *flags, source, "-o", driver, *link], check=True)
     return driver
+
+
+async def gather(*functions):
+    """Runs async functions together, in any event loop; gives their results in order."""
+    results = [None] * len(functions)
+
+    async def keep(index, function):
+        results[index] = await function()
+
+    async with anyio.create_task_group() as group:
+        for index, function in enumerate(functions):
+            group.start_soon(keep, index, function)
+    return results
+
+
+def threads() -> int:
+    """The threads of this process, native ones too."""
+    with open("/proc/self/status") as status:
+        [line] = [line for line in status if line.startswith("Threads:")]
+    return int(line.split()[1])

@@ -171,3 +171,65 @@ def test_a_model_without_a_template():
         with pytest.raises(zerohop.BadRequestError, match="no chat template") as caught:
             engine.chat.completions.create(messages=USER)
         assert caught.value.param == "model"
+
+
+OPENAIS = {
+    "RateLimitError": (openai.RateLimitError, lambda: _exceptions.status_error(429, [], None)),
+    "APIStatusError": (openai.APIStatusError, lambda: _exceptions.status_error(418, [], None)),
+    "APITimeoutError": (openai.APITimeoutError, zerohop.APITimeoutError),
+    "APIError": (openai.APIError, lambda: _exceptions.stream_error({"message": "m"})),
+    "EngineClosedError": (openai.OpenAIError, lambda: zerohop.EngineClosedError("m")),
+    "ModelNotFoundError": (
+        openai.OpenAIError,
+        lambda: _exceptions.engine_error("ModelFile", "m", None, 2, "f.gguf"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OPENAIS)
+def test_handlers_of_openais_exceptions_catch_ours(name):
+    theirs, make = OPENAIS[name]
+    with pytest.raises(theirs) as caught:
+        raise make()
+    assert isinstance(caught.value, getattr(zerohop, name))
+    # Handlers and tracebacks see one name.
+    kind = type(caught.value)
+    assert (kind.__module__, kind.__qualname__) == ("zerohop", name)
+    assert kind is type(make()) is not getattr(zerohop, name)
+    assert caught.value.__reduce__()
+
+
+def test_an_engines_exceptions_are_openais(engine, make_engine):
+    with pytest.raises(openai.BadRequestError) as caught:
+        engine.chat.completions.create(messages=USER, temperature=9)
+    assert (caught.value.status_code, caught.value.param) == (400, "temperature")
+    closed = make_engine()
+    closed.close()
+    with pytest.raises(openai.OpenAIError):
+        closed.models.list()
+    with pytest.raises(FileNotFoundError) as caught:
+        zerohop.Engine("/nonexistent.gguf")
+    assert isinstance(caught.value, openai.OpenAIError)
+    assert (caught.value.errno, caught.value.filename) == (2, "/nonexistent.gguf")
+
+
+def test_openai_may_come_later_or_never(tiny, run_python):
+    script = """
+import pickle, sys
+import zerohop
+with zerohop.Engine(sys.argv[1], threads=1) as engine:
+    def error():
+        try:
+            engine.models.retrieve("gpt-9")
+        except zerohop.NotFoundError as error:
+            return error
+    early = error()
+    assert type(early) is zerohop.NotFoundError and "openai" not in sys.modules
+    assert type(zerohop.ModelFileError("m", 2, "f")) is zerohop.ModelFileError
+    text = pickle.dumps(early)
+    import openai
+    assert isinstance(error(), openai.NotFoundError)
+    assert isinstance(pickle.loads(text), openai.NotFoundError)
+"""
+    result = run_python(script, tiny)
+    assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)

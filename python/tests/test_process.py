@@ -26,6 +26,21 @@ async def ask(**options):
     if options:
         async for chunk in reply:
             pass
+async def ask_engine(**options):
+    reply = await zerohop.AsyncEngine(engine).chat.completions.create(messages=USER, **options)
+    if options:
+        async for chunk in reply:
+            pass
+def run_uvloop(function, **options):
+    import uvloop
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(function(**options))
+def run_trio(function, **options):
+    import functools, trio
+    try:
+        trio.run(functools.partial(function, **options))
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0]
 """
 
 
@@ -90,6 +105,11 @@ INTERRUPTIBLE = {
     "sdk stream": f"list({CLIENT}, stream=True))",
     "async reply": "asyncio.run(ask())",
     "async stream": "asyncio.run(ask(stream=True))",
+    "asyncio reply": "asyncio.run(ask_engine())",
+    "asyncio stream": "asyncio.run(ask_engine(stream=True))",
+    "uvloop stream": "run_uvloop(ask_engine, stream=True)",
+    "trio reply": "run_trio(ask_engine)",
+    "trio stream": "run_trio(ask_engine, stream=True)",
 }
 
 
@@ -146,6 +166,29 @@ except KeyboardInterrupt:
     print("interrupted")
 """
     result = run_python(script, qwen)
+    assert (result.stdout, result.stderr, result.returncode) == ("interrupted\n", "", 0)
+
+
+def test_ctrl_c_stops_loading_in_an_event_loop(tiny, run_python):
+    script = f"""{SETUP}
+import asyncio
+signal.signal(signal.SIGINT, signal.default_int_handler)
+seen = []
+def progress(fraction):
+    seen.append(fraction)
+    if len(seen) == 3:
+        os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.05)
+async def main():
+    await zerohop.AsyncEngine(sys.argv[1], threads=1, progress=progress)
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    print("interrupted")
+time.sleep(0.3)
+assert seen[-1] < 1, seen
+"""
+    result = run_python(script, tiny)
     assert (result.stdout, result.stderr, result.returncode) == ("interrupted\n", "", 0)
 
 
@@ -207,6 +250,188 @@ assert os.waitstatus_to_exitcode(status[1]) == 7, status
 next(stream)
 stream.close()
 assert engine.chat.completions.create(messages=USER, max_tokens=1, timeout=20).choices
+"""
+    result = run_python(script, tiny)
+    assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)
+
+
+ASYNC_CALLS = """
+import asyncio
+shared = zerohop.AsyncEngine(engine)
+async def stream():
+    return await shared.chat.completions.create(messages=USER, stream=True)
+"""
+
+
+def test_a_fork_cannot_use_its_parents_engine_in_an_event_loop(tiny, run_python):
+    script = f"""{SETUP}
+import warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+engine = make()
+{ASYNC_CALLS}
+running = asyncio.run(stream())
+client = zerohop.AsyncOpenAI(engine, max_retries=0)
+if (child := os.fork()) == 0:
+    async def listed():
+        return await shared.models.list()
+    async def sdk():
+        return await client.models.list()
+    async def described():
+        return shared.model_info
+    for call in [stream, running.__anext__, listed, described, shared.load]:
+        try:
+            asyncio.run(asyncio.wait_for(call(), 20))
+        except zerohop.ForkError:
+            pass
+        else:
+            raise AssertionError(call)
+    import openai
+    try:
+        asyncio.run(asyncio.wait_for(sdk(), 20))
+    except openai.APIConnectionError as error:
+        assert isinstance(error.__cause__.__cause__, zerohop.ForkError)
+    else:
+        raise AssertionError
+    asyncio.run(running.close())
+    async def own():
+        async with zerohop.AsyncEngine(sys.argv[1], threads=1) as engine:
+            return await engine.chat.completions.create(messages=USER, max_tokens=2, timeout=20)
+    assert asyncio.run(own()).choices
+    sys.exit(7)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+assert asyncio.run(stream())
+"""
+    result = run_python(script, tiny)
+    assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)
+
+
+def test_forks_amid_all_kinds_of_work(tiny, run_python):
+    # Whatever another thread is about to do: loading, streaming, closing, logging.
+    script = f"""{SETUP}
+import asyncio, logging, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+logging.basicConfig(level=logging.DEBUG, handlers=[logging.NullHandler()])
+engine = zerohop.Engine(sys.argv[1], context_length={ENDLESS}, threads=2)
+stop = threading.Event()
+def load():
+    while not stop.is_set():
+        zerohop.Engine(sys.argv[1], threads=1).close()
+def stream():
+    while not stop.is_set():
+        list(engine.chat.completions.create(messages=USER, stream=True, max_tokens=20))
+def tasks():
+    async def main():
+        async with zerohop.AsyncEngine(sys.argv[1], threads=1) as engine:
+            while not stop.is_set():
+                await engine.chat.completions.create(messages=USER, max_tokens=5)
+    asyncio.run(main())
+workers = [threading.Thread(target=work) for work in [load, stream, tasks]]
+for worker in workers:
+    worker.start()
+for _ in range(10):
+    time.sleep(0.05)
+    if (child := os.fork()) == 0:
+        with zerohop.Engine(sys.argv[1], threads=2) as own:
+            own.chat.completions.create(messages=USER, max_tokens=2, timeout=20)
+        try:
+            engine.models.list()
+        except zerohop.ForkError:
+            pass
+        engine.close()
+        os._exit(7)
+    deadline = time.monotonic() + 30
+    while (status := os.waitpid(child, os.WNOHANG))[0] == 0:
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+        time.sleep(0.01)
+    assert os.waitstatus_to_exitcode(status[1]) == 7, status
+stop.set()
+for worker in workers:
+    worker.join()
+"""
+    result = run_python(script, tiny)
+    assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)
+
+
+WORKERS = f"""
+import multiprocessing, sys, warnings
+import zerohop
+USER = [{{"role": "user", "content": "Hello"}}]
+warnings.simplefilter("ignore", DeprecationWarning)
+engine = None
+def load(path):
+    global engine
+    engine = zerohop.Engine(path, context_length={ENDLESS}, threads=1)
+def ask(count):
+    reply = engine.chat.completions.create(messages=USER, max_tokens=count, timeout=30)
+    return reply.usage.completion_tokens, reply
+def misuse(_):
+    try:
+        inherited.chat.completions.create(messages=USER)
+    except zerohop.ForkError as error:
+        return error
+if __name__ == "__main__":
+    path, method = sys.argv[1:]
+    inherited = zerohop.Engine(path, threads=1)
+    inherited.chat.completions.create(messages=USER, max_tokens=1)
+    context = multiprocessing.get_context(method)
+    with context.Pool(2, load, (path,)) as pool:
+        # Replies and errors come back pickled.
+        assert [count for count, _ in pool.map(ask, [1, 2, 3])] == [1, 2, 3]
+        if method == "fork":
+            assert isinstance(pool.apply(misuse, (0,)), zerohop.ForkError)
+    child = context.Process(target=load, args=(path,))
+    child.start()
+    child.join(40)
+    assert child.exitcode == 0, child.exitcode
+    assert inherited.chat.completions.create(messages=USER, max_tokens=1).choices
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_multiprocessing(tiny, tmp_path, method):
+    program = tmp_path / "workers.py"
+    program.write_text(WORKERS)
+    command = [sys.executable, str(program), str(tiny), method]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)
+
+
+def test_a_server_that_loads_before_it_forks(tiny, run_python):
+    # As gunicorn's preload_app: the workers inherit an engine, make their own, serve, and end on a
+    # signal while they serve; then the parent ends.
+    script = f"""{SETUP}
+import warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+inherited = make()
+def serve(pipe):
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        inherited.chat.completions.create(messages=USER)
+    except zerohop.ForkError as error:
+        assert "after the fork" in str(error)
+    engine = make()
+    stream = engine.chat.completions.create(messages=USER, stream=True)
+    next(stream)
+    os.write(pipe, b"x")
+    for _ in stream:
+        pass
+workers = []
+for _ in range(3):
+    reading, writing = os.pipe()
+    if (child := os.fork()) == 0:
+        os.close(reading)
+        serve(writing)
+    os.close(writing)
+    workers.append((child, reading))
+for child, reading in workers:
+    assert os.read(reading, 1) == b"x"
+    os.kill(child, signal.SIGTERM)
+for child, _ in workers:
+    started = time.monotonic()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert time.monotonic() - started < 20
+assert inherited.chat.completions.create(messages=USER, max_tokens=1, timeout=20).choices
 """
     result = run_python(script, tiny)
     assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)
@@ -281,13 +506,78 @@ engine = make()
 threading.Thread(target=lambda: asyncio.run(ask(stream=True)), daemon=True).start()
 time.sleep(2)
 """,
-    "event loop that stopped": f"""{ASK}
+    "event loop that stopped": """
+import asyncio
 engine = make()
+async def ask():
+    client = zerohop.AsyncOpenAI(engine)
+    create = client.chat.completions.create
+    async for chunk in await create(model="tiny-llama", messages=USER, stream=True):
+        loop.call_soon(loop.stop)
 loop = asyncio.new_event_loop()
-task = loop.create_task(ask(stream=True))
+task = loop.create_task(ask())
 task._log_destroy_pending = False
-loop.call_later(1.5, loop.stop)
 loop.run_forever()
+""",
+    "streams in daemon threads": """
+engine = make()
+def run():
+    for chunk in engine.chat.completions.create(messages=USER, stream=True):
+        pass
+for _ in range(4):
+    threading.Thread(target=run, daemon=True).start()
+time.sleep(0.3)
+""",
+    "loading in a daemon thread": """
+def progress(fraction):
+    time.sleep(0.1)
+thread = threading.Thread(
+    target=lambda: zerohop.Engine(sys.argv[1], threads=1, progress=progress), daemon=True
+)
+thread.start()
+time.sleep(0.3)
+""",
+    "loading in an event loop in a daemon thread": """
+import asyncio
+def progress(fraction):
+    time.sleep(0.1)
+async def main():
+    await zerohop.AsyncEngine(sys.argv[1], threads=1, progress=progress)
+threading.Thread(target=lambda: asyncio.run(main()), daemon=True).start()
+time.sleep(0.5)
+""",
+    "async engine": f"""{ASK}
+engine = make()
+async def main():
+    tasks = [
+        asyncio.create_task(ask_engine(**options)) for options in [{{}}, {{"stream": True}}] * 4
+    ]
+    await asyncio.wait(tasks, timeout=0.5)
+asyncio.run(main())
+""",
+    "async engine that nobody closes": """
+import asyncio
+async def main():
+    global engine, stream
+    engine = await zerohop.AsyncEngine(sys.argv[1], threads=1)
+    stream = await engine.chat.completions.create(messages=USER, stream=True)
+    await anext(stream)
+asyncio.run(main())
+""",
+    "trio": f"""{ASK}
+engine = make()
+import trio
+async def main():
+    with trio.move_on_after(0.5):
+        async with trio.open_nursery() as nursery:
+            for _ in range(4):
+                nursery.start_soon(ask_engine)
+trio.run(main)
+""",
+    "event loop of an engine in a daemon thread": f"""{ASK}
+engine = make()
+threading.Thread(target=lambda: asyncio.run(ask_engine(stream=True)), daemon=True).start()
+time.sleep(0.5)
 """,
     "cycle": "engine = make(); loop = [engine.chat]; loop.append(loop); del engine",
     "two": "engines = [make(), make()]; engines[0].close()",
@@ -297,5 +587,8 @@ loop.run_forever()
 
 @pytest.mark.parametrize("case", EXITS)
 def test_the_process_ends_quietly(tiny, run_python, case):
+    started = time.monotonic()
     result = run_python(f"{SETUP}\n{EXITS[case]}", tiny)
+    # The longest of them runs for two seconds; the answers would take minutes.
+    assert time.monotonic() - started < 20
     assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)

@@ -9,7 +9,7 @@ import httpx2
 import openai
 import pytest
 from pydantic import BaseModel
-from support import USER
+from support import USER, gather, threads
 
 import zerohop
 
@@ -21,39 +21,10 @@ pytestmark = pytest.mark.filterwarnings(
     r"ignore:Async generator '(openai|httpx2?)\.:ResourceWarning"
 )
 
-LOOPS = {
-    "asyncio": {"backend": "asyncio"},
-    "uvloop": {"backend": "asyncio", "backend_options": {"use_uvloop": True}},
-    "trio": {"backend": "trio"},
-}
-
 
 class City(BaseModel):
     city: str
     country: str
-
-
-@pytest.fixture(params=LOOPS)
-def run(request):
-    """Runs an async function in an event loop."""
-
-    def run(function, *arguments):
-        return anyio.run(function, *arguments, **LOOPS[request.param])
-
-    return run
-
-
-async def gather(*functions):
-    """Runs the functions together; gives their results in order."""
-    results = [None] * len(functions)
-
-    async def keep(index, function):
-        results[index] = await function()
-
-    async with anyio.create_task_group() as group:
-        for index, function in enumerate(functions):
-            group.start_soon(keep, index, function)
-    return results
 
 
 async def text_of(stream):
@@ -228,13 +199,6 @@ def test_many_tasks_need_no_thread_each(make_engine, run, tmp_path):
         assert max(counts) <= before + 8
 
     run(main)
-
-
-def threads():
-    """The threads of this process, native ones too."""
-    with open("/proc/self/status") as status:
-        [line] = [line for line in status if line.startswith("Threads:")]
-    return int(line.split()[1])
 
 
 def test_a_long_prompt_does_not_hold_up_the_loop(make_engine, run):

@@ -1,8 +1,10 @@
 """Many threads on one engine, and threads that get in each other's way."""
 
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from support import USER
@@ -53,6 +55,87 @@ def test_loading_lets_other_threads_run(qwen):
         ticks += 1
     thread.join()
     assert ticks > 10_000
+
+
+def is_shared(action):
+    """Whether another thread runs all the while that this one does something that lasts."""
+    ticks, stop = [], threading.Event()
+
+    def tick():
+        while not stop.is_set():
+            ticks.append(time.monotonic())
+
+    ticker = threading.Thread(target=tick)
+    ticker.start()
+    try:
+        before = time.monotonic()
+        action()
+        after = time.monotonic()
+    finally:
+        stop.set()
+        ticker.join()
+    during = [before, *[tick for tick in ticks if before <= tick <= after], after]
+    longest = max(b - a for a, b in zip(during, during[1:], strict=False))
+    return longest < (after - before) / 2
+
+
+def test_streaming_lets_other_threads_run(make_engine):
+    # Several attempts here too, since other processes may take the processors meanwhile.
+    engine = make_engine()
+    request = {"messages": USER, "max_tokens": 300, "stream": True}
+    assert any(is_shared(lambda: list(engine.chat.completions.create(**request))) for _ in range(3))
+
+
+def test_closing_lets_other_threads_run(qwen):
+    # Closing waits for the piece of the prompt that is being computed.
+    messages = [{"role": "user", "content": "river stone seven quick " * 800}]
+
+    def close():
+        engine = zerohop.Engine(qwen, threads=1, context_length=4096)
+        stream = engine.chat.completions.create(messages=messages, stream=True)
+        time.sleep(0.1)
+        shared = is_shared(engine.close)
+        with pytest.raises(zerohop.EngineClosedError):
+            list(stream)
+        return shared
+
+    assert any(close() for _ in range(3))
+
+
+def test_waiting_threads_sleep(make_engine):
+    # Signals are the main thread's: nobody else looks for them while it waits.
+    engine = make_engine(parallel=1)
+    running = engine.chat.completions.create(messages=USER, stream=True)
+    next(running)
+
+    def switches():
+        """How often the threads of this process have been woken, by thread."""
+        counts = {}
+        for task in Path("/proc/self/task").iterdir():
+            status = (task / "status").read_text()
+            counts[task.name] = int(
+                re.search(r"^voluntary_ctxt_switches:\s*(\d+)", status, re.M)[1]
+            )
+        return counts
+
+    def wait():
+        waiting.append(str(threading.get_native_id()))
+        with pytest.raises(zerohop.APITimeoutError):
+            engine.chat.completions.create(messages=USER, timeout=2.5)
+
+    waiting: list[str] = []
+    threads = [threading.Thread(target=wait) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.5)
+    before = switches()
+    time.sleep(1)
+    after = switches()
+    for thread in threads:
+        thread.join()
+    assert len(waiting) == 4
+    # It would be 20 times.
+    assert all(after[name] - before[name] < 10 for name in waiting)
 
 
 def test_sixteen_streams_at_once(make_engine):

@@ -5,7 +5,9 @@ import importlib
 import inspect
 import json
 import pickle
+import pydoc
 
+import pydantic
 import pytest
 from openai.types.chat import ChatCompletion as OpenAIChatCompletion
 
@@ -97,7 +99,7 @@ def test_unknown_fields_survive(reply):
 def test_unknown_names_are_attribute_errors(reply):
     with pytest.raises(AttributeError, match="'ChatCompletion' object has no attribute 'text'"):
         _ = reply.text
-    assert not hasattr(reply, "__iter__")
+    assert not hasattr(reply, "content")
 
 
 def test_objects_cannot_be_changed(reply):
@@ -142,6 +144,157 @@ def test_equality(reply, theirs):
     assert types.TopLogprob(token="a", logprob=-1) == types.TopLogprob(token="a", logprob=-1.0)
     with pytest.raises(TypeError):
         hash(reply)
+
+
+def test_iterating_gives_the_fields(reply, theirs):
+    assert list(dict(reply)) == list(dict(theirs))
+    ours = {name: value for name, value in reply if name not in ("choices", "usage")}
+    assert ours == {n: v for n, v in theirs if n not in ("choices", "usage")}
+    assert dict(reply)["usage"] == reply.usage
+    assert reply.model_fields_set == theirs.model_fields_set
+    assert reply.model_extra == theirs.model_extra == {"timings": REPLY["timings"]}
+
+
+SELECTIONS = [
+    {"include": {"id", "usage"}},
+    {"include": {"id": True, "usage": {"prompt_tokens"}, "model": ...}},
+    {"exclude": {"choices"}},
+    {"exclude": {"choices": {0: {"message": {"content", "refusal"}}}, "usage": True}},
+    {"exclude": {"choices": {"__all__": {"message": {"annotations"}}}}},
+    {"include": {"choices": {-1: {"index", "finish_reason"}}}},
+    {"include": {"choices", "id"}, "exclude": {"id": True, "choices": {0: {"message"}}}},
+    {"include": {"choices": {"__all__": {"index"}, 0: {"finish_reason"}}}},
+    {"exclude": {"timings": {"a": {1, -1}}, "id": False}},
+    {"include": set()},
+    {"include": {"nothing"}, "exclude_none": True},
+]
+
+
+@pytest.mark.parametrize("selection", SELECTIONS, ids=str)
+def test_dumps_of_parts_are_openais(reply, theirs, selection):
+    assert reply.model_dump(**selection) == theirs.model_dump(**selection)
+    assert json.loads(reply.model_dump_json(**selection)) == json.loads(
+        theirs.model_dump_json(**selection)
+    )
+
+
+def test_openais_other_keywords_are_taken(reply, theirs):
+    options = {"by_alias": True, "round_trip": True, "warnings": False}
+    assert reply.model_dump(**options) == theirs.model_dump(**options)
+    assert reply.model_dump_json(**options) == theirs.model_dump_json(**options)
+    options = {"use_api_names": False, "warnings": False}
+    assert reply.to_dict(**options) == theirs.to_dict(**options)
+    assert reply.to_json(**options) == theirs.to_json(**options)
+    for wrong in [["id"], "id", 1]:
+        with pytest.raises(TypeError, match="exclude must be"):
+            reply.model_dump(exclude=wrong)
+    with pytest.raises(TypeError, match="include must name"):
+        reply.model_dump(include={1.5})
+
+
+def test_openais_classes_take_ours(reply, theirs):
+    for taken in [
+        OpenAIChatCompletion.model_validate(reply.model_dump()),
+        OpenAIChatCompletion.model_validate(reply.to_dict()),
+        OpenAIChatCompletion.model_validate_json(reply.model_dump_json()),
+    ]:
+        assert taken == theirs
+    # Without a dump between, fields that no class names are lost.
+    taken = OpenAIChatCompletion.model_validate(reply, from_attributes=True)
+    assert taken.choices[0].message.content == reply.choices[0].message.content
+    assert type(taken.usage).__module__.startswith("openai")
+    assert chat.ChatCompletion.model_validate(taken.to_dict()).usage == reply.usage
+
+
+def test_copies_with_changes(reply, theirs):
+    assert reply.model_copy() == reply.model_copy(deep=True) == reply
+    change = {"model": "other", "extra": [1]}
+    assert reply.model_copy(update=change).to_dict() == theirs.model_copy(update=change).to_dict()
+    assert reply.model == "m"
+    assert reply.__replace__(model="other").model == "other"
+    with pytest.raises(TypeError, match="update"):
+        reply.model_copy(update=[1])
+
+
+def test_objects_from_text_and_unchecked(reply):
+    text = json.dumps(REPLY)
+    assert chat.ChatCompletion.model_validate_json(text) == reply
+    assert chat.ChatCompletion.model_validate_json(text.encode()) == reply
+    with pytest.raises(ValueError, match="no JSON"):
+        chat.ChatCompletion.model_validate_json("{")
+    with pytest.raises(ValueError, match="missing"):
+        chat.ChatCompletion.model_validate_json("{}")
+    with pytest.raises(TypeError):
+        chat.ChatCompletion.model_validate_json(1)
+    made = chat.ChatCompletion.model_construct(id="x")
+    assert made.id == "x" and made.usage is None
+    with pytest.raises(AttributeError, match="choices"):
+        _ = made.choices
+
+
+def test_match_statements(reply):
+    match reply.choices:
+        case [types.Choice(finish_reason, 0, message=types.ChatCompletionMessage(content=text))]:
+            assert (finish_reason, text) == ("stop", reply.choices[0].message.content)
+        case _:
+            pytest.fail("it did not match")
+    for cls in CLASSES:
+        if cls is not types.BaseModel:
+            assert set(cls.__match_args__) == {
+                name for name, value in vars(cls).items() if inspect.isgetsetdescriptor(value)
+            }
+
+
+class Printer:
+    """IPython's printer, as far as it is used."""
+
+    def __init__(self):
+        self.said = []
+
+    def begin_group(self, indent, opening):
+        self.said.append(opening)
+
+    def end_group(self, dedent, closing):
+        self.said.append(closing)
+
+    def breakable(self, separator=" "):
+        self.said.append(separator)
+
+    def text(self, text):
+        self.said.append(text)
+
+    def pretty(self, value):
+        self.said.append(repr(value))
+
+
+def test_notebooks_and_rich_print_the_fields(reply, theirs):
+    printer = Printer()
+    reply._repr_pretty_(printer, False)
+    assert "".join(printer.said) == repr(reply)
+    assert [name for name, _ in reply.__rich_repr__()] == [n for n, _ in theirs.__rich_repr__()]
+
+
+def test_pydantics_models_may_contain_ours(reply):
+    class Log(pydantic.BaseModel):
+        reply: chat.ChatCompletion
+
+    assert Log(reply=reply).reply is reply
+    from_dict = Log.model_validate({"reply": REPLY})
+    assert from_dict.reply == reply
+    assert from_dict.model_dump() == {"reply": reply.model_dump()}
+    assert Log.model_validate_json(from_dict.model_dump_json()) == from_dict
+    with pytest.raises(pydantic.ValidationError, match="missing"):
+        Log(reply={"id": "x"})
+    assert Log.model_json_schema()["properties"]["reply"]["title"]
+
+
+def test_help_says_what_there_is():
+    text = pydoc.plain(pydoc.render_doc(chat.ChatCompletion))
+    for part in ["A whole answer.", "choices", "model_dump(", "include", "without the fields"]:
+        assert part in text
+    text = pydoc.plain(pydoc.render_doc(zerohop.Engine))
+    for part in ["context_length", "chat completions", "unloads the models"]:
+        assert part.lower() in text.lower()
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))

@@ -56,6 +56,26 @@ def whole_and_streamed(engine: zerohop.Engine, either: bool) -> None:
     )
 
 
+async def in_event_loops(either: bool) -> None:
+    async with zerohop.AsyncEngine("m.gguf", threads=2) as engine:
+        create = engine.chat.completions.create
+        assert_type(await create(messages=MESSAGES, temperature=0), ChatCompletion)
+        stream = await create(messages=MESSAGES, stream=True)
+        assert_type(stream, zerohop.AsyncStream[ChatCompletionChunk])
+        async for chunk in stream:
+            assert_type(chunk, ChatCompletionChunk)
+        assert_type(
+            await create(messages=MESSAGES, stream=either),
+            ChatCompletion | zerohop.AsyncStream[ChatCompletionChunk],
+        )
+        assert_type([model async for model in engine.models.list()], list[Model])
+        assert_type((await engine.models.list()).data, list[Model])
+        assert_type(await engine.models.retrieve("m"), Model)
+        zerohop.AsyncOpenAI(engine)
+        zerohop.async_http_client(engine)
+    assert_type(await zerohop.AsyncEngine(zerohop.Engine("m.gguf")), zerohop.AsyncEngine)
+
+
 def errors(engine: zerohop.Engine) -> None:
     try:
         engine.models.retrieve("m")

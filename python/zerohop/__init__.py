@@ -8,12 +8,14 @@
     )
     print(reply.choices[0].message.content)
 
-`OpenAI(...)` gives the SDK of openai itself, over an engine. Requests, replies, streams and
+`AsyncEngine` is the same for event loops. `OpenAI(...)` and `AsyncOpenAI(...)` give the SDK of
+openai itself, over an engine. Requests, replies, streams and
 exceptions are those of openai's SDK. Any number of threads may use
 one engine; other threads run on while it computes, and Ctrl-C stops a generation.
 """
 
 from . import types
+from ._async import AsyncEngine, AsyncStream
 from ._exceptions import (
     APIConnectionError,
     APIError,
@@ -47,7 +49,9 @@ __all__ = [
     "APIError",
     "APIStatusError",
     "APITimeoutError",
+    "AsyncEngine",
     "AsyncOpenAI",
+    "AsyncStream",
     "AuthenticationError",
     "BadRequestError",
     "ConflictError",
@@ -79,7 +83,7 @@ __all__ = [
 ]
 
 # Tracebacks, `repr` and `help` name things as users import them.
-_PRIVATE = ("zerohop._exceptions", "zerohop._openai", "zerohop._transport")
+_PRIVATE = ("zerohop._async", "zerohop._exceptions", "zerohop._openai", "zerohop._transport")
 for _name in __all__:
     _public = globals()[_name]
     if getattr(_public, "__module__", None) in _PRIVATE:

@@ -2,30 +2,70 @@
 
 They are Python classes, because those can have two bases: ours and the fitting builtin. The native
 module calls the functions at the end to make them.
+
+Where openai has been imported, exceptions are made of classes that are openai's too, so that
+`except openai.RateLimitError` catches ours.
 """
 
 import errno as errno_codes
+import sys
 from collections.abc import Iterable, Mapping
+from typing import Any, Self, TypeVar
 
 from ._response import Response
+
+_T = TypeVar("_T")
 
 
 class ZerohopError(Exception):
     """The base of all exceptions of this package.
 
     `code` is a stable word for programs, where there is one.
+
+    Once openai has been imported, exceptions are openai's of the same name too, and all of them its
+    `OpenAIError`.
     """
 
     message: str
     code: str | None = None
 
+    def __new__(cls, *args: Any, **_keywords: Any) -> Self:
+        return super().__new__(_with_openais(cls), *args)
+
     def __init__(self, message: str) -> None:
-        super().__init__(message)
+        # Not `super()`, which may be a class of openai's, with arguments of its own.
+        Exception.__init__(self, message)
         self.message = message
 
     def __reduce__(self) -> tuple[object, ...]:
         # The default calls the class with `args`, which lack the keywords.
-        return _restored, (type(self), self.args, self.__dict__.copy())
+        return _restored, (_public_class(self), self.args, self.__dict__.copy())
+
+
+# Classes that are ours and openai's, by ours.
+_BOTH: dict[type, type] = {}
+
+
+def _with_openais(kind: type[_T]) -> type[_T]:
+    """The class that exceptions of a class are made of."""
+    openai = sys.modules.get("openai")
+    # While it is being imported, it has none yet.
+    base = getattr(openai, "OpenAIError", None)
+    if base is None or issubclass(kind, base):
+        return kind
+    if kind not in _BOTH:
+        names = ["OpenAIError" if c is ZerohopError else c.__name__ for c in kind.__mro__]
+        found = (getattr(openai, name, None) for name in names)
+        theirs = next(c for c in found if isinstance(c, type) and issubclass(c, base))
+        members = {"__module__": kind.__module__, "__doc__": kind.__doc__}
+        _BOTH.setdefault(kind, type(kind.__name__, (kind, theirs), members))
+    return _BOTH[kind]
+
+
+def _public_class(error: ZerohopError) -> type[ZerohopError]:
+    """The class that has the name that it says."""
+    kind = type(error)
+    return next((ours for ours, both in _BOTH.items() if both is kind), kind)
 
 
 def _restored(
@@ -125,8 +165,11 @@ class InternalServerError(APIStatusError):
 class ModelFileError(ZerohopError, OSError):
     """A model file that cannot be read."""
 
+    # An `OSError` takes its fields here if it has a `__new__` of its own.
+    def __new__(cls, message: str, errno: int | None = None, filename: str | None = None) -> Self:
+        return OSError.__new__(_with_openais(cls), errno, message, filename)
+
     def __init__(self, message: str, errno: int | None = None, filename: str | None = None) -> None:
-        OSError.__init__(self, errno, message, filename)
         self.message = message
 
     def __str__(self) -> str:
@@ -134,7 +177,7 @@ class ModelFileError(ZerohopError, OSError):
 
     def __reduce__(self) -> tuple[object, ...]:
         arguments = (self.message, self.errno, self.filename)
-        return type(self), arguments, self.__dict__.copy()
+        return _public_class(self), arguments, self.__dict__.copy()
 
 
 class ModelNotFoundError(ModelFileError, FileNotFoundError):

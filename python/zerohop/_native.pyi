@@ -1,7 +1,7 @@
 """The native part of zerohop; import `zerohop` instead."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence, Set
 from types import GenericAlias, TracebackType
 from typing import (
     Any,
@@ -24,6 +24,7 @@ from ._response import Response
 __all__ = [
     "Annotation",
     "AnnotationURLCitation",
+    "AsyncPage",
     "BaseModel",
     "Chat",
     "ChatCompletion",
@@ -59,6 +60,8 @@ __all__ = [
     "ToolCallFunction",
     "TopLogprob",
     "_Events",
+    "_Job",
+    "_Loader",
     "_Pending",
     "__version__",
     "_error_kinds",
@@ -72,7 +75,7 @@ _T_co = TypeVar("_T_co", covariant=True)
 _FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
 _ServiceTier = Literal["auto", "default", "flex", "scale", "priority", "fast"]
 _KvType = Literal["f32", "f16", "q8_0", "q4_0"]
-_Progress = Callable[[float], object]
+_Progress = Callable[[float], object] | bool
 _Path = str | os.PathLike[str]
 _Soon = Callable[[Callable[[], object]], object]
 
@@ -80,6 +83,7 @@ class _Dumpable(Protocol):
     def model_dump(self, *, mode: str, exclude_unset: bool) -> Any: ...
 
 _Object = Mapping[str, object] | _Dumpable
+_Selection = Set[str] | Set[int] | Mapping[str, Any] | Mapping[int, Any]
 
 class _Options(TypedDict, total=False):
     context_length: int | None
@@ -109,7 +113,8 @@ class ModelOptions:
     - `mmap`: whether to map the file into memory instead of reading it.
     - `chat_template`: a Jinja chat template in place of the file's own.
     - `alias`: a name, or several, that requests may use in `model`.
-    - `progress`: called with the loaded fraction, 0 to 1, while loading; `False` stops it.
+    - `progress`: called with the loaded fraction, 0 to 1, while loading; what it returns is
+      ignored, except that `False` stops the loading. Or `True`, for a bar; that needs tqdm.
     """
 
     def __new__(
@@ -192,6 +197,8 @@ class Engine:
         """Whether the engine has been closed."""
     def close(self) -> None:
         """Ends all requests, stops computing and unloads the models. Closing twice is fine."""
+    def _close(self) -> _Job:
+        """`close` for event loops."""
     def _request(
         self,
         method: str,
@@ -203,7 +210,7 @@ class Engine:
         """Answers an HTTP request: with status, headers, and a body or its events."""
     def _submit(
         self, method: str, target: str, headers: Sequence[tuple[bytes, bytes]], body: bytes
-    ) -> _Pending:
+    ) -> _Pending[tuple[int, list[tuple[str, str]], bytes | _Events]]:
         """Takes on an HTTP request, to be answered in an event loop."""
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -215,16 +222,44 @@ class Engine:
     ) -> None: ...
 
 @final
-class _Pending:
+class _Pending(Generic[_T_co]):
     """A reply on its way to an event loop. Dropping it cancels the request."""
 
-    def poll(
-        self, soon: _Soon, wake: Callable[[], object]
-    ) -> tuple[int, list[tuple[str, str]], bytes | _Events] | None:
+    def poll(self, soon: _Soon, wake: Callable[[], object]) -> _T_co | None:
         """The reply, or None: then `soon(wake)` is called from another thread when it is time to
         ask again."""
+    @property
+    def timeout(self) -> float | None:
+        """The seconds that the reply may take, as the call said."""
     def close(self) -> None:
         """Cancels the request if it still runs."""
+    def __class_getitem__(cls, key: object) -> GenericAlias: ...
+
+@final
+class _Job:
+    """Work on a thread of its own."""
+
+    def poll(self, soon: _Soon, wake: Callable[[], object]) -> Any:
+        """The result, or None: then `soon(wake)` is called from another thread when it is time to
+        ask again."""
+    def leave(self) -> None:
+        """Says that one of those who asked for the result does so no longer. Without any, the work
+        ends."""
+
+@final
+class _Loader:
+    """Loads models for event loops: on a thread of its own, once for all who wait."""
+
+    def __new__(
+        cls,
+        model: _Path | ModelOptions | Mapping[str, _Path | ModelOptions],
+        **options: Unpack[_Options],
+    ) -> Self: ...
+    def start(self) -> _Job:
+        """The loading, whose result is the engine. Starts it if nobody has, or if it was
+        stopped."""
+    def stop(self) -> None:
+        """Ends the loading, and forgets what was loaded."""
 
 @final
 class _Events:
@@ -313,6 +348,8 @@ class Completions:
         Parameters that the API does not have, such as `top_k`, go into `extra_body`. `timeout` is
         the number of seconds that the answer, or each chunk of a stream, may take; none by default.
         """
+    def _submit(self, **params: Any) -> _Pending[ChatCompletion | Stream[ChatCompletionChunk]]:
+        """`create` for event loops: the reply on its way."""
 
 @final
 class Models:
@@ -320,6 +357,8 @@ class Models:
 
     def list(self) -> SyncPage:
         """Every name that requests may use in `model`."""
+    def _async_list(self) -> AsyncPage:
+        """`list` for event loops, which it does not hold up."""
     def retrieve(self, model: str) -> Model:
         """The model of this name. Raises `NotFoundError` if there is none."""
 
@@ -334,6 +373,12 @@ class Stream(Generic[_T_co]):
     @property
     def response(self) -> Response:
         """The status and headers of the reply."""
+    def _poll(self, soon: _Soon, wake: Callable[[], object]) -> tuple[_T_co | None] | None:
+        """The next object in a tuple, `(None,)` after the last, or None: then `soon(wake)` is
+        called from another thread when it is time to ask again."""
+    @property
+    def _timeout(self) -> float | None:
+        """The seconds that each object may take."""
     def close(self) -> None:
         """Stops the generation if it still runs. Closing twice is fine."""
     def __iter__(self) -> Self: ...
@@ -363,42 +408,106 @@ class BaseModel:
         Raises `InvalidArgumentError`, a `ValueError`, if a required field is missing or an object
         or list is something else.
         """
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray) -> Self:
+        """An object of this class from JSON text.
+
+        Raises `InvalidArgumentError`, a `ValueError`, as `model_validate` does, and for what is no
+        JSON.
+        """
+    @classmethod
+    def model_construct(cls, **values: Any) -> Self:
+        """An object of this class from keywords, unchecked.
+
+        A field that it needs and lacks is an `AttributeError` when it is asked for.
+        """
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """The object with some fields changed.
+
+        Nothing that it holds can be changed, so that `deep` makes no difference.
+        """
+    def __replace__(self, **changes: Any) -> Self:
+        """For `copy.replace`."""
+    @property
+    def model_fields_set(self) -> set[str]:
+        """The names of the fields that the reply had."""
+    @property
+    def model_extra(self) -> dict[str, Any]:
+        """The fields that the class does not name."""
     def model_dump(
         self,
         *,
         mode: str = "python",
+        include: _Selection | None = None,
+        exclude: _Selection | None = None,
+        by_alias: bool | None = None,
         exclude_unset: bool = False,
         exclude_defaults: bool = False,
         exclude_none: bool = False,
+        round_trip: bool = False,
+        warnings: object = None,
     ) -> dict[str, Any]:
-        """The object as a dict, with the fields that the reply left out as `None`."""
+        """The object as a dict, with the fields that the reply left out as `None`.
+
+        `include` and `exclude` name fields, in a set, or in a dict that says what of each is meant;
+        list entries go by index, or `"__all__"`. `mode`, `by_alias`, `round_trip` and `warnings`
+        are pydantic's and make no difference: every value is one of JSON, under its own name.
+        """
     def model_dump_json(
         self,
         *,
         indent: int | None = None,
+        include: _Selection | None = None,
+        exclude: _Selection | None = None,
+        by_alias: bool | None = None,
         exclude_unset: bool = False,
         exclude_defaults: bool = False,
         exclude_none: bool = False,
+        round_trip: bool = False,
+        warnings: object = None,
     ) -> str:
-        """The object as JSON text, with the fields that the reply left out as null."""
+        """The object as JSON text, with the fields that the reply left out as null.
+
+        The other keywords are those of `model_dump`.
+        """
     def to_dict(
         self,
         *,
         mode: str = "python",
+        use_api_names: bool = True,
         exclude_unset: bool = True,
         exclude_defaults: bool = False,
         exclude_none: bool = False,
+        warnings: bool = True,
     ) -> dict[str, Any]:
-        """The object as a dict, without the fields that the reply left out."""
+        """The object as a dict, without the fields that the reply left out.
+
+        `mode`, `use_api_names` and `warnings` are openai's and make no difference.
+        """
     def to_json(
         self,
         *,
         indent: int | None = 2,
+        use_api_names: bool = True,
         exclude_unset: bool = True,
         exclude_defaults: bool = False,
         exclude_none: bool = False,
+        warnings: bool = True,
     ) -> str:
-        """The object as indented JSON text, without the fields that the reply left out."""
+        """The object as indented JSON text, without the fields that the reply left out.
+
+        `use_api_names` and `warnings` are openai's and make no difference.
+        """
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        """The names and values of the fields, in pairs, as in pydantic: `dict(reply)`."""
+    def __rich_repr__(self) -> Iterator[tuple[str, Any]]:
+        """For rich's `print`."""
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """For notebooks and the IPython shell: one line if it fits, or else a line for each
+        field."""
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> Any:
+        """For pydantic: a field of a model may be of one of these classes."""
     @property
     def _request_id(self) -> str | None:
         """The id of the request that this is the reply to; None for parts of replies."""
@@ -410,6 +519,19 @@ class BaseModel:
 @final
 class ChatCompletion(BaseModel):
     """A whole answer."""
+
+    __match_args__ = (
+        "id",
+        "choices",
+        "created",
+        "model",
+        "object",
+        "metadata",
+        "moderation",
+        "service_tier",
+        "system_fingerprint",
+        "usage",
+    )
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -437,6 +559,8 @@ class ChatCompletion(BaseModel):
 class Choice(BaseModel):
     """One of the answers to a request."""
 
+    __match_args__ = ("finish_reason", "index", "logprobs", "message")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def finish_reason(self) -> _FinishReason: ...
@@ -451,6 +575,8 @@ class Choice(BaseModel):
 class ChoiceLogprobs(BaseModel):
     """How likely an answer's tokens were."""
 
+    __match_args__ = ("content", "refusal")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def content(self) -> list[ChatCompletionTokenLogprob] | None: ...
@@ -460,6 +586,8 @@ class ChoiceLogprobs(BaseModel):
 @final
 class ChatCompletionTokenLogprob(BaseModel):
     """How likely a token was."""
+
+    __match_args__ = ("token", "bytes", "logprob", "top_logprobs")
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -475,6 +603,8 @@ class ChatCompletionTokenLogprob(BaseModel):
 class TopLogprob(BaseModel):
     """One of the likeliest tokens in a place."""
 
+    __match_args__ = ("token", "bytes", "logprob")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def token(self) -> str: ...
@@ -486,6 +616,16 @@ class TopLogprob(BaseModel):
 @final
 class ChatCompletionMessage(BaseModel):
     """What the model says. It can be sent back as history."""
+
+    __match_args__ = (
+        "content",
+        "refusal",
+        "role",
+        "annotations",
+        "audio",
+        "function_call",
+        "tool_calls",
+    )
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -511,6 +651,8 @@ class ChatCompletionMessage(BaseModel):
 class Annotation(BaseModel):
     """Where a statement of the model's comes from."""
 
+    __match_args__ = ("type", "url_citation")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def type(self) -> Literal["url_citation"]: ...
@@ -520,6 +662,8 @@ class Annotation(BaseModel):
 @final
 class AnnotationURLCitation(BaseModel):
     """The web page that a statement comes from."""
+
+    __match_args__ = ("end_index", "start_index", "title", "url")
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -535,6 +679,8 @@ class AnnotationURLCitation(BaseModel):
 class ChatCompletionAudio(BaseModel):
     """A spoken answer."""
 
+    __match_args__ = ("id", "data", "expires_at", "transcript")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def id(self) -> str: ...
@@ -549,6 +695,8 @@ class ChatCompletionAudio(BaseModel):
 class FunctionCall(BaseModel):
     """What function the model calls, and how; the deprecated form of tool calls."""
 
+    __match_args__ = ("arguments", "name")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def arguments(self) -> str: ...
@@ -558,6 +706,8 @@ class FunctionCall(BaseModel):
 @final
 class ChatCompletionMessageFunctionToolCall(BaseModel):
     """A call of a function."""
+
+    __match_args__ = ("id", "function", "type")
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -571,6 +721,8 @@ class ChatCompletionMessageFunctionToolCall(BaseModel):
 class ToolCallFunction(BaseModel):
     """What function is called, and how. `arguments` is JSON text."""
 
+    __match_args__ = ("arguments", "name")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def arguments(self) -> str: ...
@@ -580,6 +732,8 @@ class ToolCallFunction(BaseModel):
 @final
 class ChatCompletionMessageCustomToolCall(BaseModel):
     """A call of a custom tool."""
+
+    __match_args__ = ("id", "custom", "type")
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -593,6 +747,8 @@ class ChatCompletionMessageCustomToolCall(BaseModel):
 class ToolCallCustom(BaseModel):
     """What custom tool is called, and with what text."""
 
+    __match_args__ = ("input", "name")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def input(self) -> str: ...
@@ -602,6 +758,19 @@ class ToolCallCustom(BaseModel):
 @final
 class ChatCompletionChunk(BaseModel):
     """A piece of a streamed answer."""
+
+    __match_args__ = (
+        "id",
+        "choices",
+        "created",
+        "model",
+        "object",
+        "moderation",
+        "obfuscation",
+        "service_tier",
+        "system_fingerprint",
+        "usage",
+    )
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -629,6 +798,8 @@ class ChatCompletionChunk(BaseModel):
 class ChunkChoice(BaseModel):
     """What has come to one of the answers."""
 
+    __match_args__ = ("delta", "index", "finish_reason", "logprobs")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def delta(self) -> ChoiceDelta: ...
@@ -643,6 +814,8 @@ class ChunkChoice(BaseModel):
 class ChunkChoiceLogprobs(BaseModel):
     """How likely a piece's tokens were."""
 
+    __match_args__ = ("content", "refusal")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def content(self) -> list[ChatCompletionTokenLogprob] | None: ...
@@ -652,6 +825,8 @@ class ChunkChoiceLogprobs(BaseModel):
 @final
 class ChoiceDelta(BaseModel):
     """What has come to a message; what has no news is None."""
+
+    __match_args__ = ("audio", "content", "function_call", "refusal", "role", "tool_calls")
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -671,6 +846,8 @@ class ChoiceDelta(BaseModel):
 class ChoiceDeltaAudio(BaseModel):
     """What has come to a spoken answer."""
 
+    __match_args__ = ("id", "data", "expires_at", "transcript")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def id(self) -> str | None: ...
@@ -685,6 +862,8 @@ class ChoiceDeltaAudio(BaseModel):
 class ChoiceDeltaFunctionCall(BaseModel):
     """What has come to the call of a function; the deprecated form of tool calls."""
 
+    __match_args__ = ("arguments", "name")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def arguments(self) -> str | None: ...
@@ -694,6 +873,8 @@ class ChoiceDeltaFunctionCall(BaseModel):
 @final
 class ChoiceDeltaToolCall(BaseModel):
     """What has come to the call of a tool; its first piece alone has `id`, `type` and a name."""
+
+    __match_args__ = ("index", "id", "function", "type")
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -709,6 +890,8 @@ class ChoiceDeltaToolCall(BaseModel):
 class ChoiceDeltaToolCallFunction(BaseModel):
     """What has come to the call of a function."""
 
+    __match_args__ = ("arguments", "name")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def arguments(self) -> str | None: ...
@@ -718,6 +901,14 @@ class ChoiceDeltaToolCallFunction(BaseModel):
 @final
 class CompletionUsage(BaseModel):
     """The tokens that a request used."""
+
+    __match_args__ = (
+        "completion_tokens",
+        "prompt_tokens",
+        "total_tokens",
+        "completion_tokens_details",
+        "prompt_tokens_details",
+    )
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -735,6 +926,14 @@ class CompletionUsage(BaseModel):
 class CompletionTokensDetails(BaseModel):
     """Of the answers' tokens, how many were which."""
 
+    __match_args__ = (
+        "accepted_prediction_tokens",
+        "audio_tokens",
+        "reasoning_tokens",
+        "rejected_prediction_tokens",
+        "text_tokens",
+    )
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def accepted_prediction_tokens(self) -> int | None: ...
@@ -750,6 +949,14 @@ class CompletionTokensDetails(BaseModel):
 @final
 class PromptTokensDetails(BaseModel):
     """Of the prompt's tokens, how many were which."""
+
+    __match_args__ = (
+        "audio_tokens",
+        "cache_write_tokens",
+        "cached_tokens",
+        "image_tokens",
+        "text_tokens",
+    )
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -767,6 +974,8 @@ class PromptTokensDetails(BaseModel):
 class Model(BaseModel):
     """A model that requests may name."""
 
+    __match_args__ = ("id", "created", "object", "owned_by", "shutdown_date")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def id(self) -> str: ...
@@ -783,16 +992,48 @@ class Model(BaseModel):
 class SyncPage(BaseModel):
     """All models that requests may name. Iterating over it gives them."""
 
+    __match_args__ = ("data", "object")
+
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def data(self) -> list[Model]: ...
     @property
     def object(self) -> Literal["list"]: ...
-    def __iter__(self) -> Iterator[Model]: ...
+    def __iter__(self) -> Iterator[Model]: ...  # type: ignore[override]
+
+@final
+class AsyncPage(BaseModel):
+    """All models that requests may name, for event loops. Iterating over it with `async for` gives
+    them."""
+
+    __match_args__ = ("data", "object")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def data(self) -> list[Model]: ...
+    @property
+    def object(self) -> Literal["list"]: ...
+    def __aiter__(self) -> AsyncIterator[Model]: ...
 
 @final
 class ModelInfo(BaseModel):
     """What a loaded model is."""
+
+    __match_args__ = (
+        "id",
+        "aliases",
+        "path",
+        "file_size",
+        "architecture",
+        "name",
+        "parameters",
+        "quantization",
+        "trained_context_length",
+        "context_length",
+        "vocabulary_size",
+        "has_chat_template",
+        "created",
+    )
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -827,6 +1068,8 @@ class ModelInfo(BaseModel):
 @final
 class Device(BaseModel):
     """A device that this build can compute on."""
+
+    __match_args__ = ("name", "description", "kind", "memory_total", "memory_free")
 
     def __new__(cls, **fields: object) -> Self: ...
     @property

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ._async import AsyncEngine
 from ._native import Engine, ModelOptions
 from ._transport import BASE_URL, _library, async_client_of, client_of
 
@@ -28,10 +29,11 @@ def OpenAI(model: _Models | Engine, /, **options: Any) -> openai.OpenAI:
     return _client(sdk.OpenAI, client_of, model, options)  # type: ignore[no-any-return]
 
 
-def AsyncOpenAI(model: _Models | Engine, /, **options: Any) -> openai.AsyncOpenAI:
+def AsyncOpenAI(model: _Models | Engine | AsyncEngine, /, **options: Any) -> openai.AsyncOpenAI:
     """A real `openai.AsyncOpenAI` whose requests are answered in this process.
 
-    As `OpenAI`. Loading a model here holds up the event loop meanwhile: load an `Engine` before.
+    As `OpenAI`. Loading a model here holds up the event loop meanwhile: give it an `AsyncEngine`,
+    which loads at the first request and does not.
     """
     sdk = _sdk()
     return _client(sdk.AsyncOpenAI, async_client_of, model, options)  # type: ignore[no-any-return]
@@ -49,7 +51,9 @@ def _sdk() -> Any:
         ) from None
 
 
-def _client(kind: Any, http_client: Any, model: _Models | Engine, options: dict[str, Any]) -> Any:
+def _client(
+    kind: Any, http_client: Any, model: _Models | Engine | AsyncEngine, options: dict[str, Any]
+) -> Any:
     if "http_client" in options:
         raise TypeError(
             "http_client is the engine's here; for a client of your own, give it "
@@ -59,13 +63,11 @@ def _client(kind: Any, http_client: Any, model: _Models | Engine, options: dict[
     # `os.environ.get("OPENAI_API_KEY")`, as openai's own examples have it, may well be None.
     if options.get("api_key") is None:
         options["api_key"] = "unused"
-    if isinstance(model, Engine):
-        engine, owns_engine = model, False
-    else:
-        engine, owns_engine = Engine(model), True
+    if isinstance(model, Engine | AsyncEngine):
+        return kind(http_client=http_client(model, _library(None), False), **options)
+    engine = Engine(model)
     try:
-        return kind(http_client=http_client(engine, _library(None), owns_engine), **options)
+        return kind(http_client=http_client(engine, _library(None), True), **options)
     except BaseException:
-        if owns_engine:
-            engine.close()
+        engine.close()
         raise

@@ -7,12 +7,12 @@ transports do is written once, and the classes are made for a library when it is
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable
-from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeAlias, overload
 
+from ._async import AsyncEngine
 from ._exceptions import APITimeoutError, InvalidArgumentError, RequestCancelledError, ZerohopError
+from ._wait import ready
 
 if TYPE_CHECKING:
     import httpx
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
     from ._native import Engine, _Events
 
+    # What async clients take.
+    _Engine: TypeAlias = Engine | AsyncEngine
+
 BASE_URL = "http://zerohop.invalid/v1"
 """The `base_url` of clients. The host does not exist, and nobody asks for it."""
 
 # As openai's SDK has it by default. A reply may be long in coming.
 _TIMEOUT = 600.0
 _CONNECT_TIMEOUT = 5.0
-
-_T = TypeVar("_T")
-_Poll = Callable[[Callable[[Callable[[], object]], object], Callable[[], object]], _T | None]
 
 
 def _library(name: Literal["httpx", "httpx2"] | None) -> Any:
@@ -74,10 +74,7 @@ class _Door:
 
     # Set where the classes are made.
     http: Any
-
-    def __init__(self, engine: Engine, owns_engine: bool) -> None:
-        self._engine = engine
-        self._owns_engine = owns_engine
+    _engine: Engine | AsyncEngine
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._engine!r}>"
@@ -100,6 +97,10 @@ class _SyncDoor(_Door):
     """Answers a client's requests with an engine of this process."""
 
     stream: Any
+
+    def __init__(self, engine: Engine, owns_engine: bool) -> None:
+        self._engine: Engine = engine
+        self._owns_engine = owns_engine
 
     def handle_request(self, request: Any) -> Any:
         body = request.read()
@@ -127,14 +128,23 @@ class _AsyncDoor(_Door):
 
     stream: Any
 
+    def __init__(self, engine: Engine | AsyncEngine, owns_engine: bool) -> None:
+        self._owned: Engine | None = None
+        if isinstance(engine, AsyncEngine):
+            self._engine: AsyncEngine = engine
+        else:
+            self._engine = AsyncEngine(engine)
+            self._owned = engine if owns_engine else None
+
     async def handle_async_request(self, request: Any) -> Any:
         body = await request.aread()
         timeout = _read_timeout(request)
         target = request.url.raw_path.decode("ascii")
         try:
-            pending = self._engine._submit(request.method, target, request.headers.raw, body)
+            engine = await self._engine._loaded()
+            pending = engine._submit(request.method, target, request.headers.raw, body)
             try:
-                status, names, reply = await _ready(pending.poll, timeout)
+                status, names, reply = await ready(pending.poll, timeout)
             finally:
                 pending.close()
         except ZerohopError as error:
@@ -145,11 +155,8 @@ class _AsyncDoor(_Door):
         return self.http.Response(status, headers=names, stream=stream)
 
     async def aclose(self) -> None:
-        if self._owns_engine:
-            # Both libraries depend on it.
-            import anyio.to_thread
-
-            await anyio.to_thread.run_sync(self._engine.close)
+        if self._owned is not None:
+            await ready(self._owned._close().poll, None)
 
 
 class _Stream:
@@ -193,7 +200,7 @@ class _AsyncStream(_Stream):
 
     async def __anext__(self) -> bytes:
         try:
-            (event,) = await _ready(self._events.poll, self._timeout)
+            (event,) = await ready(self._events.poll, self._timeout)
         except BaseException as error:
             self._end(error)
         if event is None:
@@ -208,54 +215,6 @@ def _read_timeout(request: Any) -> float | None:
     """The seconds that a reply, or each event of it, may take."""
     timeouts: dict[str, float | None] = request.extensions.get("timeout", {})
     return timeouts.get("read")
-
-
-def _ready(poll: _Poll[_T], timeout: float | None) -> Awaitable[_T]:
-    """What `poll` gives when it is ready, awaited in whatever event loop runs."""
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_run():
-        return _ready_in_trio(trio, poll, timeout)
-    return _ready_in_asyncio(poll, timeout)
-
-
-async def _ready_in_asyncio(poll: _Poll[_T], timeout: float | None) -> _T:
-    import asyncio
-
-    loop = asyncio.get_running_loop()
-    deadline = None if timeout is None else loop.time() + timeout
-    while True:
-        future = loop.create_future()
-        wake = partial(_wake, future)
-        if (value := poll(loop.call_soon_threadsafe, wake)) is not None:
-            return value
-        if deadline is None:
-            await future
-            continue
-        if loop.time() >= deadline:
-            raise APITimeoutError
-        timer = loop.call_at(deadline, wake)
-        try:
-            await future
-        finally:
-            timer.cancel()
-
-
-def _wake(future: Any) -> None:
-    if not future.done():
-        future.set_result(None)
-
-
-async def _ready_in_trio(trio: Any, poll: _Poll[_T], timeout: float | None) -> _T:
-    token = trio.lowlevel.current_trio_token()
-    deadline = float("inf") if timeout is None else trio.current_time() + timeout
-    # One that has just passed still lets through what is ready.
-    with trio.CancelScope(deadline=deadline):
-        while True:
-            event = trio.Event()
-            if (value := poll(token.run_sync_soon, event.set)) is not None:
-                return value
-            await event.wait()
-    raise APITimeoutError
 
 
 _classes: dict[str, tuple[Any, Any]] = {}
@@ -299,13 +258,18 @@ def transport(engine: Engine, *, library: Literal["httpx", "httpx2"] | None = No
 
 
 @overload
-def async_transport(engine: Engine, *, library: Literal["httpx"]) -> httpx.AsyncBaseTransport: ...
+def async_transport(engine: _Engine, *, library: Literal["httpx"]) -> httpx.AsyncBaseTransport: ...
 @overload
-def async_transport(engine: Engine, *, library: Literal["httpx2"]) -> httpx2.AsyncBaseTransport: ...
+def async_transport(
+    engine: _Engine, *, library: Literal["httpx2"]
+) -> httpx2.AsyncBaseTransport: ...
 @overload
-def async_transport(engine: Engine, *, library: None = None) -> Any: ...
-def async_transport(engine: Engine, *, library: Literal["httpx", "httpx2"] | None = None) -> Any:
-    """Like `transport`, for an `AsyncClient`, under asyncio or trio."""
+def async_transport(engine: _Engine, *, library: None = None) -> Any: ...
+def async_transport(engine: _Engine, *, library: Literal["httpx", "httpx2"] | None = None) -> Any:
+    """Like `transport`, for an `AsyncClient`, under asyncio or trio.
+
+    An `AsyncEngine` that has not been loaded is loaded for the first request.
+    """
     return _made_async(engine, _library(library), False)
 
 
@@ -326,13 +290,16 @@ def http_client(engine: Engine, *, library: Literal["httpx", "httpx2"] | None = 
 
 
 @overload
-def async_http_client(engine: Engine, *, library: Literal["httpx"]) -> httpx.AsyncClient: ...
+def async_http_client(engine: _Engine, *, library: Literal["httpx"]) -> httpx.AsyncClient: ...
 @overload
-def async_http_client(engine: Engine, *, library: Literal["httpx2"]) -> httpx2.AsyncClient: ...
+def async_http_client(engine: _Engine, *, library: Literal["httpx2"]) -> httpx2.AsyncClient: ...
 @overload
-def async_http_client(engine: Engine, *, library: None = None) -> Any: ...
-def async_http_client(engine: Engine, *, library: Literal["httpx", "httpx2"] | None = None) -> Any:
-    """Like `http_client`, for `openai.AsyncOpenAI`, under asyncio or trio."""
+def async_http_client(engine: _Engine, *, library: None = None) -> Any: ...
+def async_http_client(engine: _Engine, *, library: Literal["httpx", "httpx2"] | None = None) -> Any:
+    """Like `http_client`, for `openai.AsyncOpenAI`, under asyncio or trio.
+
+    An `AsyncEngine` that has not been loaded is loaded for the first request.
+    """
     return async_client_of(engine, _library(library), False)
 
 
@@ -342,7 +309,7 @@ def client_of(engine: Engine, http: Any, owns_engine: bool) -> Any:
     return http.Client(transport=transport, timeout=_timeout(http), trust_env=False)
 
 
-def async_client_of(engine: Engine, http: Any, owns_engine: bool) -> Any:
+def async_client_of(engine: _Engine, http: Any, owns_engine: bool) -> Any:
     """Like `client_of`."""
     transport = _made_async(engine, http, owns_engine)
     return http.AsyncClient(transport=transport, timeout=_timeout(http), trust_env=False)
@@ -352,7 +319,7 @@ def _made(engine: Engine, http: Any, owns_engine: bool) -> Any:
     return _transports(http)[0](engine, owns_engine)
 
 
-def _made_async(engine: Engine, http: Any, owns_engine: bool) -> Any:
+def _made_async(engine: _Engine, http: Any, owns_engine: bool) -> Any:
     return _transports(http)[1](engine, owns_engine)
 
 

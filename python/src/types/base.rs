@@ -6,13 +6,15 @@ use std::sync::Arc;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyAttributeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyType};
+use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
+use pyo3::types::{PyDict, PyIterator, PyList, PySet, PyType};
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 
 use super::classes::SCHEMAS;
 use super::dump::{Exclude, dump};
 use super::schema::{Field, Schema, Shape};
+use super::select::Selection;
 use crate::json::{Fields, Json};
 use crate::{convert, errors};
 
@@ -104,20 +106,28 @@ impl BaseModel {
         Json::Object(Arc::new(dump(self.schema, &self.fields, exclude)))
     }
 
-    fn dump_text(&self, indent: Option<usize>, exclude: Exclude) -> PyResult<String> {
-        let json = self.dump(exclude);
-        let text = match indent {
-            None => serde_json::to_string(&json),
-            Some(spaces) => {
-                let indent = " ".repeat(spaces.min(64));
-                let mut bytes = Vec::new();
-                let formatter = PrettyFormatter::with_indent(indent.as_bytes());
-                json.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, formatter))
-                    .map(|()| String::from_utf8_lossy(&bytes).into_owned())
-            }
-        };
-        text.map_err(|error| PyValueError::new_err(error.to_string()))
+    /// The names and values of all fields, those that the class does not name last.
+    fn pairs<'py>(&self, py: Python<'py>) -> PyResult<Vec<(&str, Bound<'py, PyAny>)>> {
+        let mut pairs = Vec::new();
+        for (name, shape, json) in members(self.schema, &self.fields) {
+            pairs.push((name, value(py, shape, json)?));
+        }
+        Ok(pairs)
     }
+}
+
+fn json_text(json: &Json, indent: Option<usize>) -> PyResult<String> {
+    let text = match indent {
+        None => serde_json::to_string(json),
+        Some(spaces) => {
+            let indent = " ".repeat(spaces.min(64));
+            let mut bytes = Vec::new();
+            let formatter = PrettyFormatter::with_indent(indent.as_bytes());
+            json.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, formatter))
+                .map(|()| String::from_utf8_lossy(&bytes).into_owned())
+        }
+    };
+    text.map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
 #[pymethods]
@@ -129,66 +139,182 @@ impl BaseModel {
     #[classmethod]
     fn model_validate<'py>(class: &Bound<'py, PyType>, obj: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = class.py();
-        let schema = SCHEMAS
-            .iter()
-            .find(|schema| (schema.class)(py).is(class))
-            .ok_or_else(|| PyTypeError::new_err("this class has no fields; use one of its subclasses"))?;
+        let schema = schema_of(class)?;
         (schema.instance)(py, BaseModel::checked(py, schema, read(obj)?)?)
     }
 
+    /// An object of this class from JSON text.
+    ///
+    /// Raises `InvalidArgumentError`, a `ValueError`, as `model_validate` does, and for what is no JSON.
+    #[classmethod]
+    fn model_validate_json<'py>(
+        class: &Bound<'py, PyType>,
+        json_data: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = class.py();
+        let parsed = match json_data.extract::<PyBackedStr>() {
+            Ok(text) => serde_json::from_str(&text),
+            Err(_) => serde_json::from_slice(&json_data.extract::<PyBackedBytes>()?),
+        };
+        let json = parsed.map_err(|error| errors::invalid_argument(py, &format!("this is no JSON: {error}")))?;
+        let schema = schema_of(class)?;
+        (schema.instance)(py, BaseModel::checked(py, schema, json)?)
+    }
+
+    /// An object of this class from keywords, unchecked. A field that it needs and lacks is an
+    /// `AttributeError` when it is asked for.
+    #[classmethod]
+    #[pyo3(signature = (**values))]
+    fn model_construct<'py>(
+        class: &Bound<'py, PyType>,
+        values: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let schema = schema_of(class)?;
+        let fields = match values.map(|values| read(values)).transpose()? {
+            Some(Json::Object(fields)) => fields,
+            _ => Arc::default(),
+        };
+        (schema.instance)(class.py(), BaseModel { schema, fields, request_id: None })
+    }
+
+    /// The object with some fields changed. Nothing that it holds can be changed, so that `deep` makes
+    /// no difference.
+    #[pyo3(signature = (*, update = None, deep = false))]
+    fn model_copy<'py>(
+        slf: &Bound<'py, Self>,
+        update: Option<&Bound<'py, PyAny>>,
+        deep: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let _ = deep;
+        let Some(update) = update else { return Ok(slf.clone().into_any()) };
+        let this = slf.get();
+        let Json::Object(changes) = read(update)? else {
+            return Err(PyTypeError::new_err("update must be a mapping"));
+        };
+        let mut fields = Fields::clone(&this.fields);
+        for (name, value) in changes.iter() {
+            fields.set(name, value.clone());
+        }
+        let request_id = this.request_id.clone();
+        let copy = BaseModel { schema: this.schema, fields: Arc::new(fields), request_id };
+        (this.schema.instance)(slf.py(), copy)
+    }
+
+    /// For `copy.replace`.
+    #[pyo3(signature = (**changes))]
+    fn __replace__<'py>(slf: &Bound<'py, Self>, changes: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
+        Self::model_copy(slf, changes.map(Bound::as_any), false)
+    }
+
+    /// The names of the fields that the reply had.
+    #[getter]
+    fn model_fields_set<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PySet>> {
+        PySet::new(py, self.fields.iter().map(|(name, _)| name))
+    }
+
+    /// The fields that the class does not name.
+    #[getter]
+    fn model_extra<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let extra = PyDict::new(py);
+        for (name, value) in self.schema.extras(&self.fields) {
+            extra.set_item(name, convert::to_python(py, value)?)?;
+        }
+        Ok(extra)
+    }
+
     /// The object as a dict, with the fields that the reply left out as `None`.
-    #[pyo3(signature = (*, mode = "python", exclude_unset = false, exclude_defaults = false, exclude_none = false))]
+    ///
+    /// `include` and `exclude` name fields, in a set, or in a dict that says what of each is meant; list
+    /// entries go by index, or `"__all__"`. `mode`, `by_alias`, `round_trip` and `warnings` are pydantic's
+    /// and make no difference: every value is one of JSON, under its own name.
+    #[pyo3(signature = (
+        *, mode = "python", include = None, exclude = None, by_alias = None, exclude_unset = false,
+        exclude_defaults = false, exclude_none = false, round_trip = false, warnings = None
+    ))]
+    #[expect(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "they are pydantic's keywords")]
     fn model_dump<'py>(
         &self,
         py: Python<'py>,
         mode: &str,
+        include: Option<&Bound<'py, PyAny>>,
+        exclude: Option<&Bound<'py, PyAny>>,
+        by_alias: Option<bool>,
         exclude_unset: bool,
         exclude_defaults: bool,
         exclude_none: bool,
+        round_trip: bool,
+        warnings: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        // Everything is a value of JSON already, so the modes do not differ.
-        let _ = mode;
-        let exclude = Exclude { unset: exclude_unset, defaults: exclude_defaults, none: exclude_none };
-        convert::to_python(py, &self.dump(exclude))
+        let _ = (mode, by_alias, round_trip, warnings);
+        let left_out = Exclude { unset: exclude_unset, defaults: exclude_defaults, none: exclude_none };
+        convert::to_python(py, &select(self.dump(left_out), include, exclude)?)
     }
 
-    /// The object as JSON text, with the fields that the reply left out as null.
-    #[pyo3(signature = (*, indent = None, exclude_unset = false, exclude_defaults = false, exclude_none = false))]
+    /// The object as JSON text, with the fields that the reply left out as null. The other keywords are
+    /// those of `model_dump`.
+    #[pyo3(signature = (
+        *, indent = None, include = None, exclude = None, by_alias = None, exclude_unset = false,
+        exclude_defaults = false, exclude_none = false, round_trip = false, warnings = None
+    ))]
+    #[expect(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "they are pydantic's keywords")]
     fn model_dump_json(
         &self,
         indent: Option<usize>,
+        include: Option<&Bound<'_, PyAny>>,
+        exclude: Option<&Bound<'_, PyAny>>,
+        by_alias: Option<bool>,
         exclude_unset: bool,
         exclude_defaults: bool,
         exclude_none: bool,
+        round_trip: bool,
+        warnings: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<String> {
-        self.dump_text(indent, Exclude { unset: exclude_unset, defaults: exclude_defaults, none: exclude_none })
+        let _ = (by_alias, round_trip, warnings);
+        let left_out = Exclude { unset: exclude_unset, defaults: exclude_defaults, none: exclude_none };
+        json_text(&select(self.dump(left_out), include, exclude)?, indent)
     }
 
-    /// The object as a dict, without the fields that the reply left out.
-    #[pyo3(signature = (*, mode = "python", exclude_unset = true, exclude_defaults = false, exclude_none = false))]
+    /// The object as a dict, without the fields that the reply left out. `mode`, `use_api_names` and
+    /// `warnings` are openai's and make no difference.
+    #[pyo3(signature = (
+        *, mode = "python", use_api_names = true, exclude_unset = true, exclude_defaults = false,
+        exclude_none = false, warnings = true
+    ))]
+    #[expect(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "they are openai's keywords")]
     fn to_dict<'py>(
         &self,
         py: Python<'py>,
         mode: &str,
+        use_api_names: bool,
         exclude_unset: bool,
         exclude_defaults: bool,
         exclude_none: bool,
+        warnings: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.model_dump(py, mode, exclude_unset, exclude_defaults, exclude_none)
+        let _ = (mode, use_api_names, warnings);
+        let left_out = Exclude { unset: exclude_unset, defaults: exclude_defaults, none: exclude_none };
+        convert::to_python(py, &self.dump(left_out))
     }
 
-    /// The object as indented JSON text, without the fields that the reply left out.
+    /// The object as indented JSON text, without the fields that the reply left out. `use_api_names` and
+    /// `warnings` are openai's and make no difference.
     #[pyo3(name = "to_json", signature = (
-        *, indent = 2, exclude_unset = true, exclude_defaults = false, exclude_none = false
+        *, indent = 2, use_api_names = true, exclude_unset = true, exclude_defaults = false, exclude_none = false,
+        warnings = true
     ))]
+    #[expect(clippy::fn_params_excessive_bools, reason = "they are openai's keywords")]
     fn to_json_text(
         &self,
         indent: Option<usize>,
+        use_api_names: bool,
         exclude_unset: bool,
         exclude_defaults: bool,
         exclude_none: bool,
+        warnings: bool,
     ) -> PyResult<String> {
-        self.model_dump_json(indent, exclude_unset, exclude_defaults, exclude_none)
+        let _ = (use_api_names, warnings);
+        let left_out = Exclude { unset: exclude_unset, defaults: exclude_defaults, none: exclude_none };
+        json_text(&self.dump(left_out), indent)
     }
 
     /// The id of the request that this is the reply to (T4); None for parts of replies.
@@ -203,6 +329,44 @@ impl BaseModel {
             Some(json) => convert::to_python(py, json),
             None => Err(self.no_attribute(name)),
         }
+    }
+
+    /// The names and values of the fields, in pairs, as in pydantic: `dict(reply)`.
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        PyList::new(py, self.pairs(py)?)?.try_iter()
+    }
+
+    /// For rich's `print`.
+    fn __rich_repr__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        self.__iter__(py)
+    }
+
+    /// For notebooks and the `IPython` shell: one line if it fits, or else a line for each field.
+    fn _repr_pretty_(&self, py: Python<'_>, printer: &Bound<'_, PyAny>, cycle: bool) -> PyResult<()> {
+        // Nothing that is JSON contains itself.
+        let _ = cycle;
+        printer.call_method1("begin_group", (4, format!("{}(", self.schema.name)))?;
+        printer.call_method1("breakable", ("",))?;
+        for (index, (name, value)) in self.pairs(py)?.into_iter().enumerate() {
+            if index > 0 {
+                printer.call_method1("text", (",",))?;
+                printer.call_method0("breakable")?;
+            }
+            printer.call_method1("text", (format!("{name}="),))?;
+            printer.call_method1("pretty", (value,))?;
+        }
+        printer.call_method1("end_group", (4, ")"))?;
+        Ok(())
+    }
+
+    /// For pydantic: a field of a model may be of one of these classes.
+    #[classmethod]
+    fn __get_pydantic_core_schema__<'py>(
+        class: &Bound<'py, PyType>,
+        _source: &Bound<'py, PyAny>,
+        _handler: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        class.py().import("zerohop._pydantic")?.call_method1("core_schema", (class,))
     }
 
     fn __dir__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
@@ -245,6 +409,23 @@ impl BaseModel {
     }
 }
 
+/// The schema of a class that has fields.
+fn schema_of(class: &Bound<'_, PyType>) -> PyResult<&'static Schema> {
+    let found = SCHEMAS.iter().find(|schema| (schema.class)(class.py()).is(class));
+    found.copied().ok_or_else(|| PyTypeError::new_err("this class has no fields; use one of its subclasses"))
+}
+
+fn select(json: Json, include: Option<&Bound<'_, PyAny>>, exclude: Option<&Bound<'_, PyAny>>) -> PyResult<Json> {
+    let mut json = json;
+    if let Some(include) = include {
+        json = Selection::read("include", include)?.include(json);
+    }
+    if let Some(exclude) = exclude {
+        json = Selection::read("exclude", exclude)?.exclude(json);
+    }
+    Ok(json)
+}
+
 fn read(object: &Bound<'_, PyAny>) -> PyResult<Json> {
     convert::to_json(object).map_err(|refusal| {
         refusal.into_error(|path, message| {
@@ -254,16 +435,20 @@ fn read(object: &Bound<'_, PyAny>) -> PyResult<Json> {
     })
 }
 
-/// As pydantic writes it.
-fn write_repr(py: Python<'_>, schema: &Schema, object: &Fields, text: &mut String) -> PyResult<()> {
+/// All fields of an object, those that the class does not name last.
+fn members<'a>(schema: &'static Schema, object: &'a Fields) -> impl Iterator<Item = (&'a str, Shape, &'a Json)> {
     let named = schema.fields.iter().filter_map(|field| match object.get(field.name) {
         None if field.spec.required => None,
         value => Some((field.name, field.spec.shape, value.unwrap_or(&Json::Null))),
     });
-    let extras = schema.extras(object).map(|(key, value)| (key, Shape::Plain, value));
+    named.chain(schema.extras(object).map(|(key, value)| (key, Shape::Plain, value)))
+}
+
+/// As pydantic writes it.
+fn write_repr(py: Python<'_>, schema: &'static Schema, object: &Fields, text: &mut String) -> PyResult<()> {
     text.push_str(schema.name);
     text.push('(');
-    for (index, (name, shape, value)) in named.chain(extras).enumerate() {
+    for (index, (name, shape, value)) in members(schema, object).enumerate() {
         // Writing to a string cannot fail.
         let _ = write!(text, "{}{name}=", if index == 0 { "" } else { ", " });
         write_value_repr(py, shape, value, text)?;

@@ -4,7 +4,7 @@
 //! `zerohop.types`, and so that the objects print alike.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyIterator};
+use pyo3::types::{PyDict, PyIterator, PyTuple};
 
 use super::base::BaseModel;
 use super::schema::{Field, OPTIONAL, REQUIRED, Schema, Spec};
@@ -38,6 +38,12 @@ macro_rules! classes {
                 fn new(py: Python<'_>, fields: Option<&Bound<'_, PyDict>>) -> PyResult<PyClassInitializer<Self>> {
                     let base = BaseModel::from_keywords(py, &$schema, fields)?;
                     Ok(PyClassInitializer::from(base).add_subclass($class))
+                }
+
+                /// For `match` statements: the fields in their order.
+                #[classattr]
+                fn __match_args__(py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
+                    PyTuple::new(py, $schema.fields.iter().map(|field| field.name))
                 }
 
                 $(
@@ -303,6 +309,16 @@ classes! {
     } + {
         fn __iter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyIterator>> {
             slf.getattr("data")?.try_iter()
+        }
+    }
+
+    /// All models that requests may name, for event loops. Iterating over it with `async for` gives them.
+    AsyncPage, ASYNC_PAGE, "AsyncPage", "zerohop.pagination" {
+        data: REQUIRED.list(&MODEL),
+        object: REQUIRED,
+    } + {
+        fn __aiter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+            slf.py().import("zerohop._async")?.call_method1("each", (slf.getattr("data")?,))
         }
     }
 

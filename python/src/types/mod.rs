@@ -8,7 +8,10 @@ mod base;
 mod classes;
 mod dump;
 mod schema;
+mod select;
 
 pub(crate) use base::{BaseModel, object, reply};
-pub(crate) use classes::{CHAT_COMPLETION, CHAT_COMPLETION_CHUNK, DEVICE, MODEL, MODEL_INFO, SYNC_PAGE, add_classes};
+pub(crate) use classes::{
+    ASYNC_PAGE, CHAT_COMPLETION, CHAT_COMPLETION_CHUNK, DEVICE, MODEL, MODEL_INFO, SYNC_PAGE, add_classes,
+};
 pub(crate) use schema::Schema;

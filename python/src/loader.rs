@@ -1,0 +1,188 @@
+//! Loading models: what `Engine` and `AsyncEngine` are given.
+
+use std::path::PathBuf;
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use pyo3::exceptions::PyTypeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyMapping, PyString};
+use zerohop::EngineBuilder;
+
+use crate::engine::Engine;
+use crate::handle::Handle;
+use crate::job::Job;
+use crate::options::ModelOptions;
+use crate::progress::Stopped;
+use crate::{errors, handle, logs};
+
+/// How long the end of the process goes on before it looks again whether loads have ended.
+const EXIT_PAUSE: Duration = Duration::from_millis(5);
+
+/// Models by name; the name of an only model is its own.
+type NamedModels = Vec<(Option<String>, Py<ModelOptions>)>;
+
+/// Loads models for event loops: on a thread of its own, once for all who wait.
+#[pyclass(frozen, name = "_Loader", module = "zerohop._native")]
+pub(crate) struct Loader {
+    models: NamedModels,
+    job: Mutex<Option<Py<Job>>>,
+}
+
+#[pymethods]
+impl Loader {
+    #[new]
+    #[pyo3(signature = (model, **options))]
+    fn new(model: &Bound<'_, PyAny>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        Ok(Loader { models: read_models(model, options)?, job: Mutex::new(None) })
+    }
+
+    /// The loading, whose result is the engine. Starts it if nobody has, or if it was stopped.
+    fn start(&self, py: Python<'_>) -> PyResult<Py<Job>> {
+        if let Some(job) = self.job.lock().as_ref().filter(|job| job.get().join()) {
+            return Ok(job.clone_ref(py));
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Stopped::new(stop.clone());
+        let builder = builder(py, &self.models, &stopped)?;
+        let finish = move |py: Python<'_>, result| {
+            logs::deliver(py)?;
+            Ok(Py::new(py, loaded(py, result, &stopped)?)?.into_any())
+        };
+        logs::refresh(py)?;
+        let job = Py::new(py, Job::start(stop, || builder.build(), finish)?)?;
+        *self.job.lock() = Some(job.clone_ref(py));
+        Ok(job)
+    }
+
+    /// Ends the loading, and forgets what was loaded.
+    fn stop(&self) {
+        if let Some(job) = self.job.lock().take() {
+            job.get().stop();
+        }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.models.iter().try_for_each(|(_, model)| visit.call(model))
+    }
+}
+
+/// Loads models and waits for it.
+pub(crate) fn load(py: Python<'_>, model: &Bound<'_, PyAny>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Engine> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Stopped::new(stop.clone());
+    let builder = builder(py, &read_models(model, options)?, &stopped)?;
+    logs::refresh(py)?;
+    let running = Running::new(stop);
+    let result = py.detach(|| builder.build());
+    drop(running);
+    handle::park_at_exit(py);
+    logs::deliver(py)?;
+    let engine = loaded(py, result, &stopped)?;
+    // Ctrl-C may have come after the last report.
+    py.check_signals()?;
+    Ok(engine)
+}
+
+/// The loads that Python's own threads wait for. As with the engines, only threads that are attached
+/// to the interpreter use this lock, so that no fork leaves it locked.
+static RUNNING: Mutex<Vec<(u32, Arc<AtomicBool>)>> = Mutex::new(Vec::new());
+
+/// A load that goes on.
+struct Running(Arc<AtomicBool>);
+
+impl Running {
+    fn new(stop: Arc<AtomicBool>) -> Self {
+        RUNNING.lock().push((process::id(), stop.clone()));
+        Running(stop)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        RUNNING.lock().retain(|(_, stop)| !Arc::ptr_eq(stop, &self.0));
+    }
+}
+
+/// Ends the loads of daemon threads, and returns when they have ended. Their progress is reported to
+/// Python, and a thread that comes back to an interpreter that is going would end in the midst of
+/// native code, and the process with it.
+pub(crate) fn end_all(py: Python<'_>) {
+    let stop_all = || {
+        let own = RUNNING.lock().iter().filter(|(process, _)| *process == process::id()).cloned().collect::<Vec<_>>();
+        for (_, stop) in &own {
+            stop.store(true, Ordering::Relaxed);
+        }
+        own.is_empty()
+    };
+    while !stop_all() {
+        py.detach(|| thread::sleep(EXIT_PAUSE));
+    }
+}
+
+fn builder(py: Python<'_>, models: &NamedModels, stopped: &Stopped) -> PyResult<EngineBuilder> {
+    let mut builder = zerohop::Engine::builder();
+    for (name, model) in models {
+        let (name, options) = model.get().to_engine(py, name.clone(), stopped.clone())?;
+        builder = builder.model(name, options);
+    }
+    Ok(builder)
+}
+
+fn loaded(py: Python<'_>, result: zerohop::Result<zerohop::Engine>, stopped: &Stopped) -> PyResult<Engine> {
+    if let Some(error) = stopped.take() {
+        return Err(error);
+    }
+    match result {
+        // The end came sooner than it could be stopped.
+        Ok(engine) if stopped.is_asked() => {
+            py.detach(|| drop(engine));
+            Err(errors::cancelled(py, "the loading was stopped"))
+        }
+        Ok(engine) => Ok(Engine(Handle::new(engine))),
+        Err(error) => Err(errors::from_engine(py, &error)),
+    }
+}
+
+fn read_models(model: &Bound<'_, PyAny>, options: Option<&Bound<'_, PyDict>>) -> PyResult<NamedModels> {
+    let Ok(models) = model.cast::<PyMapping>() else {
+        return Ok(vec![(None, read_model(model, options)?.unbind())]);
+    };
+    let mut named = Vec::new();
+    let mut options_used = options.is_none();
+    for pair in models.items()? {
+        let (name, model): (String, Bound<'_, PyAny>) = pair.extract()?;
+        let ready = model.is_instance_of::<ModelOptions>();
+        named.push((Some(name), read_model(&model, options.filter(|_| !ready))?.unbind()));
+        options_used |= !ready;
+    }
+    if options_used { Ok(named) } else { Err(options_given_twice()) }
+}
+
+fn read_model<'py>(
+    model: &Bound<'py, PyAny>,
+    options: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, ModelOptions>> {
+    if let Ok(ready) = model.cast::<ModelOptions>() {
+        return if options.is_none() { Ok(ready.clone()) } else { Err(options_given_twice()) };
+    }
+    let is_path = model.is_instance_of::<PyString>() || model.hasattr("__fspath__")?;
+    if !is_path {
+        return Err(PyTypeError::new_err(format!(
+            "a model must be a path, ModelOptions or a mapping of names to these, not {}",
+            model.get_type().name()?
+        )));
+    }
+    let path: PathBuf = model.extract()?;
+    let made = model.py().get_type::<ModelOptions>().call((path,), options)?;
+    Ok(made.cast_into()?)
+}
+
+fn options_given_twice() -> PyErr {
+    PyTypeError::new_err("options must be given in ModelOptions or to Engine, not both")
+}

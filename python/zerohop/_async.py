@@ -1,0 +1,307 @@
+"""The engine for event loops."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Self, TypeVar, overload
+
+from ._exceptions import EngineClosedError
+from ._native import Completions, Engine, Stream, _Loader
+from ._wait import ready
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+    from types import TracebackType
+    from typing import Unpack
+
+    from ._native import (
+        AsyncPage,
+        ChatCompletion,
+        ChatCompletionChunk,
+        Model,
+        ModelInfo,
+        ModelOptions,
+        _CreateParams,
+        _Options,
+    )
+    from ._response import Response
+
+    _Path = str | os.PathLike[str]
+
+_T = TypeVar("_T")
+_T_co = TypeVar("_T_co", covariant=True)
+
+
+class AsyncEngine:
+    """Runs models in this process, for event loops: asyncio, uvloop and trio.
+
+        async with zerohop.AsyncEngine("qwen.gguf") as engine:
+            reply = await engine.chat.completions.create(messages=[...])
+
+    `model` and the options are those of `Engine`. Awaiting the engine, entering it, or its first
+    request loads the models, on a thread of its own: `engine = await zerohop.AsyncEngine(...)`.
+    `model` may also be an `Engine`: both then share its models, and closing this one leaves that
+    open.
+
+    No request holds up the loop or has a thread of its own, however many there are. Cancelling a
+    task cancels its request.
+    """
+
+    def __init__(
+        self,
+        model: _Path | ModelOptions | Mapping[str, _Path | ModelOptions] | Engine,
+        **options: Unpack[_Options],
+    ) -> None:
+        self._engine: Engine | None = None
+        self._loader: _Loader | None = None
+        self._closed = False
+        if not isinstance(model, Engine):
+            self._loader = _Loader(model, **options)
+        elif options:
+            raise TypeError("an Engine has its options already")
+        else:
+            self._engine = model
+
+    @property
+    def chat(self) -> AsyncChat:
+        """Chat completions: `await engine.chat.completions.create(...)`."""
+        return AsyncChat(self)
+
+    @property
+    def models(self) -> AsyncModels:
+        """The models as the API lists them: `await engine.models.list()`."""
+        return AsyncModels(self)
+
+    @property
+    def model_info(self) -> list[ModelInfo]:
+        """What the loaded models are, in the order they were given."""
+        self._check_open()
+        if self._engine is None:
+            raise RuntimeError("the models have not been loaded: `await` the engine first")
+        return self._engine.model_info
+
+    @property
+    def closed(self) -> bool:
+        """Whether this engine, or the `Engine` that it was made from, has been closed."""
+        return self._closed or (self._engine is not None and self._engine.closed)
+
+    async def load(self) -> Self:
+        """Loads the models, unless they are loaded, and gives the engine itself.
+
+        Tasks that call this meanwhile wait for the same loading. It ends when the last of them is
+        cancelled; a later call then begins anew. A `progress` callback is called on the thread that
+        loads.
+        """
+        engine = await self._loaded()
+        # Whoever made it may have closed it, or forked since.
+        engine.__enter__()
+        return self
+
+    async def close(self) -> None:
+        """Ends all requests, stops computing and unloads the models. Closing twice is fine.
+
+        The models of an `Engine` that this one was made from stay.
+        """
+        self._closed = True
+        if self._loader is not None:
+            self._loader.stop()
+            if self._engine is not None:
+                await ready(self._engine._close().poll, None)
+
+    def __await__(self) -> Generator[Any, Any, Self]:
+        return self.load().__await__()
+
+    async def __aenter__(self) -> Self:
+        return await self.load()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        if self._closed:
+            return "<zerohop.AsyncEngine, closed>"
+        if self._engine is None:
+            return "<zerohop.AsyncEngine, not loaded>"
+        return repr(self._engine).replace("Engine", "AsyncEngine", 1)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "an AsyncEngine cannot be pickled or copied: it holds a loaded model and running "
+            "threads; pass its ModelOptions on and make another engine from them"
+        )
+
+    async def _loaded(self) -> Engine:
+        """The engine of threads whose models this one has."""
+        self._check_open()
+        if self._engine is None:
+            assert self._loader is not None
+            job = self._loader.start()
+            try:
+                engine: Engine = await ready(job.poll, None)
+            finally:
+                job.leave()
+            self._check_open()
+            self._engine = engine
+        return self._engine
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise EngineClosedError("the engine has been closed")
+
+
+class _Part:
+    """A part of an engine, which lives as long."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+
+class AsyncChat(_Part):
+    """The chat endpoints of an engine."""
+
+    @property
+    def completions(self) -> AsyncCompletions:
+        """Chat completions: `await create(...)`."""
+        return AsyncCompletions(self._engine)
+
+    def __repr__(self) -> str:
+        return f"<chat of {self._engine!r}>"
+
+
+class AsyncCompletions(_Part):
+    """The chat completions of an engine."""
+
+    @overload
+    async def create(
+        self, *, stream: Literal[False] | None = ..., **params: Unpack[_CreateParams]
+    ) -> ChatCompletion: ...
+    @overload
+    async def create(
+        self, *, stream: Literal[True], **params: Unpack[_CreateParams]
+    ) -> AsyncStream[ChatCompletionChunk]: ...
+    @overload
+    async def create(
+        self, *, stream: bool, **params: Unpack[_CreateParams]
+    ) -> ChatCompletion | AsyncStream[ChatCompletionChunk]: ...
+    async def create(self, **params: Any) -> ChatCompletion | AsyncStream[ChatCompletionChunk]:
+        """Answers a conversation, as `Engine`'s does.
+
+        The answer is a `ChatCompletion`, or an `AsyncStream` of `ChatCompletionChunk`s if `stream`
+        is true.
+
+        The parameters are the API's. `model` may be left out if the engine has one model.
+        Parameters that the API does not have, such as `top_k`, go into `extra_body`. `timeout` is
+        the number of seconds that the answer, or each chunk of a stream, may take; none by default.
+        """
+        engine = await self._engine._loaded()
+        pending = engine.chat.completions._submit(**params)
+        try:
+            reply: ChatCompletion | Stream[ChatCompletionChunk] = await ready(
+                pending.poll, pending.timeout
+            )
+        finally:
+            pending.close()
+        return AsyncStream(reply) if isinstance(reply, Stream) else reply
+
+    # For `help()` and editors: the parameters are written down once.
+    create.__wrapped__ = Completions.create  # type: ignore[attr-defined]
+
+    def __repr__(self) -> str:
+        return f"<chat.completions of {self._engine!r}>"
+
+
+class AsyncModels(_Part):
+    """The models as the API lists them."""
+
+    def list(self) -> AsyncListing:
+        """Every name that requests may use in `model`.
+
+        Await it for a page, or iterate over it: `async for model in engine.models.list()`.
+        """
+        return AsyncListing(self._engine)
+
+    async def retrieve(self, model: str) -> Model:
+        """The model of this name. Raises `NotFoundError` if there is none."""
+        # It takes no longer than looking the name up.
+        return (await self._engine._loaded()).models.retrieve(model)
+
+    def __repr__(self) -> str:
+        return f"<models of {self._engine!r}>"
+
+
+class AsyncListing(_Part):
+    """A list of models on its way."""
+
+    def __await__(self) -> Generator[Any, Any, AsyncPage]:
+        return self._page().__await__()
+
+    async def __aiter__(self) -> AsyncIterator[Model]:
+        for model in (await self._page()).data:
+            yield model
+
+    async def _page(self) -> AsyncPage:
+        return (await self._engine._loaded()).models._async_list()
+
+
+async def each(items: list[_T]) -> AsyncIterator[_T]:
+    """The items, for `async for`; pages iterate over their data with it."""
+    for item in items:
+        yield item
+
+
+class AsyncStream(Generic[_T_co]):
+    """The pieces of an answer, as they are generated.
+
+    Iterate over it with `async for`. Closing it, leaving its `async with` block, dropping it, or
+    cancelling a task that waits for a piece stops the generation.
+    """
+
+    def __init__(self, stream: Stream[_T_co]) -> None:
+        self._stream = stream
+
+    @property
+    def response(self) -> Response:
+        """The status and headers of the reply."""
+        return self._stream.response
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> _T_co:
+        try:
+            (piece,) = await ready(self._stream._poll, self._stream._timeout)
+        except BaseException:
+            self._stream.close()
+            raise
+        if piece is None:
+            raise StopAsyncIteration
+        return piece
+
+    async def close(self) -> None:
+        """Stops the generation if it still runs. Closing twice is fine."""
+        self._stream.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        self._stream.close()
+
+    def __repr__(self) -> str:
+        return repr(self._stream).replace("Stream", "AsyncStream", 1)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "an AsyncStream cannot be pickled or copied: it is an answer that is being generated"
+        )
