@@ -1031,7 +1031,8 @@ class ModelInfo(BaseModel):
         "trained_context_length",
         "context_length",
         "vocabulary_size",
-        "has_chat_template", "embedding_dimensions",
+        "has_chat_template",
+        "embedding_dimensions",
         "created",
     )
 
