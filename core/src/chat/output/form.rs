@@ -105,6 +105,16 @@ impl Form {
         }
     }
 
+    /// Whether it is nothing but whitespace, if anything.
+    pub(super) fn is_space(&self) -> bool {
+        match self {
+            Form::Empty | Form::Space => true,
+            Form::Sequence(children) | Form::Choice(children) => children.iter().all(Form::is_space),
+            Form::Repeat { child, .. } | Form::Marked(_, child) => child.is_space(),
+            _ => false,
+        }
+    }
+
     /// Whether nothing at all matches.
     pub(super) fn is_nullable(&self) -> bool {
         match self {

@@ -53,9 +53,13 @@ pub(super) fn prune(form: &Form, answer: &Answer) -> Form {
         }
         Form::Sequence(children) => prune_sequence(children, answer),
         Form::Repeat { child, min, max, .. } => match answer {
-            // A preamble.
+            // A preamble; where the text stands between delimiters, so would the space.
             Answer::Calls if child.has(Mark::Content) && !child.has(Mark::Tool) && !child.has(Mark::Reasoning) => {
-                Form::Space
+                match prune(child, answer) {
+                    pruned if pruned.is_space() => Form::Space,
+                    _ if *min == 0 => Form::Empty,
+                    pruned => pruned,
+                }
             }
             Answer::Value(_) if child.has(Mark::Content) && *min == 0 && max.is_none() => Form::Empty,
             // The value is there once.
@@ -109,6 +113,13 @@ mod tests {
         let form = Form::Sequence(vec![Form::optional(content()), Form::optional(call())]);
         let expected = Form::Sequence(vec![Form::Space, Form::repeat(Form::literal("call"), 1, Some(1))]);
         assert_eq!(prune(&form, &Answer::Calls), expected);
+    }
+
+    #[test]
+    fn text_between_delimiters_is_left_out_with_them() {
+        let enclosed = Form::Sequence(vec![Form::literal("<text>"), content(), Form::literal("</text>")]);
+        let form = Form::Sequence(vec![Form::optional(enclosed), call()]);
+        assert_eq!(prune(&form, &Answer::Calls), Form::Sequence(vec![Form::Empty, Form::literal("call")]));
     }
 
     #[test]

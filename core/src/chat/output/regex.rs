@@ -97,7 +97,10 @@ pub(super) fn between_slashes(pattern: &str) -> String {
     regex
 }
 
+/// JSON's escapes, but for halves of surrogate pairs, which are no text alone.
 fn quoted(quote: char) -> String {
     let quote = escape(&quote.to_string());
-    format!("(?:[^{quote}\\\\\\x00-\\x1f]|\\\\(?:[{quote}\\\\\\/bfnrt]|u[0-9a-fA-F]{{4}}))*")
+    format!(
+        "(?:[^{quote}\\\\\\x00-\\x1f]|\\\\(?:[{quote}\\\\\\/bfnrt]|u(?:[0-9abcefABCEF][0-9a-fA-F]|[dD][0-7])[0-9a-fA-F]{{2}}))*"
+    )
 }
