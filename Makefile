@@ -73,6 +73,14 @@ bench: MODELS := qwen
 bench: models ## measure against bare llama.cpp calls
 	@$(ENV) cargo run $(CARGO_FLAGS) -p zerohop-bench -- "$$ZEROHOP_TEST_MODELS/$(QWEN)"
 
+.PHONY: bench-kernels
+bench-kernels: MODELS := smollm2 qwen
+bench-kernels: models ## measure our CPU kernels, alone and against llama.cpp's
+	@$(ENV) cargo run $(CARGO_FLAGS) -p zerohop-bench --bin kernels
+	@$(ENV) for model in $(QWEN) $(SMOLLM2); do \
+		cargo run --quiet $(CARGO_FLAGS) -p zerohop-bench -- --repack "$$ZEROHOP_TEST_MODELS/$$model"; \
+	done
+
 .PHONY: lib
 lib: setup ## build libzerohop.so and libzerohop.a
 	@$(ENV) cargo build $(CARGO_FLAGS) -p zerohop-ffi; \

@@ -38,17 +38,25 @@ pub(crate) fn together(columns: usize, first: usize) -> usize {
     (columns - first).min(TOGETHER)
 }
 
-/// Quantises 32 activations.
-pub(crate) type Quantize = unsafe fn(source: *const f32, target: *mut Record);
+/// Quantises so many times 32 activations of a column, to records `step` apart.
+pub(crate) type Quantize = unsafe fn(source: *const f32, groups: usize, target: *mut Record, step: usize);
 
 /// See [`Quantize`].
 ///
 /// # Safety
 ///
-/// The processor has the instruction set, there are 32 floats, and room for the record.
+/// The processor has the instruction set, there are the floats, and room for the records.
+#[inline(always)]
+pub(crate) unsafe fn quantize<S: Simd, F: Format>(source: *const f32, groups: usize, target: *mut Record, step: usize) {
+    for group in 0..groups {
+        // SAFETY: the caller vouches for all groups.
+        unsafe { quantize_group::<S, F>(source.add(32 * group), target.add(step * group)) };
+    }
+}
+
 #[inline(always)]
 #[expect(clippy::cast_precision_loss, reason = "the sums are far below 2^24")]
-pub(crate) unsafe fn quantize<S: Simd, F: Format>(source: *const f32, target: *mut Record) {
+unsafe fn quantize_group<S: Simd, F: Format>(source: *const f32, target: *mut Record) {
     // SAFETY: the caller vouches for both pointers; the values are 32 bytes.
     unsafe {
         let quantized = S::quantize(source, (&raw mut (*target).values).cast());
@@ -56,10 +64,6 @@ pub(crate) unsafe fn quantize<S: Simd, F: Format>(source: *const f32, target: *m
         let all = first + second;
         (*target).scale = quantized.scale;
         (*target).sum = quantized.scale * all as f32;
-        (*target).offsets = if F::HALVES {
-            [-F::OFFSET * first, -F::OFFSET * second]
-        } else {
-            [-F::OFFSET * all, 0]
-        };
+        (*target).offsets = if F::HALVES { [-F::OFFSET * first, -F::OFFSET * second] } else { [-F::OFFSET * all, 0] };
     }
 }

@@ -43,9 +43,9 @@ macro_rules! kernels {
             ///
             /// As for `activations::quantize`.
             $(#[$feature])?
-            unsafe fn quantize<F: Format>(source: *const f32, target: *mut Record) {
+            unsafe fn quantize<F: Format>(source: *const f32, groups: usize, target: *mut Record, step: usize) {
                 // SAFETY: the caller vouches for the same.
-                unsafe { activations::quantize::<$simd, F>(source, target) }
+                unsafe { activations::quantize::<$simd, F>(source, groups, target, step) }
             }
 
             struct Of<F>(PhantomData<F>);
@@ -68,7 +68,6 @@ macro_rules! kernels {
         }
     };
 }
-
 
 kernels!(portable, crate::simd::portable::Portable, [1, 2, 3, 4], None);
 #[cfg(target_arch = "x86_64")]

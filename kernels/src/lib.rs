@@ -100,17 +100,8 @@ pub enum Type {
 
 impl Type {
     /// All of them.
-    pub const ALL: [Type; 9] = [
-        Type::Q4_0,
-        Type::Q4_1,
-        Type::Q5_0,
-        Type::Q5_1,
-        Type::Q8_0,
-        Type::Q4K,
-        Type::Q5K,
-        Type::Q6K,
-        Type::Iq4Nl,
-    ];
+    pub const ALL: [Type; 9] =
+        [Type::Q4_0, Type::Q4_1, Type::Q5_0, Type::Q5_1, Type::Q8_0, Type::Q4K, Type::Q5K, Type::Q6K, Type::Iq4Nl];
 
     /// The type with a number of GGUF's, if there are kernels for it.
     ///

@@ -75,8 +75,7 @@ impl Matrix {
         assert_eq!(target.len(), source.len());
         let blocks = self.blocks();
         let block_bytes = self.kernel.block_bytes;
-        for (source, target) in
-            source.chunks_exact(self.panel_bytes()).zip(target.chunks_exact_mut(self.panel_bytes()))
+        for (source, target) in source.chunks_exact(self.panel_bytes()).zip(target.chunks_exact_mut(self.panel_bytes()))
         {
             for block in 0..blocks {
                 let sources: [&[u8]; ROWS] =

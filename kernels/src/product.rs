@@ -1,7 +1,11 @@
 //! A product, computed by several threads.
 
+use std::fmt;
+use std::ops::Range;
+
 use crate::activations::{RECORD, Record, TOGETHER, place, together};
 use crate::format::ROWS;
+use crate::kernel::Kernel;
 use crate::matrix::Matrix;
 use crate::tile::{Columns, Tile};
 
@@ -58,8 +62,8 @@ pub struct Worker<'a> {
     pub next: &'a dyn Fn() -> usize,
 }
 
-impl std::fmt::Debug for Worker<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Worker<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Worker({} of {})", self.index, self.count)
     }
 }
@@ -103,14 +107,19 @@ impl Product {
         let records = unsafe { self.own_records(work, worker) };
         let all = self.records();
         let part = if self.is_shared() { share(all, worker) } else { 0..all };
-        for index in part {
+        let mut index = part.start;
+        while index < part.end {
             let (column, group) = (index / groups, index % groups);
-            // SAFETY: the caller vouches for the column; the place is one of `records`,
+            let count = (groups - group).min(part.end - index);
+            let step = together(self.columns, column / TOGETHER * TOGETHER);
+            // SAFETY: the caller vouches for the column; the places are among `records`,
             // and this thread's alone.
             unsafe {
                 let source = activations.column(column).add(32 * group);
-                (self.matrix.kernel.quantize)(source, records.add(place(self.columns, groups, column, group)));
+                let target = records.add(place(self.columns, groups, column, group));
+                (self.matrix.kernel.quantize)(source, count, target, step);
             }
+            index += count;
         }
     }
 
@@ -155,7 +164,7 @@ impl Product {
         records: *const Record,
         results: *mut f32,
         panel: usize,
-        columns: std::ops::Range<usize>,
+        columns: Range<usize>,
     ) {
         let kernel = &self.matrix.kernel;
         let (blocks, groups) = (self.matrix.blocks(), self.groups());
@@ -210,7 +219,7 @@ impl Product {
     }
 }
 
-impl crate::kernel::Kernel {
+impl Kernel {
     /// The tile to take when so many columns are left, and how many it takes.
     fn tile(&self, left: usize) -> (Tile, usize) {
         match self.wide_tile {
@@ -224,6 +233,6 @@ impl crate::kernel::Kernel {
 }
 
 /// A thread's equal part of `0..all`.
-fn share(all: usize, worker: &Worker<'_>) -> std::ops::Range<usize> {
+fn share(all: usize, worker: &Worker<'_>) -> Range<usize> {
     all * worker.index / worker.count..all * (worker.index + 1) / worker.count
 }

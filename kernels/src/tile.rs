@@ -89,7 +89,11 @@ unsafe fn add_group<S: Simd, F: Format>(group: &Group<S>, record: *const Record,
 
 /// Adds the products of 16 weights, from the four times `FIRST`th on.
 #[inline(always)]
-unsafe fn four_dots<S: Simd, F: Format, const FIRST: usize>(group: &Group<S>, record: &Record, sum: S::Ints) -> S::Ints {
+unsafe fn four_dots<S: Simd, F: Format, const FIRST: usize>(
+    group: &Group<S>,
+    record: &Record,
+    sum: S::Ints,
+) -> S::Ints {
     let mut sum = sum;
     for four in FIRST..FIRST + 4 {
         // SAFETY: the caller vouches for the instruction set.

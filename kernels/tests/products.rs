@@ -1,5 +1,10 @@
 //! Every kernel against a product in double precision, and against the others.
-#![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_precision_loss, reason = "numbers are what is tested")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    reason = "numbers are what is tested"
+)]
 
 mod common;
 

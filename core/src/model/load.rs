@@ -13,7 +13,8 @@ use parking_lot::Mutex;
 
 use super::control::ControlSpellings;
 use super::gguf::Gguf;
-use super::options::{GpuLayers, ModelOptions, ProgressCallback};
+use super::memory;
+use super::options::{GpuLayers, ModelOptions, ProgressCallback, Repack};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend::{self, LoadOptions, Templates};
 use crate::constrain::TokenEnv;
@@ -63,6 +64,8 @@ pub(crate) struct LoadedModel {
     pub(crate) templates: Option<Templates>,
     pub(crate) control_spellings: ControlSpellings,
     pub(crate) backend: Arc<backend::Model>,
+    /// Whether our kernels compute with the weights, as far as they can.
+    pub(crate) repacked: bool,
     /// Made when a request first needs it, since it takes time and memory.
     token_env: Mutex<Option<TokenEnv>>,
 }
@@ -74,7 +77,8 @@ impl LoadedModel {
             return Err(Error::new(ErrorKind::InvalidArgument, "the chat template is empty"));
         }
         let file = ModelFile::check(&options.path)?;
-        let backend = backend::Model::load(&options.path, load_options(options))?;
+        let repack = repacks(options, file.size);
+        let backend = backend::Model::load(&options.path, load_options(options, repack))?;
         if !backend.generates() {
             return Err(Error::new(
                 ErrorKind::InvalidModel,
@@ -88,7 +92,7 @@ impl LoadedModel {
         let control_spellings = ControlSpellings::new(spellings)?;
         let info = describe(id, options, &file, &backend, templates.is_some());
         let backend = Arc::new(backend);
-        Ok(LoadedModel { info, templates, control_spellings, backend, token_env: Mutex::new(None) })
+        Ok(LoadedModel { info, templates, control_spellings, backend, repacked: repack, token_env: Mutex::new(None) })
     }
 
     /// What compiles grammars for the model's vocabulary.
@@ -147,14 +151,27 @@ fn unreadable(path: &Path, error: io::Error) -> Error {
         .with_source(error)
 }
 
-fn load_options(options: &ModelOptions) -> LoadOptions {
+fn load_options(options: &ModelOptions, repack: bool) -> LoadOptions {
     LoadOptions {
         gpu_layers: match options.gpu_layers {
             GpuLayers::Auto => None,
             GpuLayers::Count(layers) => Some(layers),
         },
         mmap: options.mmap,
+        repack,
         progress: options.progress.clone().map(call_progress),
+    }
+}
+
+/// Whether weights are copied into the layout of our kernels.
+///
+/// Of a mapped file the system can take pages back, of a copy it cannot: so there must
+/// be room for the copy, and half as much for the rest of the program.
+fn repacks(options: &ModelOptions, file_size: u64) -> bool {
+    match options.repack {
+        Repack::On => true,
+        Repack::Off => false,
+        Repack::Auto => !options.mmap || memory::available().is_none_or(|free| free / 3 * 2 >= file_size),
     }
 }
 

@@ -3,9 +3,10 @@
 mod control;
 mod gguf;
 mod load;
+mod memory;
 mod options;
 
 pub(crate) use control::ControlSpellings;
 pub(crate) use load::LoadedModel;
 pub use load::ModelInfo;
-pub use options::{GpuLayers, KvType, ModelOptions};
+pub use options::{GpuLayers, KvType, ModelOptions, Repack};

@@ -99,8 +99,7 @@ impl Simd for Avx2 {
             let mut sums = sum;
             for half in 0..2 {
                 let signed = _mm256_xor_si256(weights[half], flip);
-                let products =
-                    _mm256_maddubs_epi16(_mm256_abs_epi8(signed), _mm256_sign_epi8(activations, signed));
+                let products = _mm256_maddubs_epi16(_mm256_abs_epi8(signed), _mm256_sign_epi8(activations, signed));
                 sums[half] = _mm256_add_epi32(sum[half], _mm256_madd_epi16(products, ones));
             }
             sums
@@ -130,10 +129,7 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn load_halves(source: *const u8) -> Self::Floats {
         unsafe {
-            [
-                _mm256_cvtph_ps(_mm_loadu_si128(source.cast())),
-                _mm256_cvtph_ps(_mm_loadu_si128(source.add(16).cast())),
-            ]
+            [_mm256_cvtph_ps(_mm_loadu_si128(source.cast())), _mm256_cvtph_ps(_mm_loadu_si128(source.add(16).cast()))]
         }
     }
 

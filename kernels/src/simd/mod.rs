@@ -5,11 +5,11 @@
 //! integer sums cannot overflow, and floats are combined in one order with fused
 //! multiply-adds only.
 
-pub(crate) mod portable;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
+pub(crate) mod portable;
 
 /// The quantised form of 32 activations; see [`crate::activations`].
 pub(crate) struct Quantized {

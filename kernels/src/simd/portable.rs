@@ -72,9 +72,8 @@ impl Simd for Portable {
     unsafe fn dot(sum: Self::Ints, weights: Self::Bytes, activations: i32) -> Self::Ints {
         let activations = activations.to_ne_bytes();
         std::array::from_fn(|row| {
-            let products = (0..4).map(|byte| {
-                i32::from(weights[4 * row + byte]) * i32::from(i8::from_ne_bytes([activations[byte]]))
-            });
+            let products = (0..4)
+                .map(|byte| i32::from(weights[4 * row + byte]) * i32::from(i8::from_ne_bytes([activations[byte]])));
             sum[row] + products.sum::<i32>()
         })
     }

@@ -93,9 +93,7 @@ fn values(weights: Type, block: &[u8]) -> Vec<f64> {
     let small = |value: &dyn Fn(usize) -> f64| (0..32).map(value).collect();
     match weights {
         Type::Q4_0 => small(&|index| half(block) * (f64::from(nibble(&block[2..], index)) - 8.0)),
-        Type::Iq4Nl => {
-            small(&|index| half(block) * f64::from(IQ4_NL[usize::from(nibble(&block[2..], index))]))
-        }
+        Type::Iq4Nl => small(&|index| half(block) * f64::from(IQ4_NL[usize::from(nibble(&block[2..], index))])),
         Type::Q4_1 => small(&|index| half(block) * f64::from(nibble(&block[4..], index)) + half(&block[2..])),
         Type::Q5_0 => small(&|index| half(block) * (five(&block[2..], index) - 16.0)),
         Type::Q5_1 => small(&|index| half(block) * five(&block[4..], index) + half(&block[2..])),
@@ -131,10 +129,7 @@ fn six_bits(bytes: &[u8], group: usize) -> (u8, u8) {
     if group < 4 {
         (bytes[group] & 63, bytes[group + 4] & 63)
     } else {
-        (
-            (bytes[group + 4] & 15) | (bytes[group - 4] >> 6) << 4,
-            (bytes[group + 4] >> 4) | (bytes[group] >> 6) << 4,
-        )
+        ((bytes[group + 4] & 15) | (bytes[group - 4] >> 6) << 4, (bytes[group + 4] >> 4) | (bytes[group] >> 6) << 4)
     }
 }
 
@@ -150,9 +145,7 @@ pub fn quantized(column: &[f32]) -> Vec<f64> {
         .flat_map(|group| {
             let largest = group.iter().fold(0f32, |largest, value| largest.max(value.abs()));
             let factor = if largest < 1e-30 { 0.0 } else { 127.0 / largest };
-            group.iter().map(move |value| {
-                f64::from((value * factor).round_ties_even()) * f64::from(largest / 127.0)
-            })
+            group.iter().map(move |value| f64::from((value * factor).round_ties_even()) * f64::from(largest / 127.0))
         })
         .collect()
 }
@@ -177,8 +170,7 @@ pub fn multiply(matrix: &Matrix, packed: &[u8], columns: &[f32], width: usize, t
         for index in 0..threads {
             let (barrier, next) = (&barrier, &next);
             scope.spawn(move || {
-                let activations =
-                    Activations { data: columns.as_ptr(), shape: [count, 1, 1], strides: [width, 0, 0] };
+                let activations = Activations { data: columns.as_ptr(), shape: [count, 1, 1], strides: [width, 0, 0] };
                 let next = || next.fetch_add(1, Ordering::Relaxed);
                 let worker = Worker { index, count: threads, next: &next };
                 // SAFETY: the vectors are as long as the product says.
