@@ -14,6 +14,11 @@
 //! Weights are data from files: any bits are safe, and at worst give numbers that mean
 //! nothing.
 
+#![expect(
+    clippy::inline_always,
+    reason = "what uses an instruction set must end up in a function that is compiled for it"
+)]
+
 mod activations;
 mod format;
 mod kernel;
@@ -85,7 +90,6 @@ fn has_avx2() -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the names are GGUF's")]
-#[allow(non_camel_case_types, reason = "the names are GGUF's")]
 pub enum Type {
     Q4_0,
     Q4_1,

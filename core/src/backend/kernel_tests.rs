@@ -1,5 +1,7 @@
 //! Our kernels against llama.cpp's: the same weights, nearly the same logits.
+#![expect(clippy::cast_possible_wrap, clippy::cast_precision_loss, reason = "the numbers are small")]
 
+use std::ffi::c_void;
 use std::path::PathBuf;
 use std::ptr;
 use std::sync::Arc;
@@ -74,7 +76,6 @@ fn perplexity_is_llama_cpps() {
     if std::env::var_os("ZEROHOP_TEST_FULL").is_some() {
         for name in [SMOLLM2, QWEN] {
             let difference = perplexity_difference(name, 2000);
-            println!("{name}: {difference:+.5}");
             assert!(difference < 0.001, "{name}: {difference}");
         }
     } else {
@@ -167,6 +168,15 @@ fn quantize(number: u32, floats: &[f32], rows: usize, width: usize) -> Vec<u8> {
     quantized
 }
 
+unsafe extern "C" fn next(pool: *mut c_void) -> i32 {
+    // SAFETY: the pool is a number that this thread alone uses.
+    unsafe {
+        let next = pool.cast::<i32>();
+        *next += 1;
+        *next
+    }
+}
+
 /// A product through the table of functions that the seam gets.
 fn multiply(number: u32, rows: &[u8], columns: &[f32], row_count: usize, width: usize) -> Vec<f32> {
     let number = i32::try_from(number).unwrap();
@@ -176,14 +186,6 @@ fn multiply(number: u32, rows: &[u8], columns: &[f32], row_count: usize, width: 
     assert!((table.supports)(number, width, row_count));
     let mut packed = vec![0u8; rows.len()];
     let mut results = vec![0f32; usize::try_from(row_count * count).unwrap()];
-    unsafe extern "C" fn next(pool: *mut std::ffi::c_void) -> i32 {
-        // SAFETY: the pool below is a number that this thread alone uses.
-        unsafe {
-            let next = pool.cast::<i32>();
-            *next += 1;
-            *next
-        }
-    }
     let mut last = 0i32;
     let mut product = NativeProduct {
         weights_type: number,
