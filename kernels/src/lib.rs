@@ -57,7 +57,7 @@ impl Isa {
     pub fn detect() -> Option<Self> {
         #[cfg(target_arch = "x86_64")]
         {
-            return [Isa::Avx512, Isa::Avx2].into_iter().find(|isa| isa.is_available());
+            [Isa::Avx512, Isa::Avx2].into_iter().find(|isa| isa.is_available())
         }
         #[cfg(not(target_arch = "x86_64"))]
         None

@@ -97,7 +97,7 @@ impl Product {
     /// # Safety
     ///
     /// The activations are as many columns as the product's, as long as the matrix is
-    /// wide; `work` has [`work_bytes`](Product::work_bytes) bytes, the same for all
+    /// wide; `work` has [`work_bytes`](Product::work_bytes) bytes, aligned and the same for all
     /// threads, which no one but they use; `worker` is one of no more threads than those
     /// were asked for.
     pub unsafe fn quantize(&self, activations: &Activations, work: *mut u8, worker: &Worker<'_>) {
@@ -179,8 +179,8 @@ impl Product {
             // panel and a column are written by one thread.
             unsafe {
                 let columns = Columns {
-                    records: records.add(place(self.columns, groups, column, 0)).cast(),
-                    step: side_by_side * RECORD,
+                    records: records.add(place(self.columns, groups, column, 0)),
+                    step: side_by_side,
                     results: results.add(column * self.matrix.rows + panel * ROWS),
                     stride: self.matrix.rows,
                 };
@@ -191,6 +191,7 @@ impl Product {
     }
 
     /// This thread's records, or all threads'.
+    #[expect(clippy::cast_ptr_alignment, reason = "the caller vouches for the alignment")]
     unsafe fn own_records(&self, work: *mut u8, worker: &Worker<'_>) -> *mut Record {
         let first = if self.is_shared() { 0 } else { worker.index * self.records() };
         // SAFETY: the caller vouches for `work_bytes`.

@@ -1,6 +1,6 @@
 //! The inner loop: one panel of 16 rows times a few columns.
 
-use crate::activations::{RECORD, Record};
+use crate::activations::Record;
 use crate::format::{Format, Group, ROWS};
 use crate::simd::Simd;
 
@@ -16,8 +16,8 @@ const FEW: usize = 4;
 #[derive(Clone, Copy)]
 pub(crate) struct Columns {
     /// The first column's first record.
-    pub(crate) records: *const u8,
-    /// Bytes between records of one column.
+    pub(crate) records: *const Record,
+    /// Records from one of a column to the next.
     pub(crate) step: usize,
     /// Where the first column's 16 results go.
     pub(crate) results: *mut f32,
@@ -54,8 +54,7 @@ pub(crate) unsafe fn multiply<S: Simd, F: Format, const N: usize>(panel: *const 
                 }
                 let group = F::group::<S>(panel, &scales, index);
                 for (column, sum) in sums.iter_mut().enumerate() {
-                    let record = records.add(RECORD * column).cast::<Record>();
-                    *sum = add_group::<S, F>(&group, record, *sum);
+                    *sum = add_group::<S, F>(&group, records.add(column), *sum);
                 }
                 records = records.add(columns.step);
             }

@@ -25,7 +25,9 @@ fn columns(random: &mut Random, width: usize, count: usize) -> Vec<f32> {
     // Groups of very different sizes, and one of zeros.
     for (group, values) in columns.chunks_exact_mut(32).enumerate() {
         let factor = [1.0, 1000.0, 1e-3, 0.0, 1e-20, 7.0][group % 6];
-        values.iter_mut().for_each(|value| *value *= factor);
+        for value in values {
+            *value *= factor;
+        }
     }
     columns
 }

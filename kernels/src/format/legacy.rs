@@ -45,7 +45,6 @@ unsafe fn five_bits<S: Simd>(source: *const u8) -> [S::Bytes; 8] {
 }
 
 /// Packs the fifth bits: byte `i` of a row gets those of weights `i`, `i + 4` and so on.
-#[expect(clippy::cast_possible_truncation, reason = "a single bit is left")]
 unsafe fn pack_fifth_bits(sources: &[*const u8; ROWS], offset: usize, target: *mut u8) {
     for (row, source) in sources.iter().enumerate() {
         // SAFETY: the caller vouches for 4 bytes of each row, and for 64 at the target.

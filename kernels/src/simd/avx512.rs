@@ -1,6 +1,6 @@
 //! AVX-512 with VNNI: 16 rows are one register.
 
-#[expect(clippy::wildcard_imports, reason = "every name there begins with an underscore")]
+#[allow(clippy::wildcard_imports, reason = "every name there begins with an underscore; not linted in tests")]
 use std::arch::x86_64::*;
 
 use super::{Quantized, Simd, quantization};

@@ -8,22 +8,22 @@ use std::thread;
 use zerohop_kernels::{Activations, Matrix, Product, Type, Worker};
 
 /// A small generator, so that a failure can be repeated.
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
     }
 
-    pub fn byte(&mut self) -> u8 {
+    pub(crate) fn byte(&mut self) -> u8 {
         (self.next() >> 32) as u8
     }
 
     /// From -1 to 1.
-    pub fn float(&mut self) -> f32 {
+    pub(crate) fn float(&mut self) -> f32 {
         (self.next() >> 40) as f32 / (1u32 << 23) as f32 - 1.0
     }
 
@@ -42,7 +42,7 @@ impl Random {
 }
 
 /// Weights and bytes of a block, and where its half-precision floats are.
-pub fn block(weights: Type) -> (usize, usize, &'static [usize]) {
+pub(crate) fn block(weights: Type) -> (usize, usize, &'static [usize]) {
     match weights {
         Type::Q4_0 | Type::Iq4Nl => (32, 18, &[0]),
         Type::Q4_1 => (32, 20, &[0, 2]),
@@ -57,7 +57,7 @@ pub fn block(weights: Type) -> (usize, usize, &'static [usize]) {
 }
 
 /// Random rows of a type, as a file would hold them.
-pub fn random_rows(random: &mut Random, weights: Type, width: usize, rows: usize) -> Vec<u8> {
+pub(crate) fn random_rows(random: &mut Random, weights: Type, width: usize, rows: usize) -> Vec<u8> {
     let (length, bytes, halves) = block(weights);
     let mut data = Vec::new();
     for _ in 0..width / length * rows {
@@ -134,12 +134,12 @@ fn six_bits(bytes: &[u8], group: usize) -> (u8, u8) {
 }
 
 /// The values of a whole matrix, row by row.
-pub fn all_values(weights: Type, rows: &[u8]) -> Vec<f64> {
+pub(crate) fn all_values(weights: Type, rows: &[u8]) -> Vec<f64> {
     rows.chunks_exact(block(weights).1).flat_map(|block| values(weights, block)).collect()
 }
 
 /// What a column becomes when it is quantised.
-pub fn quantized(column: &[f32]) -> Vec<f64> {
+pub(crate) fn quantized(column: &[f32]) -> Vec<f64> {
     column
         .chunks_exact(32)
         .flat_map(|group| {
@@ -151,14 +151,14 @@ pub fn quantized(column: &[f32]) -> Vec<f64> {
 }
 
 /// Packs a matrix.
-pub fn pack(matrix: &Matrix, rows: &[u8]) -> Vec<u8> {
+pub(crate) fn pack(matrix: &Matrix, rows: &[u8]) -> Vec<u8> {
     let mut packed = vec![0; matrix.bytes()];
     matrix.pack(0..matrix.panels(), rows, &mut packed);
     packed
 }
 
 /// Computes a product with so many threads.
-pub fn multiply(matrix: &Matrix, packed: &[u8], columns: &[f32], width: usize, threads: usize) -> Vec<f32> {
+pub(crate) fn multiply(matrix: &Matrix, packed: &[u8], columns: &[f32], width: usize, threads: usize) -> Vec<f32> {
     let count = columns.len() / width;
     let product = Product::new(*matrix, count);
     let rows = matrix.panels() * 16;
