@@ -36,7 +36,7 @@ fn main() {
         for weights in Type::ALL {
             let Some(matrix) = Matrix::new(weights, isa, WIDTH, ROWS) else { continue };
             let packed = packed(&matrix);
-            let mut line = format!("  {:6}", format!("{weights:?}"));
+            print!("  {:6}", format!("{weights:?}"));
             for columns in COLUMNS {
                 let seconds = seconds_per_product(&matrix, &packed, columns, threads);
                 let operations = (2 * ROWS * WIDTH * columns) as f64;
@@ -45,9 +45,9 @@ fn main() {
                 } else {
                     (operations / seconds) / products
                 };
-                line += &format!("  {columns:3}: {:5.0} {share:.2}", operations / seconds / 1e9);
+                print!("  {columns:3}: {:5.0} {share:.2}", operations / seconds / 1e9);
             }
-            println!("{line}");
+            println!();
         }
     }
 }
@@ -72,7 +72,7 @@ fn seconds_per_product(matrix: &Matrix, packed: &[Vec<u8>], columns: usize, thre
     let activations: Vec<f32> = (0..WIDTH * columns).map(|index| (index % 31) as f32 - 15.0).collect();
     let mut work = vec![0f32; product.work_bytes(threads) / 4];
     let mut results = vec![0f32; ROWS * columns];
-    let (work, results) = (Shared(work.as_mut_ptr().cast::<u8>()), Shared(results.as_mut_ptr().cast::<u8>()));
+    let (work, results) = (Shared(work.as_mut_ptr()), Shared(results.as_mut_ptr()));
     let rounds = if columns > 100 { 6 } else { 20 };
     let barrier = Barrier::new(threads);
     let next: Vec<AtomicUsize> = (0..rounds * COPIES).map(|_| AtomicUsize::new(threads)).collect();
@@ -81,7 +81,7 @@ fn seconds_per_product(matrix: &Matrix, packed: &[Vec<u8>], columns: usize, thre
         let workers: Vec<_> = (0..threads)
             .map(|index| {
                 scope.spawn(move || {
-                    let (work, results) = (work.get(), results.get().cast::<f32>());
+                    let (work, results) = (work.get().cast::<u8>(), results.get());
                     let mut best = Duration::MAX;
                     for round in 0..rounds {
                         barrier.wait();
@@ -120,10 +120,10 @@ fn seconds_per_product(matrix: &Matrix, packed: &[Vec<u8>], columns: usize, thre
 
 /// A pointer that all workers may use, as the product tells them apart.
 #[derive(Clone, Copy)]
-struct Shared(*mut u8);
+struct Shared(*mut f32);
 
 impl Shared {
-    fn get(self) -> *mut u8 {
+    fn get(self) -> *mut f32 {
         self.0
     }
 }
@@ -156,8 +156,8 @@ fn best_rate(threads: usize, work: impl Fn() -> f64 + Sync) -> f64 {
 /// Operations (two a product) of 8-bit integers without any memory.
 #[cfg(target_arch = "x86_64")]
 fn products_per_second(threads: usize) -> f64 {
-    use std::arch::x86_64::{__m256i, __m512i, _mm256_add_epi32, _mm256_madd_epi16, _mm256_maddubs_epi16};
-    use std::arch::x86_64::{_mm256_set1_epi8, _mm512_dpbusd_epi32, _mm512_set1_epi8};
+    use std::arch::x86_64::{_mm256_add_epi32, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_set1_epi8};
+    use std::arch::x86_64::{_mm512_dpbusd_epi32, _mm512_set1_epi8};
 
     const ROUNDS: usize = 2_000_000;
 
@@ -166,7 +166,9 @@ fn products_per_second(threads: usize) -> f64 {
         let values = black_box(_mm512_set1_epi8(3));
         let mut sums = [values; 12];
         for _ in 0..ROUNDS {
-            sums.iter_mut().for_each(|sum: &mut __m512i| *sum = _mm512_dpbusd_epi32(*sum, values, values));
+            for sum in &mut sums {
+                *sum = _mm512_dpbusd_epi32(*sum, values, values);
+            }
         }
         black_box(sums);
         (ROUNDS * 12 * 128) as f64
@@ -177,10 +179,10 @@ fn products_per_second(threads: usize) -> f64 {
         let values = black_box(_mm256_set1_epi8(1));
         let mut sums = [values; 8];
         for _ in 0..ROUNDS {
-            sums.iter_mut().for_each(|sum: &mut __m256i| {
+            for sum in &mut sums {
                 let pairs = _mm256_maddubs_epi16(values, *sum);
                 *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, values));
-            });
+            }
         }
         black_box(sums);
         (ROUNDS * 8 * 64) as f64
