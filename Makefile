@@ -134,6 +134,14 @@ bench-python: models install ## measure what Python adds: import, streams, the S
 		"$$venv" benches/python_stream.py "$$lib/drain" "$$ZEROHOP_TEST_MODELS/tiny/tiny-llama.gguf" \
 			"$$ZEROHOP_TEST_MODELS/$(QWEN)"
 
+.PHONY: bench-kernels
+bench-kernels: MODELS := smollm2 qwen
+bench-kernels: models ## measure our CPU kernels, alone and against llama.cpp's
+	@$(ENV) cargo run $(CARGO_FLAGS) -p zerohop-bench --bin kernels
+	@$(ENV) for model in $(QWEN) $(SMOLLM2); do \
+		cargo run --quiet $(CARGO_FLAGS) -p zerohop-bench -- --repack "$$ZEROHOP_TEST_MODELS/$$model"; \
+	done
+
 .PHONY: lib
 lib: setup ## build libzerohop.so and libzerohop.a
 	@$(ENV) cargo build $(CARGO_FLAGS) -p zerohop-ffi; \

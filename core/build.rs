@@ -15,7 +15,7 @@ fn main() {
         .cpp(true)
         .std("c++17")
         .files(["native/context.cpp", "native/faults.cpp", "native/templates.cpp", "native/chat.cpp"])
-        .file("native/template_budget.cpp")
+        .files(["native/template_budget.cpp", "native/kernels.cpp"])
         .files(interpreter)
         .include("native")
         // Not an include folder like the others: its string.h is not the system's.
@@ -23,6 +23,8 @@ fn main() {
         .include(source.join("common"))
         .include(source.join("include"))
         .include(source.join("ggml/include"))
+        .include(source.join("ggml/src"))
+        .include(source.join("ggml/src/ggml-cpu"))
         .include(source.join("vendor"))
         // The headers are llama.cpp's; their warnings are not ours to fix.
         .warnings(false)

@@ -238,6 +238,13 @@ typedef int32_t zerohop_kv_type;
 typedef bool (*zerohop_progress_callback)(void *user_data, float fraction);
 
 /**
+ * Whether weights are copied into the layout that the CPU kernels work best with.
+ * That makes answers come faster, takes a moment at load, and memory: the weights of
+ * a mapped file otherwise stay in the system's file cache, shared by all processes.
+ */
+typedef int32_t zerohop_repack;
+
+/**
  * What to load and how. Fill it with `zerohop_model_options_init`, then set `name`
  * and `path`, and what should differ from the defaults.
  *
@@ -307,6 +314,10 @@ typedef struct zerohop_model_options {
    * Called while loading; NULL for nothing.
    */
   zerohop_progress_callback progress;
+  /**
+   * Whether weights are repacked for the CPU kernels.
+   */
+  zerohop_repack repack;
 } zerohop_model_options;
 
 /**
@@ -679,6 +690,23 @@ typedef void (*zerohop_log_callback)(void *user_data,
  * 4-bit blocks, about a quarter of F16.
  */
 #define ZEROHOP_KV_TYPE_Q4_0 3
+
+/**
+ * Where half as much memory again as the file is large is free, or the file is not
+ * mapped anyway (the default).
+ */
+#define ZEROHOP_REPACK_AUTO 0
+
+/**
+ * Always.
+ */
+#define ZEROHOP_REPACK_ON 1
+
+/**
+ * Never: zerohop's kernels stay unused. llama.cpp still repacks the few types that it
+ * has kernels of its own for.
+ */
+#define ZEROHOP_REPACK_OFF 2
 
 /**
  * The host's processor.

@@ -1,7 +1,8 @@
 //! Prints what zerohop costs over a bare llama-cpp-2 loop, what batching gains, and
 //! what a schema costs or gains.
 //!
-//! `cargo run --release -p zerohop-bench -- MODEL.gguf [ROUNDS]`, or `make bench`.
+//! `cargo run --release -p zerohop-bench -- MODEL.gguf [ROUNDS]`, or `make bench`. With
+//! `--repack` before the model: what our CPU kernels gain over llama.cpp's.
 //!
 //! Each measurement runs in a process of its own, the kinds in turn, because
 //! OpenMP slows down once a process has two teams of threads; the figures are
@@ -11,8 +12,8 @@
 use std::process::Command;
 use std::time::Instant;
 
-use zerohop::Engine;
 use zerohop::types::{ChatCompletionMessage, CreateChatCompletionRequest, JsonSchema};
+use zerohop::{Engine, ModelOptions, Repack};
 use zerohop_bench::{Bare, Error};
 
 /// Tokens of each answer.
@@ -39,9 +40,15 @@ enum Kind {
     Plain,
     /// The same, with a schema.
     Schema,
+    /// Computing prompts of about 512 tokens.
+    Prompt,
+    /// Whole calls from fewer threads at once.
+    SomeCallers,
+    /// Whole calls from more threads at once.
+    MoreCallers,
 }
 
-const KINDS: [(&str, Kind); 8] = [
+const KINDS: [(&str, Kind); 11] = [
     ("bare", Kind::Bare),
     ("bare-one", Kind::BareOne),
     ("bare-many", Kind::BareMany),
@@ -50,28 +57,59 @@ const KINDS: [(&str, Kind); 8] = [
     ("many-callers", Kind::ManyCallers),
     ("plain", Kind::Plain),
     ("schema", Kind::Schema),
+    ("prompt", Kind::Prompt),
+    ("some-callers", Kind::SomeCallers),
+    ("more-callers", Kind::MoreCallers),
+];
+
+/// What depends on the kernels most, as kinds, and as people say it.
+const REPACK_KINDS: [(&str, &str); 5] = [
+    ("prompt", "prompts of 512 tokens"),
+    ("stream", "one stream"),
+    ("some-callers", "8 callers"),
+    ("many-callers", "16 callers"),
+    ("more-callers", "32 callers"),
 ];
 
 fn main() -> Result<(), Error> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        ["--measure", kind, model] => {
+        ["--measure", kind, model, repack] => {
             let (_, kind) = KINDS.iter().find(|(name, _)| *name == kind).ok_or("no such kind")?;
-            println!("{}", measure(*kind, model)?);
+            let repack = if repack == "off" { Repack::Off } else { Repack::On };
+            println!("{}", measure(*kind, model, repack)?);
             Ok(())
         }
+        ["--repack", model] => report_repack(model, 5),
+        ["--repack", model, rounds] => report_repack(model, rounds.parse()?),
         [model] => report(model, 5),
         [model, rounds] => report(model, rounds.parse()?),
         _ => Err("usage: zerohop-bench MODEL.gguf [ROUNDS]".into()),
     }
 }
 
+/// Our kernels against llama.cpp's, in turn.
+fn report_repack(model: &str, rounds: usize) -> Result<(), Error> {
+    println!("{model}: tokens per second, median of {rounds} rounds: llama.cpp's kernels, ours");
+    for (kind, name) in REPACK_KINDS {
+        let (mut theirs, mut ours) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            theirs.push(measure_in_child(kind, model, "off")?);
+            ours.push(measure_in_child(kind, model, "on")?);
+        }
+        let (theirs, ours) = (median(theirs), median(ours));
+        println!("  {name:22} {theirs:7.1} {ours:7.1}   {:.2} times", ours / theirs);
+    }
+    Ok(())
+}
+
 fn report(model: &str, rounds: usize) -> Result<(), Error> {
-    let mut figures = KINDS.map(|_| Vec::new());
+    let kinds = &KINDS[..8];
+    let mut figures = [const { Vec::new() }; 8];
     for _ in 0..rounds {
-        for ((name, _), figures) in KINDS.iter().zip(&mut figures) {
-            figures.push(measure_in_child(name, model)?);
+        for ((name, _), figures) in kinds.iter().zip(&mut figures) {
+            figures.push(measure_in_child(name, model, "on")?);
         }
     }
     let [bare, bare_one, bare_many, stream, one, many, plain, schema] = figures.map(median);
@@ -94,8 +132,8 @@ fn report(model: &str, rounds: usize) -> Result<(), Error> {
     Ok(())
 }
 
-fn measure_in_child(kind: &str, model: &str) -> Result<f64, Error> {
-    let output = Command::new(std::env::current_exe()?).args(["--measure", kind, model]).output()?;
+fn measure_in_child(kind: &str, model: &str, repack: &str) -> Result<f64, Error> {
+    let output = Command::new(std::env::current_exe()?).args(["--measure", kind, model, repack]).output()?;
     if !output.status.success() {
         return Err(format!("measuring {kind} failed: {}", String::from_utf8_lossy(&output.stderr)).into());
     }
@@ -107,7 +145,8 @@ fn median(mut figures: Vec<f64>) -> f64 {
     figures[figures.len() / 2]
 }
 
-fn measure(kind: Kind, model: &str) -> Result<f64, Error> {
+fn measure(kind: Kind, model: &str, repack: Repack) -> Result<f64, Error> {
+    let engine = |model| Engine::builder().model("bench", ModelOptions::new(model).repack(repack).parallel(32)).build();
     match kind {
         Kind::Bare => bare(model),
         Kind::BareOne => bare_answers(model, 4, 1),
@@ -117,11 +156,10 @@ fn measure(kind: Kind, model: &str) -> Result<f64, Error> {
         Kind::ManyCallers => callers(&engine(model)?, CALLERS as usize),
         Kind::Plain => json_answers(&engine(model)?, &json_request()),
         Kind::Schema => json_answers(&engine(model)?, &json_request().response_format(people())),
+        Kind::Prompt => prompts(&engine(model)?),
+        Kind::SomeCallers => callers(&engine(model)?, CALLERS as usize / 2),
+        Kind::MoreCallers => callers(&engine(model)?, CALLERS as usize * 2),
     }
-}
-
-fn engine(model: &str) -> Result<Engine, Error> {
-    Ok(Engine::builder().model("bench", model).build()?)
 }
 
 /// Asks for a long answer, so that none ends before its limit.
@@ -168,6 +206,20 @@ fn bare(model: &str) -> Result<f64, Error> {
         run.step()?;
     }
     Ok(f64::from(TOKENS - 1) / started.elapsed().as_secs_f64())
+}
+
+/// Prompts that have next to nothing in common.
+fn prompts(engine: &Engine) -> Result<f64, Error> {
+    let ask = |number: usize| {
+        let words: Vec<String> = (0..165).map(|word| format!("w{}", (word * 7 + number * 31) % 100)).collect();
+        let message = ChatCompletionMessage::user(words.join(" "));
+        let request = CreateChatCompletionRequest::new("bench", [message]).temperature(0.0).max_completion_tokens(1);
+        Ok::<_, Error>(engine.chat().create(&request)?.usage.prompt_tokens)
+    };
+    ask(0)?;
+    let started = Instant::now();
+    let tokens: u32 = (1..4).map(ask).sum::<Result<_, _>>()?;
+    Ok(f64::from(tokens) / started.elapsed().as_secs_f64())
 }
 
 /// From the first text to the end.

@@ -97,6 +97,41 @@ void zerohop_native_output_parser_free(struct zerohop_native_output_parser * par
 char * zerohop_native_output_parser_parse(const struct zerohop_native_output_parser * parser, const char * text,
                                           size_t text_len, bool is_partial, char ** error);
 
+// A product of a weight matrix with columns of floats, as one of several threads sees it.
+struct zerohop_product {
+    int32_t       type;         // ggml's
+    int64_t       width;        // weights of a row
+    int64_t       rows;
+    const void *  weights;      // packed
+    const float * activations;
+    int64_t       shape[3];     // the columns' numbers along three axes
+    size_t        strides[3];   // floats from one column to the next along each
+    float *       results;      // a column's results one after another
+    void *        work;         // as large as work_size said
+    int32_t       thread;
+    int32_t       threads;
+    int32_t (*next)(void * pool);  // `threads`, then one more each time, whoever calls
+    void *        pool;
+};
+
+// What the crate `kernels` does. None of these unwinds.
+struct zerohop_kernels {
+    bool (*supports)(int32_t type, int64_t width, int64_t rows);
+    // Packs a matrix; false when that failed.
+    bool (*pack)(int32_t type, int64_t width, int64_t rows, const void * source, void * target);
+    size_t (*work_size)(const struct zerohop_product * product, int32_t threads);
+    // Does this thread's part; true when all threads must have done theirs before one multiplies.
+    bool (*quantize)(const struct zerohop_product * product);
+    void (*multiply)(const struct zerohop_product * product);
+};
+
+// Offers weight matrices to these kernels from now on. The table must stay. Only before the
+// first model is loaded, while no other thread uses llama.cpp.
+void zerohop_native_kernels_register(const struct zerohop_kernels * table);
+
+// Whether the weights that this thread loads are offered to the kernels. At first they are not.
+void zerohop_native_kernels_offer(bool offer);
+
 #ifdef __cplusplus
 }
 #endif

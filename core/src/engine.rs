@@ -193,7 +193,7 @@ impl ServedModel {
             embeddings: false,
         };
         let queue = options.queue.map_or(DEFAULT_QUEUE, std::num::NonZeroU32::get) as usize;
-        let fingerprint = fingerprint(&model.info, &context);
+        let fingerprint = fingerprint(&model, &context);
         let computer = if let ModelKind::Embedding { .. } = model.kind {
             Computer::Vectors(Embedder::start(&model, &context, queue)?)
         } else {
@@ -238,12 +238,13 @@ fn available_threads() -> u32 {
 
 /// Changes with whatever may change an answer to the same request and seed:
 /// build, backend, model file and numeric types (CQ12).
-fn fingerprint(info: &ModelInfo, context: &ContextOptions) -> String {
+fn fingerprint(model: &LoadedModel, context: &ContextOptions) -> String {
+    let info = &model.info;
     let mut hasher = DefaultHasher::new();
     env!("CARGO_PKG_VERSION").hash(&mut hasher);
     backend::version().hash(&mut hasher);
     (&info.architecture, &info.name, &info.quantization, info.parameters, info.file_size).hash(&mut hasher);
-    (context.threads, context.kv_type).hash(&mut hasher);
+    (context.threads, context.kv_type, model.repacked).hash(&mut hasher);
     format!("fp_{:012x}", hasher.finish() & 0xffff_ffff_ffff)
 }
 

@@ -44,7 +44,7 @@ pub use backend::{Device, DeviceKind, devices};
 pub use chat::{ChatCompletionAsyncStream, ChatCompletionStream};
 pub use engine::{Chat, Embeddings, Engine, EngineBuilder, Models};
 pub use generate::CancelHandle;
-pub use model::{GpuLayers, KvType, ModelInfo, ModelOptions};
+pub use model::{GpuLayers, KvType, ModelInfo, ModelOptions, Repack};
 pub use router::{Body, EventStream, Pending};
 
 /// The version of this crate and of the llama.cpp inside it, such as

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use common::{engine, greedy, model, tiny};
-use zerohop::{Engine, ErrorKind, GpuLayers, KvType, ModelOptions};
+use zerohop::{Engine, ErrorKind, GpuLayers, KvType, ModelOptions, Repack};
 
 fn load_error(path: impl Into<ModelOptions>) -> zerohop::Error {
     Engine::builder().model("m", path).build().expect_err("this must not load")
@@ -104,6 +104,9 @@ fn every_option_gives_a_working_engine() {
         tiny().threads(1),
         tiny().gpu_layers(GpuLayers::Count(0)),
         tiny().mmap(false),
+        common::smollm2().repack(Repack::On),
+        common::smollm2().repack(Repack::On).mmap(false),
+        common::smollm2().repack(Repack::Off),
         tiny().parallel(1),
         tiny().parallel(256),
         tiny().kv_type(KvType::F32),

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::mem::MaybeUninit;
 use std::ptr;
 
-use zerohop::{GpuLayers, KvType, ModelOptions};
+use zerohop::{GpuLayers, KvType, ModelOptions, Repack};
 
 use crate::error::Failure;
 use crate::text::{array, zerohop_str};
@@ -21,6 +21,20 @@ pub const ZEROHOP_KV_TYPE_F32: zerohop_kv_type = 1;
 pub const ZEROHOP_KV_TYPE_Q8_0: zerohop_kv_type = 2;
 /// 4-bit blocks, about a quarter of F16.
 pub const ZEROHOP_KV_TYPE_Q4_0: zerohop_kv_type = 3;
+
+/// Whether weights are copied into the layout that the CPU kernels work best with.
+/// That makes answers come faster, takes a moment at load, and memory: the weights of
+/// a mapped file otherwise stay in the system's file cache, shared by all processes.
+pub type zerohop_repack = i32;
+
+/// Where half as much memory again as the file is large is free, or the file is not
+/// mapped anyway (the default).
+pub const ZEROHOP_REPACK_AUTO: zerohop_repack = 0;
+/// Always.
+pub const ZEROHOP_REPACK_ON: zerohop_repack = 1;
+/// Never: zerohop's kernels stay unused. llama.cpp still repacks the few types that it
+/// has kernels of its own for.
+pub const ZEROHOP_REPACK_OFF: zerohop_repack = 2;
 
 /// In `gpu_layers`: as many layers as this build can put on a GPU.
 pub const ZEROHOP_GPU_LAYERS_AUTO: i32 = -1;
@@ -73,6 +87,8 @@ pub struct zerohop_model_options {
     pub progress_user_data: *mut c_void,
     /// Called while loading; NULL for nothing.
     pub progress: zerohop_progress_callback,
+    /// Whether weights are repacked for the CPU kernels.
+    pub repack: zerohop_repack,
 }
 
 /// What an engine should serve. Fill it with `zerohop_engine_options_init`, then
@@ -128,6 +144,7 @@ unsafe impl Growing for zerohop_model_options {
         alias_count: 0,
         progress_user_data: ptr::null_mut(),
         progress: None,
+        repack: ZEROHOP_REPACK_AUTO,
     };
     const FIRST_SIZE: usize = size_of::<Self>();
 }
@@ -320,7 +337,8 @@ impl zerohop_model_options {
             .parallel(self.parallel)
             .queue(self.queue)
             .kv_type(kv_type(self.kv_type, &field("kv_type"))?)
-            .mmap(self.maps());
+            .mmap(self.maps())
+            .repack(repack(self.repack, &field("repack"))?);
         if !template.is_empty() {
             options = options.chat_template(template);
         }
@@ -361,6 +379,15 @@ fn kv_type(value: zerohop_kv_type, name: &str) -> Result<KvType, Failure> {
         ZEROHOP_KV_TYPE_Q8_0 => Ok(KvType::Q8_0),
         ZEROHOP_KV_TYPE_Q4_0 => Ok(KvType::Q4_0),
         _ => Err(Failure::argument(name, &format!("is {value}, which is no zerohop_kv_type"))),
+    }
+}
+
+fn repack(value: zerohop_repack, name: &str) -> Result<Repack, Failure> {
+    match value {
+        ZEROHOP_REPACK_AUTO => Ok(Repack::Auto),
+        ZEROHOP_REPACK_ON => Ok(Repack::On),
+        ZEROHOP_REPACK_OFF => Ok(Repack::Off),
+        _ => Err(Failure::argument(name, &format!("is {value}, which is no zerohop_repack"))),
     }
 }
 

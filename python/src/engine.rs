@@ -30,7 +30,7 @@ pub(crate) struct Engine(pub(crate) Arc<Handle>);
 impl Engine {
     #[new]
     #[pyo3(signature = (model, **options), text_signature = "(model, *, context_length=None, threads=None, \
-        gpu_layers='auto', parallel=None, queue=None, kv_type='f16', mmap=True, chat_template=None, alias=(), \
+        gpu_layers='auto', parallel=None, queue=None, kv_type='f16', mmap=True, repack='auto', chat_template=None, alias=(), \
         progress=None)")]
     fn new(py: Python<'_>, model: &Bound<'_, PyAny>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         loader::load(py, model, options)

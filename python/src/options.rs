@@ -7,7 +7,7 @@ use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyList, PyString, PyTuple};
-use zerohop::{GpuLayers, KvType};
+use zerohop::{GpuLayers, KvType, Repack};
 
 use crate::errors;
 use crate::progress::{Progress, Stopped};
@@ -24,6 +24,9 @@ use crate::progress::{Progress, Stopped};
 /// - `queue`: requests that may wait, by default 512; one more raises `RateLimitError`.
 /// - `kv_type`: the numeric type of the KV cache: `"f32"`, `"f16"`, `"q8_0"` or `"q4_0"`.
 /// - `mmap`: whether to map the file into memory instead of reading it.
+/// - `repack`: whether to copy the weights into the layout that the CPU kernels work best with:
+///   `"on"`, `"off"`, or `"auto"`, where half as much memory again as the file is large is free or
+///   the file is not mapped. Faster, but the weights of a mapped file are else shared by processes.
 /// - `chat_template`: a Jinja chat template in place of the file's own.
 /// - `alias`: a name, or several, that requests may use in `model`.
 /// - `progress`: called with the loaded fraction, 0 to 1, while loading; what it returns is ignored,
@@ -46,6 +49,8 @@ pub(crate) struct ModelOptions {
     #[pyo3(get)]
     mmap: bool,
     #[pyo3(get)]
+    repack: String,
+    #[pyo3(get)]
     chat_template: Option<String>,
     aliases: Vec<String>,
     #[pyo3(get)]
@@ -57,9 +62,9 @@ impl ModelOptions {
     #[new]
     #[pyo3(signature = (
         path, *, context_length = None, threads = None, gpu_layers = None, parallel = None, queue = None,
-        kv_type = "f16", mmap = true, chat_template = None, alias = None, progress = None
+        kv_type = "f16", mmap = true, repack = "auto", chat_template = None, alias = None, progress = None
     ), text_signature = "(path, *, context_length=None, threads=None, gpu_layers='auto', parallel=None, queue=None, \
-        kv_type='f16', mmap=True, chat_template=None, alias=(), progress=None)")]
+        kv_type='f16', mmap=True, repack='auto', chat_template=None, alias=(), progress=None)")]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn new(
         py: Python<'_>,
@@ -71,11 +76,13 @@ impl ModelOptions {
         queue: Option<&Bound<'_, PyAny>>,
         kv_type: &str,
         mmap: bool,
+        repack: &str,
         chat_template: Option<String>,
         alias: Option<&Bound<'_, PyAny>>,
         progress: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         read_kv_type(py, kv_type)?;
+        read_repack(py, repack)?;
         let progress = progress.map(read_progress).transpose()?.flatten();
         Ok(ModelOptions {
             path,
@@ -86,6 +93,7 @@ impl ModelOptions {
             queue: positive("queue", queue)?,
             kv_type: kv_type.to_owned(),
             mmap,
+            repack: repack.to_owned(),
             chat_template,
             aliases: alias.map_or_else(|| Ok(Vec::new()), read_aliases)?,
             progress: progress.map(Bound::unbind),
@@ -170,6 +178,9 @@ impl ModelOptions {
         if !self.mmap {
             options.set_item("mmap", false)?;
         }
+        if self.repack != "auto" {
+            options.set_item("repack", &self.repack)?;
+        }
         if let Some(template) = &self.chat_template {
             options.set_item("chat_template", template)?;
         }
@@ -211,7 +222,8 @@ impl ModelOptions {
             .parallel(self.parallel.unwrap_or(0))
             .queue(self.queue.unwrap_or(0))
             .kv_type(read_kv_type(py, &self.kv_type)?)
-            .mmap(self.mmap);
+            .mmap(self.mmap)
+            .repack(read_repack(py, &self.repack)?);
         if let Some(template) = &self.chat_template {
             options = options.chat_template(template);
         }
@@ -266,6 +278,10 @@ fn read_aliases(value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
 
 fn read_kv_type(py: Python<'_>, name: &str) -> PyResult<KvType> {
     serde_json::from_value(name.into()).map_err(|error| errors::invalid_argument(py, &format!("kv_type: {error}")))
+}
+
+fn read_repack(py: Python<'_>, name: &str) -> PyResult<Repack> {
+    serde_json::from_value(name.into()).map_err(|error| errors::invalid_argument(py, &format!("repack: {error}")))
 }
 
 /// Says which option it was that could not be read.

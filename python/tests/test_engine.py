@@ -100,6 +100,7 @@ def test_an_engine_has_models():
         ("gpu_layers", "all"),
         ("kv_type", "f64"),
         ("kv_type", ""),
+        ("repack", "never"),
         ("alias", ["a", "a"]),
         ("alias", ""),
     ],
@@ -117,6 +118,7 @@ def test_values_out_of_range(tiny, option, value):
         ("gpu_layers", 1.5),
         ("kv_type", 16),
         ("mmap", 1),
+        ("repack", True),
         ("chat_template", b"x"),
         ("alias", 1),
         ("alias", [1]),
@@ -148,6 +150,7 @@ def test_options_can_be_read_compared_and_pickled(tiny):
         queue=3,
         kv_type="q8_0",
         mmap=False,
+        repack="off",
         chat_template="x",
         alias=["a", "b"],
         progress=print,
@@ -155,6 +158,7 @@ def test_options_can_be_read_compared_and_pickled(tiny):
     assert Path(options.path) == tiny
     assert (options.context_length, options.gpu_layers, options.kv_type) == (512, 0, "q8_0")
     assert options.alias == ("a", "b")
+    assert options.repack == "off" and zerohop.ModelOptions(tiny).repack == "auto"
     assert "\n" not in repr(options) and "queue=3" in repr(options)
     back = pickle.loads(pickle.dumps(options))
     assert back == options and repr(back) == repr(options)
@@ -167,7 +171,13 @@ def test_options_can_be_read_compared_and_pickled(tiny):
 
 def test_options_take_effect(tiny):
     with zerohop.Engine(
-        tiny, threads=1, kv_type="f32", mmap=False, gpu_layers=0, chat_template="{{ 'x' }}"
+        tiny,
+        threads=1,
+        kv_type="f32",
+        mmap=False,
+        repack="on",
+        gpu_layers=0,
+        chat_template="{{ 'x' }}",
     ) as engine:
         reply = engine.chat.completions.create(messages=USER, max_tokens=1)
         assert reply.usage.prompt_tokens <= 2

@@ -75,6 +75,7 @@ _T_co = TypeVar("_T_co", covariant=True)
 _FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
 _ServiceTier = Literal["auto", "default", "flex", "scale", "priority", "fast"]
 _KvType = Literal["f32", "f16", "q8_0", "q4_0"]
+_Repack = Literal["auto", "on", "off"]
 _Progress = Callable[[float], object] | bool
 _Path = str | os.PathLike[str]
 _Soon = Callable[[Callable[[], object]], object]
@@ -93,6 +94,7 @@ class _Options(TypedDict, total=False):
     queue: int | None
     kv_type: _KvType
     mmap: bool
+    repack: _Repack
     chat_template: str | None
     alias: str | Iterable[str] | None
     progress: _Progress | None
@@ -111,6 +113,9 @@ class ModelOptions:
     - `queue`: requests that may wait, by default 512; one more raises `RateLimitError`.
     - `kv_type`: the numeric type of the KV cache: `"f32"`, `"f16"`, `"q8_0"` or `"q4_0"`.
     - `mmap`: whether to map the file into memory instead of reading it.
+    - `repack`: whether to copy the weights into the layout that the CPU kernels work best with:
+      `"on"`, `"off"`, or `"auto"`, where half as much memory again as the file is large is free or
+      the file is not mapped. Faster, but the weights of a mapped file are else shared by processes.
     - `chat_template`: a Jinja chat template in place of the file's own.
     - `alias`: a name, or several, that requests may use in `model`.
     - `progress`: called with the loaded fraction, 0 to 1, while loading; what it returns is
@@ -128,6 +133,7 @@ class ModelOptions:
         queue: int | None = None,
         kv_type: _KvType = "f16",
         mmap: bool = True,
+        repack: _Repack = "auto",
         chat_template: str | None = None,
         alias: str | Iterable[str] | None = (),
         progress: _Progress | None = None,
@@ -148,6 +154,8 @@ class ModelOptions:
     def kv_type(self) -> _KvType: ...
     @property
     def mmap(self) -> bool: ...
+    @property
+    def repack(self) -> _Repack: ...
     @property
     def chat_template(self) -> str | None: ...
     @property
@@ -179,6 +187,7 @@ class Engine:
         queue: int | None = None,
         kv_type: _KvType = "f16",
         mmap: bool = True,
+        repack: _Repack = "auto",
         chat_template: str | None = None,
         alias: str | Iterable[str] | None = (),
         progress: _Progress | None = None,

@@ -37,6 +37,7 @@ static void every_option_is_taken(void) {
   model.queue = 3;
   model.kv_type = ZEROHOP_KV_TYPE_F32;
   model.use_mmap = false;
+  model.repack = ZEROHOP_REPACK_ON;
   /* The answer's length tells whose template it was: this one renders nine letters. */
   model.chat_template = zerohop_str_of("abcdefghi");
   zerohop_engine *engine = NULL;

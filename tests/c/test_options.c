@@ -36,6 +36,7 @@ static void init_sets_the_defaults(void) {
   CHECK_INT(model.gpu_layers, ZEROHOP_GPU_LAYERS_AUTO);
   CHECK_INT(model.kv_type, ZEROHOP_KV_TYPE_F16);
   CHECK(model.use_mmap);
+  CHECK_INT(model.repack, ZEROHOP_REPACK_AUTO);
   CHECK(model.progress == NULL);
 
   zerohop_request request;
@@ -126,6 +127,10 @@ static void a_bad_option_is_named(void) {
   zerohop_model_options model = good_model();
   model.kv_type = 99;
   check_model_refused(&model, "models[0].kv_type");
+
+  model = good_model();
+  model.repack = 3;
+  check_model_refused(&model, "models[0].repack");
 
   model = good_model();
   model.gpu_layers = -2;

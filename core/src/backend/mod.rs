@@ -6,6 +6,9 @@
 //! [`native`], because an exception must never unwind into Rust.
 
 mod context;
+#[cfg(test)]
+mod kernel_tests;
+mod kernels;
 mod logs;
 mod model;
 mod native;
@@ -51,6 +54,7 @@ impl Backend {
             logs::redirect();
             let backend = LlamaBackend::init()
                 .map_err(|error| Error::internal("llama.cpp could not be initialised").with_source(error))?;
+            kernels::register();
             process.initialised = Some(backend);
         }
         process.users += 1;

@@ -10,6 +10,7 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_sys_2 as sys;
 
+use super::kernels::Offer;
 use super::{Backend, Vocab, logs, native};
 use crate::api::error::{Error, ErrorKind, Result};
 
@@ -20,6 +21,8 @@ pub(crate) struct LoadOptions {
     pub(crate) gpu_layers: Option<u32>,
     /// Whether to map the file instead of reading it.
     pub(crate) mmap: bool,
+    /// Whether to repack weights for our kernels.
+    pub(crate) repack: bool,
     /// Called with the loaded fraction, 0 to 1; `false` stops the loading.
     pub(crate) progress: Option<Box<dyn FnMut(f32) -> bool>>,
 }
@@ -42,6 +45,7 @@ impl Model {
     pub(crate) fn load(path: &Path, options: LoadOptions) -> Result<Self> {
         let backend = Backend::acquire()?;
         let stopped = Rc::new(Cell::new(false));
+        let _offer = options.repack.then(Offer::new);
         let params = model_params(options, stopped.clone());
         let (loaded, errors) = logs::collect_errors(|| {
             native::throwing_assertions(|| LlamaModel::load_from_file(&backend.proof(), path, &params))
@@ -159,7 +163,8 @@ mod tests {
     fn a_failing_assertion_is_an_error() {
         let path = without_layers();
         for _ in 0..3 {
-            let error = Model::load(&path, LoadOptions { gpu_layers: None, mmap: true, progress: None }).unwrap_err();
+            let error = Model::load(&path, LoadOptions { gpu_layers: None, mmap: true, repack: false, progress: None })
+                .unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidModel);
             assert!(error.message().contains("GGML_ASSERT(hparams.n_layer_all > 0"), "{error}");
         }

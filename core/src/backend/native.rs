@@ -1,6 +1,6 @@
 //! Declarations of `core/native/seam.h`, and its error strings.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 
 use llama_cpp_sys_2 as sys;
@@ -21,7 +21,38 @@ pub(super) struct NativeOutputParser {
     _private: [u8; 0],
 }
 
+/// A product of a weight matrix with columns, as one of several threads sees it.
+#[repr(C)]
+pub(super) struct NativeProduct {
+    pub(super) weights_type: i32,
+    pub(super) width: i64,
+    pub(super) rows: i64,
+    pub(super) weights: *const u8,
+    pub(super) activations: *const f32,
+    pub(super) shape: [i64; 3],
+    pub(super) strides: [usize; 3],
+    pub(super) results: *mut f32,
+    pub(super) work: *mut u8,
+    pub(super) thread: i32,
+    pub(super) threads: i32,
+    pub(super) next: unsafe extern "C" fn(*mut c_void) -> i32,
+    pub(super) pool: *mut c_void,
+}
+
+/// What the seam calls to pack and multiply.
+#[repr(C)]
+pub(super) struct NativeKernels {
+    pub(super) supports: extern "C" fn(weights_type: i32, width: i64, rows: i64) -> bool,
+    pub(super) pack:
+        unsafe extern "C" fn(weights_type: i32, width: i64, rows: i64, source: *const u8, target: *mut u8) -> bool,
+    pub(super) work_size: unsafe extern "C" fn(product: *const NativeProduct, threads: i32) -> usize,
+    pub(super) quantize: unsafe extern "C" fn(product: *const NativeProduct) -> bool,
+    pub(super) multiply: unsafe extern "C" fn(product: *const NativeProduct),
+}
+
 unsafe extern "C" {
+    pub(super) fn zerohop_native_kernels_register(table: *const NativeKernels);
+    pub(super) fn zerohop_native_kernels_offer(offer: bool);
     pub(super) fn zerohop_native_string_free(text: *mut c_char);
     pub(super) fn zerohop_native_silence_common();
     pub(super) fn zerohop_native_on_fault(report: unsafe extern "C" fn(message: *const c_char, is_fatal: bool));

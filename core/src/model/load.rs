@@ -15,7 +15,7 @@ use super::control::ControlSpellings;
 use super::gate::{self, Checked, MemoryNeed};
 use super::gguf::GgufError;
 use super::kind::ModelKind;
-use super::options::{GpuLayers, ModelOptions, ProgressCallback};
+use super::options::{GpuLayers, ModelOptions, ProgressCallback, Repack};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend::{self, LoadOptions, Templates};
 use crate::constrain::TokenEnv;
@@ -68,6 +68,8 @@ pub(crate) struct LoadedModel {
     pub(crate) templates: Option<Templates>,
     pub(crate) control_spellings: ControlSpellings,
     pub(crate) backend: Arc<backend::Model>,
+    /// Whether our kernels compute with the weights, as far as they can.
+    pub(crate) repacked: bool,
     /// Made when a request first needs it, since it takes time and memory.
     token_env: Mutex<Option<TokenEnv>>,
 }
@@ -81,7 +83,8 @@ impl LoadedModel {
         }
         let file = ModelFile::check(&options.path)?;
         file.check_memory(options, parallel)?;
-        let backend = backend::Model::load(&options.path, load_options(options))?;
+        let repack = repacks(options, file.size);
+        let backend = backend::Model::load(&options.path, load_options(options, repack))?;
         let kind = ModelKind::of(&file.checked.gguf, backend.is_decoder());
         if let ModelKind::Unserved(reason) = kind {
             return Err(Error::new(
@@ -99,7 +102,15 @@ impl LoadedModel {
         let control_spellings = ControlSpellings::new(spellings)?;
         let info = describe(id, options, &file, &backend, kind, templates.is_some());
         let backend = Arc::new(backend);
-        Ok(LoadedModel { info, kind, templates, control_spellings, backend, token_env: Mutex::new(None) })
+        Ok(LoadedModel {
+            info,
+            kind,
+            templates,
+            control_spellings,
+            backend,
+            repacked: repack,
+            token_env: Mutex::new(None),
+        })
     }
 
     /// What compiles grammars for the model's vocabulary.
@@ -221,14 +232,27 @@ fn unreadable(path: &Path, error: io::Error) -> Error {
         .with_source(error)
 }
 
-fn load_options(options: &ModelOptions) -> LoadOptions {
+fn load_options(options: &ModelOptions, repack: bool) -> LoadOptions {
     LoadOptions {
         gpu_layers: match options.gpu_layers {
             GpuLayers::Auto => None,
             GpuLayers::Count(layers) => Some(layers),
         },
         mmap: options.mmap,
+        repack,
         progress: options.progress.clone().map(call_progress),
+    }
+}
+
+/// Whether weights are copied into the layout of our kernels.
+///
+/// Of a mapped file the system can take pages back, of a copy it cannot: so there must
+/// be room for the copy, and half as much for the rest of the program.
+fn repacks(options: &ModelOptions, file_size: u64) -> bool {
+    match options.repack {
+        Repack::On => true,
+        Repack::Off => false,
+        Repack::Auto => !options.mmap || gate::free_memory().is_none_or(|free| free / 3 * 2 >= file_size),
     }
 }
 

@@ -12,4 +12,4 @@ pub(crate) use gate::check_template;
 pub(crate) use kind::{ModelKind, Pooling};
 pub(crate) use load::LoadedModel;
 pub use load::ModelInfo;
-pub use options::{GpuLayers, KvType, ModelOptions};
+pub use options::{GpuLayers, KvType, ModelOptions, Repack};

@@ -35,6 +35,25 @@ pub enum GpuLayers {
     Count(u32),
 }
 
+/// Whether weights are copied into the layout that the CPU kernels work best with.
+///
+/// That makes answers come faster, takes a moment at load, and memory: the weights of
+/// a mapped file otherwise stay in the system's file cache, shared by all processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Repack {
+    /// Where there is memory for it: half as much again as the file is large must be
+    /// free, unless the file is not mapped anyway (the default).
+    #[default]
+    Auto,
+    /// Always.
+    On,
+    /// Never: zerohop's kernels stay unused. llama.cpp still repacks the few types that
+    /// it has kernels of its own for.
+    Off,
+}
+
 pub(crate) type ProgressCallback = Arc<Mutex<dyn FnMut(f32) -> bool + Send>>;
 
 /// What to load and how. A path converts into it, so that the common case needs
@@ -56,6 +75,7 @@ pub struct ModelOptions {
     pub(crate) queue: Option<NonZeroU32>,
     pub(crate) kv_type: KvType,
     pub(crate) mmap: bool,
+    pub(crate) repack: Repack,
     pub(crate) chat_template: Option<String>,
     pub(crate) aliases: Vec<String>,
     pub(crate) progress: Option<ProgressCallback>,
@@ -73,6 +93,7 @@ impl ModelOptions {
             queue: None,
             kv_type: KvType::F16,
             mmap: true,
+            repack: Repack::Auto,
             chat_template: None,
             aliases: Vec::new(),
             progress: None,
@@ -133,6 +154,14 @@ impl ModelOptions {
         self
     }
 
+    /// Whether to copy weights into the layout that the CPU kernels work best with.
+    /// Default: [`Repack::Auto`].
+    #[must_use]
+    pub fn repack(mut self, repack: Repack) -> Self {
+        self.repack = repack;
+        self
+    }
+
     /// A Jinja chat template in place of the file's own.
     #[must_use]
     pub fn chat_template(mut self, source: impl Into<String>) -> Self {
@@ -173,6 +202,7 @@ impl fmt::Debug for ModelOptions {
             .field("queue", &self.queue)
             .field("kv_type", &self.kv_type)
             .field("mmap", &self.mmap)
+            .field("repack", &self.repack)
             .field("chat_template", &self.chat_template.as_ref().map(String::len))
             .field("aliases", &self.aliases)
             .finish_non_exhaustive()

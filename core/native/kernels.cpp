@@ -1,0 +1,167 @@
+// Gives llama.cpp's weight matrices to the kernels of the crate `kernels`: a buffer type
+// that packs what is stored in it, and computes products with it in ggml's own threads.
+#include "seam.h"
+
+#include "ggml-backend-impl.h"
+#include "ggml-cpu.h"
+#include "traits.h"
+
+#include <stdexcept>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace {
+
+const zerohop_kernels * kernels;
+
+// Whether weights that are being loaded by this thread may go to the kernels.
+thread_local bool offered = false;
+
+ggml_backend_buffer_type_t buffer_type();
+
+bool is_packed(const ggml_tensor * tensor) {
+    return tensor != nullptr && tensor->buffer != nullptr && tensor->buffer->buft == buffer_type();
+}
+
+zerohop_product describe(const ggml_tensor * op) {
+    const ggml_tensor * weights = op->src[0];
+    const ggml_tensor * activations = op->src[1];
+    zerohop_product product = {};
+    product.type = weights->type;
+    product.width = weights->ne[0];
+    product.rows = weights->ne[1];
+    product.weights = weights->data;
+    product.activations = static_cast<const float *>(activations->data);
+    for (int axis = 0; axis < 3; ++axis) {
+        product.shape[axis] = activations->ne[axis + 1];
+        product.strides[axis] = activations->nb[axis + 1] / sizeof(float);
+    }
+    product.results = static_cast<float *>(op->data);
+    return product;
+}
+
+int next_chunk(void * pool) {
+    return ggml_threadpool_chunk_add(static_cast<ggml_threadpool *>(pool), 1);
+}
+
+class traits : public ggml::cpu::tensor_traits {
+    bool work_size(int threads, const ggml_tensor * op, size_t & size) override {
+        const zerohop_product product = describe(op);
+        size = kernels->work_size(&product, threads);
+        return true;
+    }
+
+    bool compute_forward(ggml_compute_params * params, ggml_tensor * op) override {
+        zerohop_product product = describe(op);
+        product.work = params->wdata;
+        product.thread = params->ith;
+        product.threads = params->nth;
+        product.next = next_chunk;
+        product.pool = params->threadpool;
+        if (params->ith == 0) {
+            ggml_threadpool_chunk_set(params->threadpool, params->nth);
+        }
+        if (kernels->quantize(&product)) {
+            ggml_barrier(params->threadpool);
+        }
+        kernels->multiply(&product);
+        return true;
+    }
+};
+
+class extra_buffer_type : public ggml::cpu::extra_buffer_type {
+    bool supports_op(ggml_backend_dev_t, const ggml_tensor * op) override {
+        const ggml_tensor * weights = op->src[0];
+        const ggml_tensor * activations = op->src[1];
+        if (op->op != GGML_OP_MUL_MAT || !is_packed(weights)) {
+            return false;
+        }
+        // A weight without data is one for which the loader seeks a place.
+        if (weights->data == nullptr && !offered) {
+            return false;
+        }
+        const bool is_plain = weights->view_src == nullptr && ggml_is_contiguous(weights) && weights->ne[2] == 1 &&
+                              weights->ne[3] == 1;
+        const bool is_float = activations->type == GGML_TYPE_F32 && activations->nb[0] == sizeof(float) &&
+                              op->type == GGML_TYPE_F32 && ggml_is_contiguous(op);
+        const bool is_near = activations->buffer == nullptr || ggml_backend_buffer_is_host(activations->buffer);
+        return is_plain && is_float && is_near && kernels->supports(weights->type, weights->ne[0], weights->ne[1]);
+    }
+
+    ggml::cpu::tensor_traits * get_tensor_traits(const ggml_tensor * op) override {
+        static traits traits;
+        return op->op == GGML_OP_MUL_MAT && is_packed(op->src[0]) ? &traits : nullptr;
+    }
+};
+
+void set_tensor(ggml_backend_buffer_t, ggml_tensor * tensor, const void * data, size_t offset, size_t size) {
+    const bool is_whole = offset == 0 && size == ggml_nbytes(tensor);
+    if (!is_whole || !kernels->pack(tensor->type, tensor->ne[0], tensor->ne[1], data, tensor->data)) {
+        throw std::runtime_error("a weight matrix could not be packed");
+    }
+}
+
+ggml_backend_buffer_t alloc_buffer(ggml_backend_buffer_type_t type, size_t size) {
+    ggml_backend_buffer_t buffer = ggml_backend_buft_alloc_buffer(ggml_backend_cpu_buffer_type(), size);
+    if (buffer == nullptr) {
+        return nullptr;
+    }
+#if defined(__linux__)
+    // Best effort: with huge pages, walking through the weights misses fewer translations.
+    constexpr uintptr_t page = 2 << 20;
+    const uintptr_t base = reinterpret_cast<uintptr_t>(ggml_backend_buffer_get_base(buffer));
+    const uintptr_t begin = (base + page - 1) / page * page;
+    const uintptr_t end = (base + size) / page * page;
+    if (begin < end) {
+        madvise(reinterpret_cast<void *>(begin), end - begin, MADV_HUGEPAGE);
+    }
+#endif
+    buffer->buft = type;
+    buffer->iface.set_tensor = set_tensor;
+    // What is packed cannot be read back as ggml knows it.
+    buffer->iface.get_tensor = nullptr;
+    buffer->iface.cpy_tensor = nullptr;
+    return buffer;
+}
+
+const char * get_name(ggml_backend_buffer_type_t) {
+    return "ZEROHOP";
+}
+
+size_t get_alignment(ggml_backend_buffer_type_t) {
+    return 64;
+}
+
+ggml_backend_buffer_type_t buffer_type() {
+    static ggml_backend_buffer_type type = [] {
+        ggml_backend_buffer_type type = {};
+        type.iface.get_name = get_name;
+        type.iface.alloc_buffer = alloc_buffer;
+        type.iface.get_alignment = get_alignment;
+        type.device = ggml_backend_reg_dev_get(ggml_backend_cpu_reg(), 0);
+        type.context = new extra_buffer_type();
+        return type;
+    }();
+    return &type;
+}
+
+}  // namespace
+
+extern "C" void zerohop_native_kernels_register(const zerohop_kernels * table) {
+    if (kernels != nullptr) {
+        return;
+    }
+    try {
+        auto & types = ggml_backend_cpu_get_extra_buffer_types();
+        types.insert(types.begin(), buffer_type());
+        kernels = table;
+    } catch (...) {
+        // Out of memory: llama.cpp keeps its own kernels.
+    }
+}
+
+extern "C" void zerohop_native_kernels_offer(bool offer) {
+    offered = offer;
+}

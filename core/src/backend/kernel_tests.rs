@@ -1,0 +1,221 @@
+//! Our kernels against llama.cpp's: the same weights, nearly the same logits.
+#![expect(clippy::cast_possible_wrap, clippy::cast_precision_loss, reason = "the numbers are small")]
+
+use std::ffi::c_void;
+use std::path::PathBuf;
+use std::ptr;
+use std::sync::Arc;
+
+use llama_cpp_sys_2 as sys;
+use zerohop_kernels::Type;
+
+use super::native::NativeProduct;
+use super::{Abort, Batch, Context, ContextOptions, Decoded, LoadOptions, Model, Span, Token, kernels};
+use crate::model::KvType;
+
+const SMOLLM2: &str = "smollm2-135m-instruct-q4_1.gguf";
+const QWEN: &str = "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf";
+
+fn load(name: &str, repack: bool) -> Arc<Model> {
+    let folder = std::env::var_os("ZEROHOP_TEST_MODELS").expect("ZEROHOP_TEST_MODELS is not set: run `make test`");
+    let path = PathBuf::from(folder).join(name);
+    let options = LoadOptions { gpu_layers: Some(0), mmap: true, repack, progress: None };
+    Arc::new(Model::load(&path, options).expect("the test model loads"))
+}
+
+fn context(model: &Arc<Model>, threads: u32) -> Context {
+    let options = ContextOptions {
+        cells: 2048,
+        batch: 256,
+        sequences: 33,
+        outputs: 256,
+        threads,
+        kv_type: KvType::F16,
+        embeddings: false,
+    };
+    Context::new(model.clone(), &options, Abort::default()).expect("the context is created")
+}
+
+fn tokens(model: &Model) -> Vec<Token> {
+    let texts = [include_str!("../../docs/crate.md"), include_str!("../../../README.md")];
+    let spans = texts.map(|text| Span { text, parse_special: false });
+    model.vocab().tokenize(&spans).unwrap()
+}
+
+fn decode(context: &mut Context, batch: &mut Batch) {
+    assert_eq!(context.decode(batch).unwrap(), Decoded::Done);
+}
+
+/// The mean of the negative logarithms of the tokens' probabilities, computed in slices.
+fn surprise(model: &Arc<Model>, length: usize) -> f64 {
+    const SLICE: usize = 64;
+    let tokens = &tokens(model)[..length];
+    let mut context = context(model, 2);
+    let mut batch = Batch::new(SLICE, model.vocab().len());
+    let mut sum = 0.0;
+    for start in (0..length - 1).step_by(SLICE) {
+        let end = (start + SLICE).min(length - 1);
+        batch.clear();
+        for (position, &token) in (start..end).zip(&tokens[start..]) {
+            batch.push(token, position, 0, true);
+        }
+        decode(&mut context, &mut batch);
+        let indexes: Vec<usize> = (0..end - start).collect();
+        for (logits, &next) in context.logits(&indexes).unwrap().into_iter().zip(&tokens[start + 1..]) {
+            let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let total: f64 = logits.iter().map(|logit| f64::from(logit - largest).exp()).sum();
+            sum += total.ln() - f64::from(logits[usize::try_from(next).unwrap()] - largest);
+        }
+    }
+    sum / (length - 1) as f64
+}
+
+/// The perplexities' ratio, less one: below zero where ours is better.
+fn perplexity_difference(name: &str, length: usize) -> f64 {
+    let [ours, theirs] = [true, false].map(|repack| surprise(&load(name, repack), length));
+    assert!(ours.to_bits() != theirs.to_bits(), "{name}: our kernels were not used");
+    assert!((0.5..6.0).contains(&theirs), "{name}: an ordinary text, {theirs}");
+    (ours - theirs).exp_m1()
+}
+
+#[test]
+fn perplexity_is_llama_cpps() {
+    if std::env::var_os("ZEROHOP_TEST_FULL").is_some() {
+        for name in [SMOLLM2, QWEN] {
+            let difference = perplexity_difference(name, 2000);
+            assert!(difference < 0.001, "{name}: {difference}");
+        }
+    } else {
+        let difference = perplexity_difference(SMOLLM2, 130);
+        assert!(difference < 0.01, "{difference}");
+    }
+}
+
+/// The logits of one sequence's newest token, decoded together with those of others.
+/// 31 others' prompts are there in any case, so that all lies in the cache at the same
+/// places.
+fn newest_logits(model: &Arc<Model>, threads: u32, others: i32) -> Vec<u32> {
+    let tokens = &tokens(model)[..9];
+    let mut context = context(model, threads);
+    let mut batch = Batch::new(64, model.vocab().len());
+    for sequence in 0..32 {
+        batch.clear();
+        for (position, &token) in tokens[..8].iter().enumerate() {
+            batch.push(token, position, sequence, false);
+        }
+        decode(&mut context, &mut batch);
+    }
+    batch.clear();
+    for sequence in 0..=others {
+        batch.push(tokens[8], 8, sequence, true);
+    }
+    decode(&mut context, &mut batch);
+    context.logits(&[0]).unwrap()[0].iter().map(|logit| logit.to_bits()).collect()
+}
+
+/// Two is the least crowd: llama.cpp's attention, which is not ours, computes a lone
+/// token in another order.
+#[test]
+fn logits_depend_neither_on_the_crowd_nor_on_threads() {
+    let full = std::env::var_os("ZEROHOP_TEST_FULL").is_some();
+    let (name, threads, crowds): (_, &[u32], &[i32]) =
+        if full { (QWEN, &[1, 2, 3, 8], &[1, 2, 3, 4, 5, 6, 7, 11, 15, 31]) } else { (SMOLLM2, &[1, 3], &[3, 15]) };
+    let model = load(name, true);
+    let pair = newest_logits(&model, 1, 1);
+    for &others in crowds {
+        for &threads in threads {
+            let logits = newest_logits(&model, threads, others);
+            assert!(logits == pair, "{threads} threads, {others} others");
+        }
+    }
+}
+
+#[test]
+fn packed_weights_are_what_ggml_reads_from_the_file() {
+    const WIDTH: usize = 256;
+    const ROWS: usize = 16;
+    let numbers = [2, 3, 6, 7, 8, 12, 13, 14, 20];
+    assert_eq!(numbers.map(|number| Type::from_gguf(number).unwrap()), Type::ALL);
+    let floats: Vec<f32> = (0..ROWS * WIDTH).map(|index| ((index * index) % 997) as f32 / 500.0 - 1.0).collect();
+    for number in numbers {
+        let rows = quantize(number, &floats, ROWS, WIDTH);
+        // SAFETY: ggml knows the type, and the rows are as long as it says.
+        let expected = unsafe {
+            let mut values = vec![0f32; floats.len()];
+            let to_float = (*sys::ggml_get_type_traits(number)).to_float.unwrap();
+            to_float(rows.as_ptr().cast(), values.as_mut_ptr(), (ROWS * WIDTH) as i64);
+            values
+        };
+        // Columns that are zero but for one activation of 1, which is quantised exactly.
+        let columns: Vec<f32> = (0..WIDTH * WIDTH).map(|index| f32::from(index % (WIDTH + 1) == 0)).collect();
+        let product = multiply(number, &rows, &columns, ROWS, WIDTH);
+        for (index, expected) in expected.iter().enumerate() {
+            let (row, column) = (index / WIDTH, index % WIDTH);
+            let result = product[column * ROWS + row];
+            assert!((result - expected).abs() <= 2e-6, "type {number}: {result} for {expected}");
+        }
+    }
+}
+
+fn quantize(number: u32, floats: &[f32], rows: usize, width: usize) -> Vec<u8> {
+    let mut quantized = vec![0u8; 2 * floats.len()];
+    // SAFETY: no type in question takes more than two bytes a weight.
+    let bytes = unsafe {
+        sys::ggml_quantize_chunk(
+            number,
+            floats.as_ptr(),
+            quantized.as_mut_ptr().cast(),
+            0,
+            rows as i64,
+            width as i64,
+            ptr::null(),
+        )
+    };
+    quantized.truncate(bytes);
+    quantized
+}
+
+unsafe extern "C" fn next(pool: *mut c_void) -> i32 {
+    // SAFETY: the pool is a number that this thread alone uses.
+    unsafe {
+        let next = pool.cast::<i32>();
+        *next += 1;
+        *next
+    }
+}
+
+/// A product through the table of functions that the seam gets.
+fn multiply(number: u32, rows: &[u8], columns: &[f32], row_count: usize, width: usize) -> Vec<f32> {
+    let number = i32::try_from(number).unwrap();
+    let (width, row_count) = (width as i64, row_count as i64);
+    let count = columns.len() as i64 / width;
+    let table = &kernels::KERNELS;
+    assert!((table.supports)(number, width, row_count));
+    let mut packed = vec![0u8; rows.len()];
+    let mut results = vec![0f32; usize::try_from(row_count * count).unwrap()];
+    let mut last = 0i32;
+    let mut product = NativeProduct {
+        weights_type: number,
+        width,
+        rows: row_count,
+        weights: packed.as_ptr(),
+        activations: columns.as_ptr(),
+        shape: [count, 1, 1],
+        strides: [usize::try_from(width).unwrap(), 0, 0],
+        results: results.as_mut_ptr(),
+        work: ptr::null_mut(),
+        thread: 0,
+        threads: 1,
+        next,
+        pool: (&raw mut last).cast(),
+    };
+    // SAFETY: all buffers are as long as the product says.
+    unsafe {
+        assert!((table.pack)(number, width, row_count, rows.as_ptr(), packed.as_mut_ptr()));
+        let mut work = vec![0f32; (table.work_size)(&raw const product, 1) / 4];
+        product.work = work.as_mut_ptr().cast();
+        (table.quantize)(&raw const product);
+        (table.multiply)(&raw const product);
+    }
+    results
+}

@@ -1,0 +1,132 @@
+//! Products of quantised weight matrices, as GGUF files hold them, with columns of
+//! floats, for zerohop's CPU computing.
+//!
+//! A [`Matrix`] is packed once: 16 rows side by side, every bit kept, in as many bytes
+//! as before. A [`Product`] with some columns is then computed by any number of threads,
+//! each of which calls [`Product::quantize`] and, after all have done that where
+//! [`Product::is_shared`] says so, [`Product::multiply`].
+//!
+//! The columns are quantised to 8 bits in groups of 32, as llama.cpp does for its blocks
+//! of 32. A result depends on its row and its column alone: not on the number of columns
+//! or threads, and not on the instruction set, of which the best one is
+//! [chosen at run time](Isa::detect).
+//!
+//! Weights are data from files: any bits are safe, and at worst give numbers that mean
+//! nothing.
+
+#![expect(
+    clippy::inline_always,
+    reason = "what uses an instruction set must end up in a function that is compiled for it"
+)]
+
+mod activations;
+mod format;
+mod kernel;
+mod matrix;
+mod product;
+mod simd;
+mod tile;
+
+pub use matrix::Matrix;
+pub use product::{Activations, Product, Worker};
+
+/// An instruction set with kernels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Isa {
+    /// Plain Rust, slow: what the others are tested against.
+    Portable,
+    /// AVX2 with FMA and F16C.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// AVX-512 with its byte and short-vector parts and VNNI.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Isa {
+    /// The best instruction set of this processor; `None` where there is only plain
+    /// Rust, which llama.cpp's own kernels surpass.
+    ///
+    /// ```
+    /// match zerohop_kernels::Isa::detect() {
+    ///     Some(isa) => assert!(isa.is_available()),
+    ///     None => println!("llama.cpp's kernels it is"),
+    /// }
+    /// ```
+    pub fn detect() -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        {
+            [Isa::Avx512, Isa::Avx2].into_iter().find(|isa| isa.is_available())
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        None
+    }
+
+    /// Whether this processor has the instruction set.
+    pub fn is_available(self) -> bool {
+        match self {
+            Isa::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => has_avx2(),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => {
+                has_avx2()
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512vnni")
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
+}
+
+/// A type of weights, named as in GGUF.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the names are GGUF's")]
+pub enum Type {
+    Q4_0,
+    Q4_1,
+    Q5_0,
+    Q5_1,
+    Q8_0,
+    Q4K,
+    Q5K,
+    Q6K,
+    Iq4Nl,
+}
+
+impl Type {
+    /// All of them.
+    pub const ALL: [Type; 9] =
+        [Type::Q4_0, Type::Q4_1, Type::Q5_0, Type::Q5_1, Type::Q8_0, Type::Q4K, Type::Q5K, Type::Q6K, Type::Iq4Nl];
+
+    /// The type with a number of GGUF's, if there are kernels for it.
+    ///
+    /// ```
+    /// use zerohop_kernels::Type;
+    ///
+    /// assert_eq!(Type::from_gguf(6), Some(Type::Q5_0));
+    /// assert_eq!(Type::from_gguf(0), None, "32-bit floats need no kernels of ours");
+    /// ```
+    pub const fn from_gguf(number: u32) -> Option<Self> {
+        Some(match number {
+            2 => Type::Q4_0,
+            3 => Type::Q4_1,
+            6 => Type::Q5_0,
+            7 => Type::Q5_1,
+            8 => Type::Q8_0,
+            12 => Type::Q4K,
+            13 => Type::Q5K,
+            14 => Type::Q6K,
+            20 => Type::Iq4Nl,
+            _ => return None,
+        })
+    }
+}

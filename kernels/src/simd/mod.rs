@@ -1,0 +1,91 @@
+//! The instructions that the kernels are written in, once for each instruction set.
+//!
+//! A kernel works on 16 rows at a time: 16 integers or floats, one a row, and 64
+//! bytes, four a row. Every instruction set computes exactly the same numbers: the
+//! integer sums cannot overflow, and floats are combined in one order with fused
+//! multiply-adds only.
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512;
+pub(crate) mod portable;
+
+/// The quantised form of 32 activations; see [`crate::activations`].
+pub(crate) struct Quantized {
+    /// What a quantised value of 1 stands for.
+    pub(crate) scale: f32,
+    /// The sums of the first 16 and of the last 16 quantised values.
+    pub(crate) sums: [i32; 2],
+}
+
+/// An instruction set.
+///
+/// # Safety
+///
+/// Every function needs the processor to have the instruction set. Pointers need no
+/// alignment; each function says how many bytes it reads or writes there.
+pub(crate) trait Simd: Copy + 'static {
+    /// 64 bytes: four for each of 16 rows.
+    type Bytes: Copy;
+    /// An `i32` for each of 16 rows.
+    type Ints: Copy;
+    /// An `f32` for each of 16 rows.
+    type Floats: Copy;
+
+    /// Whether [`dot_wide`](Simd::dot_wide) takes 128 off each weight.
+    const WIDE_IS_SIGNED: bool;
+
+    /// Reads 64 bytes.
+    unsafe fn load(source: *const u8) -> Self::Bytes;
+    /// Writes 64 bytes.
+    unsafe fn store_bytes(target: *mut u8, value: Self::Bytes);
+    unsafe fn splat_byte(value: u8) -> Self::Bytes;
+    unsafe fn and(a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
+    unsafe fn or(a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
+    /// Shifts each byte to the right by `count` below 8; which bits come in from the
+    /// left is not defined.
+    unsafe fn shift_right(a: Self::Bytes, count: u32) -> Self::Bytes;
+    /// Shifts each byte to the left by `count` below 8; which bits come in from the
+    /// right is not defined.
+    unsafe fn shift_left(a: Self::Bytes, count: u32) -> Self::Bytes;
+    /// Replaces each byte, which is below 16, by that entry of the table.
+    unsafe fn lookup(table: &[u8; 16], indexes: Self::Bytes) -> Self::Bytes;
+
+    unsafe fn splat_int(value: i32) -> Self::Ints;
+    /// Adds to each row's sum the product of its four weights, at most 127, with four
+    /// activations, -127 to 127, that all rows share.
+    unsafe fn dot(sum: Self::Ints, weights: Self::Bytes, activations: i32) -> Self::Ints;
+    /// The same for weights up to 255, less 128 each where
+    /// [`WIDE_IS_SIGNED`](Simd::WIDE_IS_SIGNED) says so.
+    unsafe fn dot_wide(sum: Self::Ints, weights: Self::Bytes, activations: i32) -> Self::Ints;
+    unsafe fn to_floats(value: Self::Ints) -> Self::Floats;
+
+    unsafe fn splat(value: f32) -> Self::Floats;
+    unsafe fn mul(a: Self::Floats, b: Self::Floats) -> Self::Floats;
+    /// `a * b + c`, rounded once.
+    unsafe fn mul_add(a: Self::Floats, b: Self::Floats, c: Self::Floats) -> Self::Floats;
+    /// Reads 16 half-precision floats.
+    unsafe fn load_halves(source: *const u8) -> Self::Floats;
+    /// Reads 16 unsigned bytes.
+    unsafe fn load_u8(source: *const u8) -> Self::Floats;
+    /// Reads 16 signed bytes.
+    unsafe fn load_i8(source: *const u8) -> Self::Floats;
+    /// Writes 16 floats.
+    unsafe fn store(target: *mut f32, value: Self::Floats);
+
+    /// Asks for the cache line at an address, which need not be valid.
+    unsafe fn prefetch(address: *const u8);
+
+    /// Quantises 32 floats to as many bytes at `target`.
+    unsafe fn quantize(source: *const f32, target: *mut i8) -> Quantized;
+}
+
+/// The factor that brings 32 activations, none larger than `largest`, to -127..=127,
+/// and its inverse.
+///
+/// Values too small to have an inverse count as zero.
+#[inline(always)]
+pub(crate) fn quantization(largest: f32) -> (f32, f32) {
+    if largest < 1e-30 { (0.0, 0.0) } else { (127.0 / largest, largest / 127.0) }
+}
