@@ -42,6 +42,10 @@ impl Abort {
     pub(crate) fn abort(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
+
+    pub(super) fn is_aborted(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// How a decode ended.
@@ -60,8 +64,7 @@ pub(crate) enum Decoded {
 pub(crate) struct Context {
     raw: NonNull<sys::llama_context>,
     cells: u32,
-    /// Kept for the callback, which reads it.
-    _abort: Abort,
+    abort: Abort,
     model: Arc<Model>,
 }
 
@@ -82,7 +85,7 @@ impl Context {
             .ok_or_else(|| creation_failed(options.cells, &logged.into_iter().chain(error).collect::<Vec<_>>()))?;
         // SAFETY: the context is live.
         let cells = unsafe { sys::llama_n_ctx(raw.as_ptr()) };
-        let mut context = Context { raw, cells, _abort: abort, model };
+        let mut context = Context { raw, cells, abort, model };
         context.try_out(params.n_threads)?;
         Ok(context)
     }
@@ -128,9 +131,9 @@ impl Context {
         // SAFETY: the context is live and used by this thread alone; the batch's
         // arrays are as long as it says and outlive the call; its tokens and
         // sequences were checked when they were added.
-        let (status, error) = unsafe {
+        let (status, error) = logs::expecting(&self.abort, || unsafe {
             native::with_error(|error| native::zerohop_native_decode(self.raw.as_ptr(), native_batch, error))
-        };
+        });
         match status {
             0 => Ok(Decoded::Done),
             1 => Ok(Decoded::CacheFull),

@@ -7,13 +7,15 @@ use std::ptr;
 
 use llama_cpp_sys_2 as sys;
 
-use super::native;
+use super::{Abort, native};
 
 thread_local! {
     /// The line being put together: llama.cpp logs in fragments.
     static LINE: RefCell<Line> = const { RefCell::new(Line { level: sys::GGML_LOG_LEVEL_NONE, text: String::new() }) };
     /// Error lines of this thread, while somebody collects them.
     static ERRORS: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+    /// What may end this thread's decode, while there is one.
+    static ABORT: RefCell<Option<Abort>> = const { RefCell::new(None) };
 }
 
 struct Line {
@@ -40,6 +42,14 @@ pub(super) fn collect_errors<T>(body: impl FnOnce() -> T) -> (T, Vec<String>) {
     let value = body();
     let errors = ERRORS.with_borrow_mut(Option::take).unwrap_or_default();
     (value, errors)
+}
+
+/// Runs a decode. What llama.cpp calls an error when `abort` has ended it is none.
+pub(super) fn expecting<T>(abort: &Abort, body: impl FnOnce() -> T) -> T {
+    ABORT.with_borrow_mut(|current| *current = Some(abort.clone()));
+    let value = body();
+    ABORT.with_borrow_mut(|current| *current = None);
+    value
 }
 
 unsafe extern "C" fn log(level: sys::ggml_log_level, text: *const c_char, _user_data: *mut c_void) {
@@ -78,8 +88,10 @@ fn emit(level: sys::ggml_log_level, line: &str) {
     if line.is_empty() {
         return;
     }
+    let is_expected = || ABORT.with_borrow(|abort| abort.as_ref().is_some_and(Abort::is_aborted));
     // llama.cpp's "info" is a running commentary on loading: debug for a host.
     match level {
+        sys::GGML_LOG_LEVEL_ERROR if is_expected() => tracing::debug!(target: "zerohop::llama", "{line}"),
         sys::GGML_LOG_LEVEL_ERROR => {
             ERRORS.with_borrow_mut(|errors| {
                 if let Some(errors) = errors {

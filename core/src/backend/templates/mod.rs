@@ -27,7 +27,7 @@ const RESERVED_KWARGS: [&str; 5] = ["messages", "tools", "bos_token", "eos_token
 const STACK: usize = 128 << 20;
 
 /// Address space for the stacks of all that are run at once.
-const ALL_STACKS: usize = 2 << 30;
+const ALL_STACKS: usize = 1 << 30;
 
 /// The chat templates of one model.
 #[derive(Debug)]
