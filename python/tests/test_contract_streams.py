@@ -188,9 +188,15 @@ def test_text_arrives_as_it_is_generated(engine, name):
         "schema": {"response_format": form(long)},
         "lark": {"response_format": {"type": "lark", "lark": "start: /[0-9]{60}/"}},
     }[name]
-    chunks = streamed(engine, messages=USER, seed=1, **request)
-    texts = [choice.delta.content for chunk in chunks for choice in chunk.choices]
-    assert len([text for text in texts if text]) > 20
+
+    def pieces() -> int:
+        chunks = streamed(engine, messages=USER, seed=1, **request)
+        texts = [choice.delta.content for chunk in chunks for choice in chunk.choices]
+        return len([text for text in texts if text])
+
+    # Text that waits for its reader is joined: where this thread gets no turn
+    # while the little model writes, there is one piece. Not five times.
+    assert any(pieces() > 20 for _ in range(5))
 
 
 def test_the_sdk_reads_the_same_off_the_wire(engine):
