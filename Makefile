@@ -129,7 +129,7 @@ bench: models ## measure against bare llama.cpp calls
 
 .PHONY: bench-python
 bench-python: MODELS := qwen
-bench-python: models install ## measure what Python adds: import, streams, the SDK, async
+bench-python: models install-wheel ## measure what Python adds: import, streams, the SDK, async
 	@$(ENV) cargo build --quiet $(CARGO_FLAGS) -p zerohop-bench --bin drain; \
 		"$$venv" benches/python_stream.py "$$lib/drain" "$$ZEROHOP_TEST_MODELS/tiny/tiny-llama.gguf" \
 			"$$ZEROHOP_TEST_MODELS/$(QWEN)"

@@ -12,6 +12,7 @@ mod places;
 mod prepare;
 mod promise;
 mod router;
+mod threads;
 mod wait;
 
 /// The API's requests, replies and chunks, in OpenAI's field names.

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::promise::{Promised, promise};
+use crate::threads::join_other;
 
 /// Requests that may wait for a thread. Preparing takes little time beside
 /// computing, so that only a burst comes near it.
@@ -94,13 +95,7 @@ impl Workers {
             state.jobs = None;
             std::mem::take(&mut state.threads)
         };
-        for thread in threads {
-            // The last user of an engine may be a job, whose thread cannot wait for
-            // itself. Panics have been caught.
-            if thread.thread().id() != thread::current().id() {
-                let _ = thread.join();
-            }
-        }
+        threads.into_iter().for_each(join_other);
     }
 }
 

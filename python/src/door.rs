@@ -134,8 +134,7 @@ impl PendingReply {
 impl PendingReply {
     /// The reply, or None: then `soon(wake)` is called from another thread when it is time to ask again.
     fn poll<'py>(&self, py: Python<'py>, soon: Py<PyAny>, wake: Py<PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.handle.engine(py)?;
-        let waker = self.handle.notifier.waker(soon, wake)?;
+        let waker = self.handle.waker(py, soon, wake)?;
         let polled = {
             let mut slot = self.pending.lock();
             let Some(pending) = slot.as_mut() else {
@@ -194,8 +193,7 @@ impl ReplyEvents {
         soon: Py<PyAny>,
         wake: Py<PyAny>,
     ) -> PyResult<Option<(Option<Bound<'py, PyBytes>>,)>> {
-        self.0.handle.engine(py)?;
-        let waker = self.0.handle.notifier.waker(soon, wake)?;
+        let waker = self.0.handle.waker(py, soon, wake)?;
         match self.0.poll_next(&mut Context::from_waker(&waker)) {
             Poll::Ready(event) => Ok(Some((read_event(py, event)?,))),
             Poll::Pending => Ok(None),

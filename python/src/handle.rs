@@ -3,6 +3,7 @@
 use std::fmt;
 use std::process;
 use std::sync::{Arc, OnceLock, Weak};
+use std::task::Waker;
 use std::thread::{self, ThreadId};
 
 use parking_lot::Mutex;
@@ -27,7 +28,7 @@ pub(crate) struct Handle {
     pub(crate) models: Vec<String>,
     /// The process whose threads compute.
     process: u32,
-    pub(crate) notifier: Notifier,
+    notifier: Notifier,
 }
 
 impl Handle {
@@ -60,6 +61,16 @@ impl Handle {
     pub(crate) fn open_engine(&self, py: Python<'_>) -> PyResult<&Engine> {
         let engine = self.engine(py)?;
         if engine.is_closed() { Err(errors::closed(py)) } else { Ok(engine) }
+    }
+
+    /// A waker for the task that `soon(wake)` wakes.
+    ///
+    /// # Errors
+    ///
+    /// As [`engine`](Self::engine).
+    pub(crate) fn waker(&self, py: Python<'_>, soon: Py<PyAny>, wake: Py<PyAny>) -> PyResult<Waker> {
+        self.engine(py)?;
+        self.notifier.waker(soon, wake)
     }
 
     /// The engine; `None` in a forked process.

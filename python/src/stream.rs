@@ -139,8 +139,7 @@ impl Stream {
         wake: Py<PyAny>,
     ) -> PyResult<Option<(Option<Bound<'py, PyAny>>,)>> {
         let handle = &self.events.handle;
-        handle.engine(py)?;
-        let waker = handle.notifier.waker(soon, wake)?;
+        let waker = handle.waker(py, soon, wake)?;
         let mut context = Context::from_waker(&waker);
         match read_next(|| self.events.poll_next(&mut context)) {
             Poll::Ready(event) => Ok(Some((self.object(py, event)?,))),

@@ -1,5 +1,6 @@
 """Many threads on one engine, and threads that get in each other's way."""
 
+import itertools
 import re
 import threading
 import time
@@ -20,6 +21,18 @@ def test_other_threads_run_meanwhile(make_engine):
 
 def ticks_during_a_call(engine: zerohop.Engine) -> bool:
     """Whether another thread runs while this one waits for an answer."""
+
+    def call():
+        with pytest.raises(zerohop.APITimeoutError):
+            engine.chat.completions.create(messages=USER, timeout=1)
+
+    _, during, _ = ticks_during(call)
+    # A thread that held the interpreter's lock would have let it tick now and then, if at all.
+    return len(during) > 10_000 and longest_pause(during) < 0.5
+
+
+def ticks_during(action) -> tuple[float, list[float], float]:
+    """When an action began, when another thread ran meanwhile, and when the action ended."""
     ticks, stop = [], threading.Event()
 
     def tick():
@@ -30,16 +43,16 @@ def ticks_during_a_call(engine: zerohop.Engine) -> bool:
     ticker.start()
     try:
         before = time.monotonic()
-        with pytest.raises(zerohop.APITimeoutError):
-            engine.chat.completions.create(messages=USER, timeout=1)
+        action()
         after = time.monotonic()
     finally:
         stop.set()
         ticker.join()
-    during = [tick for tick in ticks if before <= tick <= after]
-    # A thread that held the interpreter's lock would have let it tick now and then, if at all.
-    pauses = [b - a for a, b in zip(during, during[1:], strict=False)]
-    return len(during) > 10_000 and max(pauses) < 0.5
+    return before, [tick for tick in ticks if before <= tick <= after], after
+
+
+def longest_pause(times: list[float]) -> float:
+    return max(b - a for a, b in itertools.pairwise(times))
 
 
 def test_loading_lets_other_threads_run(qwen):
@@ -57,26 +70,10 @@ def test_loading_lets_other_threads_run(qwen):
     assert ticks > 10_000
 
 
-def is_shared(action):
+def is_shared(action) -> bool:
     """Whether another thread runs all the while that this one does something that lasts."""
-    ticks, stop = [], threading.Event()
-
-    def tick():
-        while not stop.is_set():
-            ticks.append(time.monotonic())
-
-    ticker = threading.Thread(target=tick)
-    ticker.start()
-    try:
-        before = time.monotonic()
-        action()
-        after = time.monotonic()
-    finally:
-        stop.set()
-        ticker.join()
-    during = [before, *[tick for tick in ticks if before <= tick <= after], after]
-    longest = max(b - a for a, b in zip(during, during[1:], strict=False))
-    return longest < (after - before) / 2
+    before, during, after = ticks_during(action)
+    return longest_pause([before, *during, after]) < (after - before) / 2
 
 
 def test_streaming_lets_other_threads_run(make_engine):

@@ -22,6 +22,7 @@ use crate::backend::{Abort, ContextOptions, Token, Vocab};
 use crate::model::{LoadedModel, ModelKind};
 use crate::places::{Place, Places};
 use crate::promise::{Promise, Promised, promise};
+use crate::threads::join_other;
 use crate::wait::{Wait, block};
 use worker::Worker;
 
@@ -107,11 +108,8 @@ impl Embedder {
         drop(self.jobs.lock().take());
         self.abort.abort();
         let thread = self.thread.lock().take();
-        // A task woken by the thread may drop the last engine on it, which cannot
-        // wait for itself.
-        if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id()) {
-            // It catches its own panics.
-            let _ = thread.join();
+        if let Some(thread) = thread {
+            join_other(thread);
         }
     }
 }

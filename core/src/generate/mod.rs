@@ -24,6 +24,7 @@ use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend::{self, Abort, Context, ContextOptions, Token};
 use crate::constrain::Grammar;
 use crate::places::Places;
+use crate::threads::join_other;
 
 pub use events::CancelHandle;
 pub(crate) use events::{Event, EventReceiver, Progress};
@@ -162,12 +163,8 @@ impl Generator {
         drop(sender);
         self.abort.abort();
         let thread = self.thread.lock().take();
-        // A task woken by the scheduler may drop the last engine on its thread,
-        // which cannot wait for itself and ends without being waited for.
-        if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id()) {
-            // The scheduler catches its own panics, so a failed join has nothing
-            // to add.
-            let _ = thread.join();
+        if let Some(thread) = thread {
+            join_other(thread);
         }
     }
 }

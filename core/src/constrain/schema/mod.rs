@@ -119,12 +119,11 @@ fn checked_rule(env: &TokenEnv, prepared: &Value, param: &str) -> Result<String>
             let message = error.message();
             let message = message.split_once("JSON schema: ").map_or(message, |(_, reason)| reason);
             let reason = message.lines().next().unwrap_or_default().trim_end_matches('.');
-            let reason = match reason {
+            let reason = if reason.starts_with("oneOf constraints are not supported") {
                 // llguidance speaks of an option that no caller can reach.
-                _ if reason.starts_with("oneOf constraints are not supported") => {
-                    "the alternatives of a `oneOf` may overlap; `anyOf` is supported"
-                }
-                reason => reason,
+                "the alternatives of a `oneOf` may overlap; `anyOf` is supported"
+            } else {
+                reason
             };
             Err(Error::invalid(param.to_owned(), format!("Invalid schema: {reason}.")))
         }
