@@ -24,8 +24,6 @@ use crate::model::{LoadedModel, ModelInfo, ModelKind, ModelOptions};
 use crate::prepare::Workers;
 use crate::router::{self, Body, Pending};
 
-/// Requests computed together unless the options say otherwise.
-const DEFAULT_PARALLEL: u32 = 16;
 /// The most sequences that llama.cpp can hold in one context.
 const MAX_PARALLEL: u32 = 256;
 /// The most tokens that llama.cpp can number; it rounds contexts up to 256 of them.
@@ -66,6 +64,8 @@ struct Inner {
 /// A model by its description, which stays when the engine is closed.
 struct Model {
     info: ModelInfo,
+    /// The requests that are computed together.
+    places: usize,
     served: RwLock<Option<Arc<ServedModel>>>,
 }
 
@@ -132,7 +132,8 @@ impl EngineBuilder {
 impl Model {
     fn load(name: &str, options: &ModelOptions) -> Result<Self> {
         let served = ServedModel::load(name, options)?;
-        Ok(Model { info: served.model.info.clone(), served: RwLock::new(Some(Arc::new(served))) })
+        let places = options.sequences() as usize;
+        Ok(Model { info: served.model.info.clone(), places, served: RwLock::new(Some(Arc::new(served))) })
     }
 
     fn answers_to(&self, name: &str) -> bool {
@@ -161,7 +162,7 @@ impl Model {
 
 impl ServedModel {
     fn load(name: &str, options: &ModelOptions) -> Result<Self> {
-        let parallel = options.parallel.map_or(DEFAULT_PARALLEL, std::num::NonZeroU32::get);
+        let parallel = options.sequences();
         if parallel > MAX_PARALLEL {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
@@ -381,6 +382,11 @@ impl Engine {
     /// Whether [`close`](Self::close) was called.
     pub fn is_closed(&self) -> bool {
         self.0.closed.load(Ordering::Relaxed)
+    }
+
+    /// The requests that all models together compute at once.
+    pub(crate) fn places(&self) -> usize {
+        self.0.models.iter().map(|model| model.places).sum()
     }
 
     fn model(&self, name: &str) -> Result<&Model> {

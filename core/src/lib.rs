@@ -2,6 +2,7 @@
 
 mod api;
 mod backend;
+mod batch;
 mod chat;
 mod constrain;
 mod embed;
@@ -42,10 +43,13 @@ pub mod types {
 
 pub use api::error::{Error, ErrorKind, Result};
 pub use backend::{Device, DeviceKind, devices};
+pub use batch::{BatchCounts, BatchLineError, BatchOptions};
 pub use chat::{ChatCompletionAsyncStream, ChatCompletionStream};
 pub use engine::{Chat, Embeddings, Engine, EngineBuilder, Models};
 pub use generate::CancelHandle;
-pub use model::{GpuLayers, KvType, ModelInfo, ModelOptions, Repack};
+pub use model::{
+    GpuLayers, KvType, MemoryEstimate, ModelFileInfo, ModelInfo, ModelOptions, Repack, TensorDescription, inspect,
+};
 pub use router::{Body, EventStream, Pending};
 
 /// The version of this crate and of the llama.cpp inside it, such as

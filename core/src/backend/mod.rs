@@ -16,6 +16,7 @@ mod stack;
 mod templates;
 mod vocab;
 
+use std::ffi::CStr;
 use std::mem::ManuallyDrop;
 
 use llama_cpp_2::llama_backend::LlamaBackend;
@@ -80,6 +81,20 @@ impl Drop for Backend {
             process.initialised = None;
         }
     }
+}
+
+/// ggml's name for a tensor's numeric type.
+pub(crate) fn tensor_type_name(type_id: u32) -> &'static str {
+    if type_id >= sys::GGML_TYPE_COUNT {
+        return "unknown";
+    }
+    // SAFETY: the type is one that ggml knows, whose name is a constant.
+    let name = unsafe { sys::ggml_type_name(type_id) };
+    if name.is_null() {
+        return "unknown";
+    }
+    // SAFETY: ggml's names are C texts in its static table.
+    unsafe { CStr::from_ptr(name) }.to_str().unwrap_or("unknown")
 }
 
 /// The library is built for x86-64-v3; on an older machine its first kernel

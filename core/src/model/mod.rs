@@ -1,14 +1,17 @@
 //! Model files: checked, described and loaded.
 
 mod control;
+mod file;
 mod gate;
 mod gguf;
+mod inspect;
 mod kind;
 mod load;
 mod options;
 
 pub(crate) use control::ControlSpellings;
 pub(crate) use gate::check_template;
+pub use inspect::{MemoryEstimate, ModelFileInfo, TensorDescription, inspect};
 pub(crate) use kind::{ModelKind, Pooling};
 pub(crate) use load::LoadedModel;
 pub use load::ModelInfo;

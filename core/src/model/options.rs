@@ -7,6 +7,9 @@ use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
+/// Requests computed together unless the options say otherwise.
+const DEFAULT_PARALLEL: u32 = 16;
+
 /// The numeric type of the KV cache's cells.
 ///
 /// A quantised cache takes less memory and answers a little differently.
@@ -130,6 +133,11 @@ impl ModelOptions {
     pub fn parallel(mut self, sequences: u32) -> Self {
         self.parallel = NonZeroU32::new(sequences);
         self
+    }
+
+    /// The requests that are computed together.
+    pub(crate) fn sequences(&self) -> u32 {
+        self.parallel.map_or(DEFAULT_PARALLEL, NonZeroU32::get)
     }
 
     /// Requests that may wait; one more is refused with status 429. Default
