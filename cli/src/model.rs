@@ -1,0 +1,127 @@
+//! Which model to use and how to load it: options that all commands share.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use zerohop::{Engine, GpuLayers, KvType, ModelOptions, Repack};
+
+/// The name of a command's only model in requests.
+pub(crate) const MODEL: &str = "model";
+
+/// How a model is loaded.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Model options")]
+pub(crate) struct LoadArguments {
+    /// Tokens that all running requests share [default: the model's own, at most 8192]
+    #[arg(long, value_name = "TOKENS", default_value_t = 0, hide_default_value = true)]
+    context_length: u32,
+    /// Threads to compute with [default: one a processor]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    threads: u32,
+    /// Requests computed together [default: 16]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    parallel: u32,
+    /// Layers to put on a GPU [default: as many as fit]
+    #[arg(long, value_name = "N")]
+    gpu_layers: Option<u32>,
+    /// The numeric type of the KV cache
+    #[arg(long, value_enum, default_value = "f16")]
+    kv_type: KvTypeArgument,
+    /// Whether to copy the weights into the layout that the CPU kernels work best with
+    #[arg(long, value_enum, default_value = "auto")]
+    repack: RepackArgument,
+    /// A file with a Jinja chat template in place of the model's own
+    #[arg(long, value_name = "FILE")]
+    chat_template: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum KvTypeArgument {
+    F32,
+    F16,
+    #[value(name = "q8_0")]
+    Q8,
+    #[value(name = "q4_0")]
+    Q4,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RepackArgument {
+    Auto,
+    On,
+    Off,
+}
+
+/// A model by the name that requests use: `NAME=FILE`, or a file whose name without the suffix is it.
+#[derive(Debug, Clone)]
+pub(crate) struct NamedModel {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+}
+
+impl FromStr for NamedModel {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        if let Some((name, path)) = text.split_once('=') {
+            return Ok(NamedModel { name: name.to_owned(), path: path.into() });
+        }
+        let path = PathBuf::from(text);
+        let name = path.file_stem().ok_or_else(|| anyhow::anyhow!("{text} names no file"))?;
+        Ok(NamedModel { name: name.to_string_lossy().into_owned(), path })
+    }
+}
+
+impl LoadArguments {
+    /// The options for the model at `path`.
+    pub(crate) fn options(&self, path: &Path) -> anyhow::Result<ModelOptions> {
+        let mut options = ModelOptions::new(path)
+            .context_length(self.context_length)
+            .threads(self.threads)
+            .parallel(self.parallel)
+            .gpu_layers(self.gpu_layers.map_or(GpuLayers::Auto, GpuLayers::Count))
+            .kv_type(match self.kv_type {
+                KvTypeArgument::F32 => KvType::F32,
+                KvTypeArgument::F16 => KvType::F16,
+                KvTypeArgument::Q8 => KvType::Q8_0,
+                KvTypeArgument::Q4 => KvType::Q4_0,
+            })
+            .repack(match self.repack {
+                RepackArgument::Auto => Repack::Auto,
+                RepackArgument::On => Repack::On,
+                RepackArgument::Off => Repack::Off,
+            });
+        if let Some(path) = &self.chat_template {
+            let source = std::fs::read_to_string(path)
+                .map_err(|error| anyhow::anyhow!("{}: the template cannot be read: {error}", path.display()))?;
+            options = options.chat_template(source);
+        }
+        Ok(options)
+    }
+
+    /// An engine with one model, called [`MODEL`]. A bar on stderr shows how far it is loaded, if
+    /// that is a terminal.
+    pub(crate) fn engine(&self, path: &Path) -> anyhow::Result<Engine> {
+        Ok(Engine::builder().model(MODEL, with_bar(self.options(path)?, path)).build()?)
+    }
+}
+
+/// Shows a bar while the model is loaded.
+pub(crate) fn with_bar(options: ModelOptions, path: &Path) -> ModelOptions {
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let style =
+        ProgressStyle::with_template("{msg} {bar:30} {percent}%").unwrap_or_else(|_| ProgressStyle::default_bar());
+    // Drawn on stderr, and only where that is a terminal.
+    let bar = ProgressBar::new(1000).with_style(style).with_message(name);
+    options.progress(move |fraction| {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the fraction is from 0 to 1")]
+        bar.set_position((fraction * 1000.0) as u64);
+        if fraction >= 1.0 {
+            bar.finish_and_clear();
+        }
+        true
+    })
+}
