@@ -1,5 +1,6 @@
 //! The engine.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use pyo3::IntoPyObjectExt;
@@ -14,7 +15,7 @@ use crate::handle::Handle;
 use crate::job::Job;
 use crate::json::Json;
 use crate::models::Models;
-use crate::{errors, loader, logs, types};
+use crate::{batch, errors, loader, logs, types};
 
 /// Runs models in this process and answers in the OpenAI API's shapes.
 ///
@@ -52,6 +53,46 @@ impl Engine {
     #[getter]
     fn model_info<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         described(py, &types::MODEL_INFO, &self.0.open_engine(py)?.model_info())
+    }
+
+    /// Answers a file of requests, in the format of OpenAI's Batch API: one JSON object a line with
+    /// `custom_id`, `method`, `url` and `body`. Returns when all are answered.
+    ///
+    /// Answers go to the output file as they come, in no particular order; requests that fail go to
+    /// the error file, by default the output's name with `.errors` before its suffix. Called again
+    /// with the same files, a batch that was stopped or killed goes on where it was. `endpoint` is
+    /// the url that all requests must have, `concurrency` how many are in flight. `progress` is
+    /// called several times a second with `BatchCounts`; `False` from it stops the batch. Or
+    /// `True`, for a bar; that needs tqdm.
+    #[pyo3(signature = (input, output, *, errors=None, endpoint=None, concurrency=None, progress=None))]
+    #[expect(clippy::too_many_arguments, reason = "they are keyword arguments")]
+    fn batch<'py>(
+        &self,
+        py: Python<'py>,
+        input: PathBuf,
+        output: PathBuf,
+        errors: Option<PathBuf>,
+        endpoint: Option<String>,
+        concurrency: Option<usize>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        batch::run(py, &self.0, &batch::Arguments { input, output, errors, endpoint, concurrency, progress })
+    }
+
+    /// `batch` for event loops.
+    #[pyo3(signature = (input, output, *, errors=None, endpoint=None, concurrency=None, progress=None))]
+    #[expect(clippy::too_many_arguments, reason = "they are keyword arguments")]
+    fn _batch(
+        &self,
+        py: Python<'_>,
+        input: PathBuf,
+        output: PathBuf,
+        errors: Option<PathBuf>,
+        endpoint: Option<String>,
+        concurrency: Option<usize>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Job> {
+        batch::start(py, &self.0, batch::Arguments { input, output, errors, endpoint, concurrency, progress })
     }
 
     /// Ends all requests, stops computing and unloads the models. Closing twice is fine.

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use zerohop::Engine;
 
 use crate::notify::Notifier;
-use crate::{errors, job, loader, logs};
+use crate::{errors, job, logs, progress};
 
 /// All engines that may be alive. Python forks only in a thread that is attached to the interpreter,
 /// as every user of this lock is, so that a fork never leaves it locked.
@@ -149,7 +149,7 @@ pub(crate) fn park_at_exit(py: Python<'_>) {
 fn _close_all(py: Python<'_>) {
     let _ = EXITING.set(thread::current().id());
     job::end_all(py);
-    loader::end_all(py);
+    progress::end_all(py);
     let engines: Vec<Arc<Handle>> = ENGINES.lock().iter().filter_map(Weak::upgrade).collect();
     for engine in engines {
         engine.close(py);

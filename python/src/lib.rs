@@ -4,6 +4,7 @@
 //! ([`zerohop::Engine::submit`]), its reply becomes Python objects (`types`) or an exception
 //! (`errors`). Whatever takes longer than a moment runs detached from the interpreter (`wait`).
 
+mod batch;
 mod chat;
 mod convert;
 mod door;

@@ -1,11 +1,8 @@
 //! Loading models: what `Engine` and `AsyncEngine` are given.
 
 use std::path::PathBuf;
-use std::process;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 use pyo3::exceptions::PyTypeError;
@@ -18,11 +15,8 @@ use crate::engine::Engine;
 use crate::handle::Handle;
 use crate::job::Job;
 use crate::options::ModelOptions;
-use crate::progress::Stopped;
+use crate::progress::{Running, Stopped};
 use crate::{errors, handle, logs};
-
-/// How long the end of the process goes on before it looks again whether loads have ended.
-const EXIT_PAUSE: Duration = Duration::from_millis(5);
 
 /// Models by name; the name of an only model is its own.
 type NamedModels = Vec<(Option<String>, Py<ModelOptions>)>;
@@ -87,42 +81,6 @@ pub(crate) fn load(py: Python<'_>, model: &Bound<'_, PyAny>, options: Option<&Bo
     // Ctrl-C may have come after the last report.
     py.check_signals()?;
     Ok(engine)
-}
-
-/// The loads that Python's own threads wait for. As with the engines, only threads that are attached
-/// to the interpreter use this lock, so that no fork leaves it locked.
-static RUNNING: Mutex<Vec<(u32, Arc<AtomicBool>)>> = Mutex::new(Vec::new());
-
-/// A load that goes on.
-struct Running(Arc<AtomicBool>);
-
-impl Running {
-    fn new(stop: Arc<AtomicBool>) -> Self {
-        RUNNING.lock().push((process::id(), stop.clone()));
-        Running(stop)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        RUNNING.lock().retain(|(_, stop)| !Arc::ptr_eq(stop, &self.0));
-    }
-}
-
-/// Ends the loads of daemon threads, and returns when they have ended. Their progress is reported to
-/// Python, and a thread that comes back to an interpreter that is going would end in the midst of
-/// native code, and the process with it.
-pub(crate) fn end_all(py: Python<'_>) {
-    let stop_all = || {
-        let own = RUNNING.lock().iter().filter(|(process, _)| *process == process::id()).cloned().collect::<Vec<_>>();
-        for (_, stop) in &own {
-            stop.store(true, Ordering::Relaxed);
-        }
-        own.is_empty()
-    };
-    while !stop_all() {
-        py.detach(|| thread::sleep(EXIT_PAUSE));
-    }
 }
 
 fn builder(py: Python<'_>, models: &NamedModels, stopped: &Stopped) -> PyResult<EngineBuilder> {

@@ -11,12 +11,13 @@ from ._wait import ready
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
     from typing import Unpack
 
     from ._native import (
         AsyncPage,
+        BatchCounts,
         ChatCompletion,
         ChatCompletionChunk,
         Model,
@@ -97,6 +98,36 @@ class AsyncEngine:
         # Whoever made it may have closed it, or forked since.
         engine.__enter__()
         return self
+
+    async def batch(
+        self,
+        input: _Path,
+        output: _Path,
+        *,
+        errors: _Path | None = None,
+        endpoint: str | None = None,
+        concurrency: int | None = None,
+        progress: Callable[[BatchCounts], object] | bool | None = None,
+    ) -> BatchCounts:
+        """Answers a file of requests, as `Engine.batch` does, on a thread of its own.
+
+        Cancelling the task stops the batch; what was finished is kept. A `progress` callback is
+        called on that thread.
+        """
+        engine = await self._loaded()
+        job = engine._batch(
+            input,
+            output,
+            errors=errors,
+            endpoint=endpoint,
+            concurrency=concurrency,
+            progress=progress,
+        )
+        try:
+            counts: BatchCounts = await ready(job.poll, None)
+            return counts
+        finally:
+            job.leave()
 
     async def close(self) -> None:
         """Ends all requests, stops computing and unloads the models. Closing twice is fine.

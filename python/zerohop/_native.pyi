@@ -46,6 +46,7 @@ __all__ = [
     "CompletionTokensDetails",
     "CompletionUsage",
     "Completions",
+    "BatchCounts",
     "Device",
     "Engine",
     "FunctionCall",
@@ -204,6 +205,39 @@ class Engine:
     @property
     def closed(self) -> bool:
         """Whether the engine has been closed."""
+    def batch(
+        self,
+        input: _Path,
+        output: _Path,
+        *,
+        errors: _Path | None = None,
+        endpoint: str | None = None,
+        concurrency: int | None = None,
+        progress: Callable[[BatchCounts], object] | bool | None = None,
+    ) -> BatchCounts:
+        """Answers a file of requests, in the format of OpenAI's Batch API.
+
+        One JSON object a line, with `custom_id`, `method`, `url` and `body`. Returns when all are
+        answered. Answers go to the output file as they come, in no particular order; requests that
+        fail go to the error file, by default the output's name with `.errors` before its suffix.
+        Called again with the same files, a batch that was stopped or killed goes on where it was.
+
+        - `endpoint`: the url that all requests must have.
+        - `concurrency`: how many requests are in flight; by default as many as the models need.
+        - `progress`: called several times a second with `BatchCounts`; what it returns is ignored,
+          except that `False` stops the batch. Or `True`, for a bar; that needs tqdm.
+        """
+    def _batch(
+        self,
+        input: _Path,
+        output: _Path,
+        *,
+        errors: _Path | None = None,
+        endpoint: str | None = None,
+        concurrency: int | None = None,
+        progress: Callable[[BatchCounts], object] | bool | None = None,
+    ) -> _Job:
+        """`batch` for event loops."""
     def close(self) -> None:
         """Ends all requests, stops computing and unloads the models. Closing twice is fine."""
     def _close(self) -> _Job:
@@ -1074,6 +1108,26 @@ class ModelInfo(BaseModel):
     def embedding_dimensions(self) -> int | None: ...
     @property
     def created(self) -> int: ...
+
+@final
+class BatchCounts(BaseModel):
+    """What has become of a batch's requests."""
+
+    __match_args__ = ("total", "completed", "failed", "resumed", "input_tokens", "output_tokens")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def total(self) -> int: ...
+    @property
+    def completed(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def resumed(self) -> int: ...
+    @property
+    def input_tokens(self) -> int: ...
+    @property
+    def output_tokens(self) -> int: ...
 
 @final
 class Device(BaseModel):

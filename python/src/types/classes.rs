@@ -340,6 +340,16 @@ classes! {
         created: REQUIRED,
     }
 
+    /// What has become of a batch's requests.
+    BatchCounts, BATCH_COUNTS, "BatchCounts", "zerohop.types.batch_counts" {
+        total: REQUIRED,
+        completed: REQUIRED,
+        failed: REQUIRED,
+        resumed: REQUIRED,
+        input_tokens: REQUIRED,
+        output_tokens: REQUIRED,
+    }
+
     /// A device that this build can compute on.
     Device, DEVICE, "Device", "zerohop.types.device" {
         name: REQUIRED,

@@ -11,6 +11,7 @@ from .._native import (
     ToolCallCustom,
     ToolCallFunction,
 )
+from .batch_counts import BatchCounts
 from .chat.chat_completion import ChatCompletion, Choice, ChoiceLogprobs
 from .chat.chat_completion_audio import ChatCompletionAudio
 from .chat.chat_completion_chunk import (
@@ -43,6 +44,7 @@ __all__ = [
     "Annotation",
     "AnnotationURLCitation",
     "BaseModel",
+    "BatchCounts",
     "ChatCompletion",
     "ChatCompletionAudio",
     "ChatCompletionChunk",
