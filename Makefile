@@ -158,6 +158,7 @@ install: lib ## install the C and C++ library into PREFIX (/usr/local)
 .PHONY: wheel
 wheel: setup ## build the Python wheel into dist/ (then: pip install dist/*.whl)
 	@rm -rf dist
+	@$(ENV) python tools/command.py
 	@$(ENV) maturin build $(CARGO_FLAGS) --auditwheel skip --out dist
 
 # The wheel goes into an environment of its own, as a user would have it.
@@ -194,5 +195,5 @@ fuzz-c: models ## throw random requests and orders of calls at the C library, fo
 
 .PHONY: clean
 clean: ## remove what was built in this clone; the cache folder stays
-	@rm -rf build dist target tests/c/build examples/*/build python/zerohop/_native*.so .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf build dist target tests/c/build examples/*/build python/zerohop/_native*.so python/zerohop/bin .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +

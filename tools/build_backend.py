@@ -23,6 +23,7 @@ from maturin import (
 )
 
 import buildenv
+import command
 
 __all__ = [
     "build_editable",
@@ -63,6 +64,7 @@ def _native_build() -> Iterator[None]:
     if buildenv.is_ready():
         buildenv.setup()
         os.environ.update(buildenv.environment(buildenv.tools_dir()))
+        command.build()
         yield
         return
     program = shutil.which("maturin")
@@ -75,4 +77,5 @@ def _native_build() -> Iterator[None]:
     with tempfile.TemporaryDirectory(dir=cache, prefix="target-") as target:
         os.environ.setdefault("CARGO_TARGET_DIR", target)
         os.environ.update(buildenv.environment(Path(program).parents[1]))
+        command.build()
         yield
