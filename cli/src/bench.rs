@@ -17,7 +17,7 @@ use crate::model::{LoadArguments, MODEL};
 /// Each figure is the median of the rounds. Other programs on the machine slow it down.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The GGUF file
+    /// The GGUF file, a folder with one, or hf:OWNER/REPO:QUANT
     model: PathBuf,
     /// Words of the prompt, each about a token
     #[arg(long, value_name = "N", default_value_t = 256)]

@@ -17,7 +17,7 @@ use crate::sampling::SamplingArguments;
 /// A line is a message; `/clear` forgets the conversation, Ctrl-C stops an answer, Ctrl-D ends.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The GGUF file
+    /// The GGUF file, a folder with one, or hf:OWNER/REPO:QUANT
     model: PathBuf,
     #[command(flatten)]
     sampling: SamplingArguments,

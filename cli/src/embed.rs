@@ -17,7 +17,7 @@ const TEXTS: usize = 2048;
 /// Prints a line of JSON for each text: an array of numbers, of length 1 as a vector.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The GGUF file of an embedding model
+    /// An embedding model: a GGUF file, a folder with one, or hf:OWNER/REPO:QUANT
     model: PathBuf,
     /// The texts; without any, each line of stdin is one
     texts: Vec<String>,

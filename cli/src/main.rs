@@ -11,6 +11,7 @@ mod batch;
 mod bench;
 mod chat;
 mod embed;
+mod hub;
 mod inspect;
 mod model;
 mod run;
@@ -42,6 +43,10 @@ enum Command {
     Batch(batch::Arguments),
     /// Show what a GGUF file holds and the memory it needs.
     Inspect(inspect::Arguments),
+    /// Download a model from the Hugging Face hub.
+    Pull(hub::PullArguments),
+    /// List the models of the hub's cache on this machine.
+    Models(hub::ModelsArguments),
     /// Measure how fast a model computes here.
     Bench(bench::Arguments),
     /// Serve models to programs in languages without a binding, over HTTP on this machine.
@@ -55,6 +60,8 @@ fn main() -> ExitCode {
         Command::Embed(arguments) => embed::embed(&arguments),
         Command::Batch(arguments) => batch::batch(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
+        Command::Pull(arguments) => hub::pull(&arguments),
+        Command::Models(arguments) => hub::models(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments),
         Command::Serve(arguments) => serve::serve(arguments),
     };

@@ -111,17 +111,25 @@ impl LoadArguments {
 
 /// Shows a bar while the model is loaded.
 pub(crate) fn with_bar(options: ModelOptions, path: &Path) -> ModelOptions {
+    options.progress(bar(path))
+}
+
+/// A bar on stderr, if that is a terminal.
+pub(crate) fn bar(path: &Path) -> impl Fn(f32) -> bool + Send + 'static {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    let style =
-        ProgressStyle::with_template("{msg} {bar:30} {percent}%").unwrap_or_else(|_| ProgressStyle::default_bar());
-    // Drawn on stderr, and only where that is a terminal.
-    let bar = ProgressBar::new(1000).with_style(style).with_message(name);
-    options.progress(move |fraction| {
+    let style = ProgressStyle::with_template("{msg} {bar:30} {percent}% {eta}");
+    let bar = ProgressBar::new(1000).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_message(name);
+    move |fraction| {
+        // What was downloaded is loaded next.
+        if bar.is_finished() {
+            bar.reset();
+        }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the fraction is from 0 to 1")]
         bar.set_position((fraction * 1000.0) as u64);
         if fraction >= 1.0 {
             bar.finish_and_clear();
         }
         true
-    })
+    }
 }

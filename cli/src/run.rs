@@ -14,7 +14,7 @@ use crate::sampling::SamplingArguments;
 /// Text from files and stdin is put after the prompt, in the order it was given.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The GGUF file
+    /// The GGUF file, a folder with one, or hf:OWNER/REPO:QUANT
     model: PathBuf,
     /// What to ask; `-` or nothing reads stdin
     prompt: Option<String>,

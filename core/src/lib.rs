@@ -48,7 +48,8 @@ pub use chat::{ChatCompletionAsyncStream, ChatCompletionStream};
 pub use engine::{Chat, Embeddings, Engine, EngineBuilder, Models};
 pub use generate::CancelHandle;
 pub use model::{
-    GpuLayers, KvType, MemoryEstimate, ModelFileInfo, ModelInfo, ModelOptions, Repack, TensorDescription, inspect,
+    CachedModel, GpuLayers, KvType, MemoryEstimate, ModelFileInfo, ModelInfo, ModelOptions, Repack, TensorDescription,
+    cached_models, inspect, pull,
 };
 pub use router::{Body, EventStream, Pending};
 

@@ -125,7 +125,7 @@ impl Progress {
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
         let percent = (fraction.clamp(0.0, 1.0) * 100.0) as u8;
-        let news = self.callback.is_some() && self.reported.is_none_or(|reported| reported < percent);
+        let news = self.callback.is_some() && self.reported != Some(percent);
         let signals = self.signals_checked.elapsed() >= SIGNAL_INTERVAL;
         if !news && !signals {
             return true;

@@ -12,9 +12,14 @@ if TYPE_CHECKING:
 
 def bar(name: str) -> Callable[[float], None]:
     """A progress callback that shows a bar of tqdm's: on stderr, or in a notebook as a widget."""
-    shown = _tqdm()(total=1.0, desc=name, bar_format="{l_bar}{bar}| {elapsed}")
+    tqdm = _tqdm()
+    shown: Any = None
 
     def progress(fraction: float) -> None:
+        nonlocal shown
+        # What was downloaded is loaded next.
+        if shown is None or fraction < shown.n:
+            shown = tqdm(total=1.0, desc=name, bar_format="{l_bar}{bar}| {elapsed}")
         shown.update(fraction - shown.n)
         if fraction >= 1:
             shown.close()

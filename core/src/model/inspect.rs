@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use super::file::ModelFile;
 use super::gguf::{Gguf, Value};
 use super::options::ModelOptions;
+use super::source;
 use crate::api::error::Result;
 use crate::backend;
 
@@ -90,6 +91,7 @@ pub struct TensorDescription {
 /// ```
 pub fn inspect(options: impl Into<ModelOptions>) -> Result<ModelFileInfo> {
     let options = options.into();
+    let options = ModelOptions { path: source::resolve(&options)?, ..options };
     let file = ModelFile::check(&options.path)?;
     // As if read into memory: that the system can take a mapped file's pages back does not make the
     // model smaller.

@@ -4,19 +4,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::control::ControlSpellings;
 use super::file::{MIN_CONTEXT, ModelFile, context_length};
 use super::gate;
 use super::kind::ModelKind;
-use super::options::{GpuLayers, ModelOptions, ProgressCallback, Repack};
+use super::options::{GpuLayers, ModelOptions, Repack};
+use super::source;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend::{self, LoadOptions, Templates};
 use crate::constrain::TokenEnv;
 
 /// What a loaded model is.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ModelInfo {
     /// The name that requests use in `model`.
@@ -70,6 +71,7 @@ impl LoadedModel {
         if options.chat_template.as_deref().is_some_and(str::is_empty) {
             return Err(Error::new(ErrorKind::InvalidArgument, "the chat template is empty"));
         }
+        let options = &ModelOptions { path: source::resolve(options)?, ..options.clone() };
         let file = ModelFile::check(&options.path)?;
         file.check_memory(options, parallel)?;
         let repack = repacks(options, file.size);
@@ -122,7 +124,10 @@ fn load_options(options: &ModelOptions, repack: bool) -> LoadOptions {
         },
         mmap: options.mmap,
         repack,
-        progress: options.progress.clone().map(call_progress),
+        progress: options.progress.is_some().then(|| {
+            let options = options.clone();
+            Box::new(move |fraction| options.report(fraction)) as Box<dyn FnMut(f32) -> bool>
+        }),
     }
 }
 
@@ -136,17 +141,6 @@ fn repacks(options: &ModelOptions, file_size: u64) -> bool {
         Repack::Off => false,
         Repack::Auto => !options.mmap || gate::free_memory().is_none_or(|free| free / 3 * 2 >= file_size),
     }
-}
-
-/// A callback for C++ to call: a panic of the host's code must not unwind there,
-/// so it stops the loading instead.
-fn call_progress(callback: ProgressCallback) -> Box<dyn FnMut(f32) -> bool> {
-    Box::new(move |fraction| {
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            callback.lock().is_ok_and(|mut callback| callback(fraction))
-        }))
-        .unwrap_or(false)
-    })
 }
 
 fn describe(

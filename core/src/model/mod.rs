@@ -8,6 +8,7 @@ mod inspect;
 mod kind;
 mod load;
 mod options;
+mod source;
 
 pub(crate) use control::ControlSpellings;
 pub(crate) use gate::check_template;
@@ -16,3 +17,4 @@ pub(crate) use kind::{ModelKind, Pooling};
 pub(crate) use load::LoadedModel;
 pub use load::ModelInfo;
 pub use options::{GpuLayers, KvType, ModelOptions, Repack};
+pub use source::{CachedModel, cached_models, pull};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -29,7 +30,8 @@ pub enum KvType {
 }
 
 /// How many of a model's layers go to a GPU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum GpuLayers {
     /// All that the build can offload; none in a CPU build (the default).
     #[default]
@@ -68,7 +70,7 @@ pub(crate) type ProgressCallback = Arc<Mutex<dyn FnMut(f32) -> bool + Send>>;
 /// let options = ModelOptions::new("qwen.gguf").context_length(4096).parallel(8).kv_type(KvType::Q8_0);
 /// # let _ = options;
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct ModelOptions {
     pub(crate) path: PathBuf,
     pub(crate) context_length: Option<NonZeroU32>,
@@ -81,11 +83,14 @@ pub struct ModelOptions {
     pub(crate) repack: Repack,
     pub(crate) chat_template: Option<String>,
     pub(crate) aliases: Vec<String>,
+    #[serde(skip)]
     pub(crate) progress: Option<ProgressCallback>,
 }
 
 impl ModelOptions {
-    /// The model file at `path`, with every option at its default.
+    /// The model at `path`, with every option at its default: a GGUF file, the first of a split model, a
+    /// folder with one model in it, or a name on the Hugging Face hub, `hf:owner/repo:Q4_K_M` (see
+    /// [`pull`](crate::pull)).
     pub fn new(path: impl AsRef<Path>) -> Self {
         ModelOptions {
             path: path.as_ref().to_path_buf(),
@@ -133,6 +138,13 @@ impl ModelOptions {
     pub fn parallel(mut self, sequences: u32) -> Self {
         self.parallel = NonZeroU32::new(sequences);
         self
+    }
+
+    /// Reports the loaded fraction; false if the loading should stop. A panic of the host's code stops
+    /// it too.
+    pub(crate) fn report(&self, fraction: f32) -> bool {
+        let Some(callback) = &self.progress else { return true };
+        catch_unwind(AssertUnwindSafe(|| callback.lock().is_ok_and(|mut callback| callback(fraction)))).unwrap_or(false)
     }
 
     /// The requests that are computed together.
@@ -185,7 +197,8 @@ impl ModelOptions {
     }
 
     /// Called while loading with the loaded fraction, 0 to 1, on the thread that
-    /// builds the engine; returning `false` stops the loading.
+    /// builds the engine; returning `false` stops the loading. For a model from the hub that has to be
+    /// downloaded, first with the fraction of that.
     #[must_use]
     pub fn progress(mut self, callback: impl FnMut(f32) -> bool + Send + 'static) -> Self {
         self.progress = Some(Arc::new(Mutex::new(callback)));
