@@ -71,7 +71,8 @@ impl HubName {
         let models = models_among(files.iter().map(String::as_str));
         let having = |part: &str| {
             let part = part.to_lowercase();
-            let found: Vec<&str> = models.iter().copied().filter(|name| name.to_lowercase().contains(&part)).collect();
+            let is_meant = |name: &&str| has_word(&name.to_lowercase(), &part);
+            let found: Vec<&str> = models.iter().copied().filter(is_meant).collect();
             // `Q4_K` is also a part of `Q4_K_M`.
             let exact = |name: &&&str| name.to_lowercase().ends_with(&format!("{part}.gguf"));
             found.iter().find(exact).map_or(found.clone(), |name| vec![*name])
@@ -92,6 +93,11 @@ impl HubName {
     fn missing(&self, what: &str) -> Error {
         Error::new(ErrorKind::ModelFile, format!("hf:{}: {what}", self.repo))
     }
+}
+
+/// Whether a name has a part that does not begin within a word: `Q2` is none of `IQ2`.
+fn has_word(name: &str, part: &str) -> bool {
+    name.match_indices(part).any(|(start, _)| !name[..start].ends_with(|before: char| before.is_ascii_alphanumeric()))
 }
 
 /// The model's first file, which is downloaded with the others unless they are there.
