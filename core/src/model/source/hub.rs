@@ -320,7 +320,7 @@ mod tests {
         assert_eq!(choose("a/b:Q8_0", &files).unwrap(), "m-Q8_0-00001-of-00002.gguf");
         assert_eq!(choose("a/b", &files[4..]).unwrap(), "m-IQ2.gguf");
         for (name, files, expected) in
-            [("a/b:Q2", &files[..], "none of its files"), ("a/b:m", &files, "name one"), ("a/b", &[], "no model files")]
+            [("a/b:Q2", &files[..], "none of its files"), ("a/b:m-", &files, "name one"), ("a/b", &[], "no model files")]
         {
             assert!(choose(name, files).unwrap_err().message().contains(expected), "{name}");
         }
