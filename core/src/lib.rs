@@ -2,11 +2,14 @@
 
 mod api;
 mod backend;
+mod call;
 mod chat;
 mod constrain;
+mod door;
 mod embed;
 mod engine;
 mod generate;
+mod metrics;
 mod model;
 mod places;
 mod prepare;
@@ -44,6 +47,7 @@ pub use backend::{Device, DeviceKind, devices};
 pub use chat::{ChatCompletionAsyncStream, ChatCompletionStream};
 pub use engine::{Chat, Embeddings, Engine, EngineBuilder, Models};
 pub use generate::CancelHandle;
+pub use metrics::{Bucket, Histogram, Metrics, ModelMetrics};
 pub use model::{GpuLayers, KvType, ModelInfo, ModelOptions, Repack};
 pub use router::{Body, EventStream, Pending};
 
