@@ -473,6 +473,13 @@ impl Engine {
         all_ended
     }
 
+    /// The first part of [`drain`](Self::drain): refuses new requests, waits until the others have ended
+    /// or `deadline` has passed, and gives whether they have ended. Waiting can go on with another call;
+    /// the engine is not closed.
+    pub fn drain_until(&self, deadline: Instant) -> bool {
+        self.0.admission.drain(Some(deadline))
+    }
+
     /// Ends all requests with [`ErrorKind::Closed`] and unloads the models, also
     /// where clones of the engine live on. Returns when the model threads have
     /// gone. Later calls fail; closing twice is fine.

@@ -114,7 +114,6 @@ mod tests {
     use std::time::Duration;
 
     use super::super::{ModelMeters, RequestMeters};
-    use super::*;
 
     #[test]
     fn the_text_is_prometheus() {
