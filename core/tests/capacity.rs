@@ -119,7 +119,7 @@ fn draining_finishes_what_runs_and_refuses_the_rest() {
         while engine.metrics().requests_in_flight < 2 {
             thread::yield_now();
         }
-        let draining = [(); 2].map(|()| scope.spawn(|| engine.drain(Duration::from_mins(2))));
+        let draining = [(); 2].map(|()| scope.spawn(|| engine.drain(Duration::from_secs(120))));
         let refused = loop {
             let response = send(&engine, &[], 1, false);
             if response.status() != 200 {

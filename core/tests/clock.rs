@@ -55,5 +55,5 @@ fn the_wall_clock_does_not_matter() {
     let longest = engine.metrics().request_duration.sum;
     assert!((2.0..400.0).contains(&longest), "{longest} s");
     assert!(CALLS.load(Ordering::Relaxed) > 70, "the clock was looked at");
-    assert!(engine.drain(Duration::from_mins(1)));
+    assert!(engine.drain(Duration::from_secs(60)));
 }

@@ -14,7 +14,7 @@ use serde_json::json;
 use zerohop::{Body, CancelHandle, Engine, ErrorKind, EventStream, Pending};
 
 /// What no step takes by far.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn first_seed() -> u64 {
     std::env::var("ZEROHOP_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1)
@@ -45,12 +45,14 @@ impl Caller<'_> {
             let timeout = ["0.001", "0.02", "1e30", "-1", "soon"][self.random.below(5)];
             request = request.header("x-request-timeout", timeout);
         }
+        let longest = if self.chance(4) { 700 } else { 12 };
+        let choices = if self.chance(6) { 5 } else { 1 };
         let body = json!({
             "model": if self.chance(20) { "none" } else { "m" },
             "messages": [{"role": "user", "content": common::prompt(self.random.below(50), 1 + self.random.below(90))}],
-            "max_tokens": 1 + self.random.below(if self.chance(4) { 700 } else { 12 }),
+            "max_tokens": 1 + self.random.below(longest),
             "stream": self.chance(2),
-            "n": 1 + self.random.below(if self.chance(6) { 5 } else { 1 }),
+            "n": 1 + self.random.below(choices),
             "temperature": self.random.below(3),
         });
         request.body(body.to_string()).unwrap()

@@ -19,9 +19,10 @@ pub(super) enum Accounts {
 impl Accounts {
     pub(super) fn new(keys: Vec<String>, limits: RateLimits) -> Self {
         let account = || Arc::new(Account::new(limits, Instant::now()));
-        match keys.is_empty() {
-            true => Accounts::Everybody(account()),
-            false => Accounts::Keys(keys.into_iter().map(|key| (key, account())).collect()),
+        if keys.is_empty() {
+            Accounts::Everybody(account())
+        } else {
+            Accounts::Keys(keys.into_iter().map(|key| (key, account())).collect())
         }
     }
 

@@ -386,7 +386,7 @@ mod tests {
     fn a_timeout_is_a_positive_number_of_seconds() {
         let read = |text: &str| read_timeout(&HeaderValue::from_str(text).unwrap());
         assert_eq!(read("1.5").unwrap(), Duration::from_millis(1500));
-        assert_eq!(read(" 600 ").unwrap(), Duration::from_mins(10));
+        assert_eq!(read(" 600 ").unwrap(), Duration::from_secs(600));
         assert_eq!(read("1e300").unwrap(), Duration::MAX);
         assert_eq!(read("inf").unwrap(), Duration::MAX);
         for wrong in ["0", "-1", "NaN", "soon", "", "1s"] {
