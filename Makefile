@@ -102,9 +102,9 @@ docs: setup ## write the Python package's reference into build/docs
 # The same tests with other seeds each time.
 .PHONY: fuzz
 fuzz: export ZEROHOP_TEST_FULL := 1
-fuzz: models ## damage model files, templates and requests for some minutes
+fuzz: models ## damage model files, templates and requests, and call in any order, for some minutes
 	@$(ENV) export ZEROHOP_TEST_SEED="$$(date +%s)"; echo "ZEROHOP_TEST_SEED=$$ZEROHOP_TEST_SEED"; \
-		cargo test $(CARGO_FLAGS) -p zerohop --test mutations --test fuzz
+		cargo test $(CARGO_FLAGS) -p zerohop --test mutations --test fuzz --test sequences
 
 .PHONY: soak
 soak: export ZEROHOP_TEST_SOAK_SECONDS ?= 1800

@@ -340,6 +340,33 @@ typedef struct zerohop_engine_options {
    * The number of `models`.
    */
   size_t model_count;
+  /**
+   * API keys. With any, each request has to show one in a header `authorization`,
+   * `Bearer KEY`, or gets a reply with status 401. Default: none, and whatever key a
+   * request shows is accepted.
+   */
+  const struct zerohop_str *api_keys;
+  /**
+   * The number of `api_keys`.
+   */
+  size_t api_key_count;
+  /**
+   * Requests in a minute, for each API key, or in all if there are no keys; one more
+   * gets a reply with status 429 whose `retry-after` says when to come again. They
+   * come back evenly, and `x-ratelimit-` headers tell of them. 0: no limit.
+   */
+  uint32_t requests_per_minute;
+  /**
+   * Tokens in a minute, in the same way: a request takes its prompt's and as many as it
+   * asks for; what it did not use comes back when it ends. 0: no limit.
+   */
+  uint32_t tokens_per_minute;
+  /**
+   * How long a request may take, in milliseconds, from its arrival to its last token;
+   * then it ends with status 408, or an error event in a stream. The header
+   * `x-request-timeout` (seconds) shortens it for one request. 0: no limit.
+   */
+  uint64_t timeout_ms;
 } zerohop_engine_options;
 
 /**
@@ -597,7 +624,8 @@ typedef void (*zerohop_log_callback)(void *user_data,
 #define ZEROHOP_END 1
 
 /**
- * The time given to `zerohop_response_next_timeout` has passed; ask again.
+ * The time given to `zerohop_response_next_timeout` has passed, ask again; or that given
+ * to `zerohop_engine_drain`.
  */
 #define ZEROHOP_TIMEOUT 2
 
@@ -670,6 +698,11 @@ typedef void (*zerohop_log_callback)(void *user_data,
  * Loading, draining, or short of memory (HTTP 503).
  */
 #define ZEROHOP_UNAVAILABLE -13
+
+/**
+ * A request that took longer than its time limit (HTTP 408).
+ */
+#define ZEROHOP_REQUEST_TIMEOUT -14
 
 /**
  * 16-bit floats (the default).
@@ -894,6 +927,23 @@ zerohop_status zerohop_engine_new(const struct zerohop_engine_options *options,
  * too: the callbacks of other requests then come after that callback.
  */
 void zerohop_engine_close(const struct zerohop_engine *engine);
+
+/**
+ * Closes an engine gracefully: new requests get a reply with status 503, those that
+ * have begun may end within `timeout_ms` milliseconds (`UINT64_MAX`: without limit), and
+ * then it closes as `zerohop_engine_close` does. A request has ended when its answer has
+ * been read, too: streams are read by other threads, or by callbacks.
+ *
+ * Returns `ZEROHOP_OK` when all requests have ended by themselves, `ZEROHOP_TIMEOUT` when
+ * some were cut off. Fails with `ZEROHOP_INVALID_ARGUMENT` for NULL.
+ *
+ * Any thread, also while others use the engine; `zerohop_engine_close` on another thread
+ * ends the waiting. In a callback of `zerohop_submit`, whose own request has not ended, it
+ * waits for nothing.
+ */
+zerohop_status zerohop_engine_drain(const struct zerohop_engine *engine,
+                                    uint64_t timeout_ms,
+                                    struct zerohop_error **out_err);
 
 /**
  * Closes an engine, as `zerohop_engine_close` does, and frees it. NULL is ignored.

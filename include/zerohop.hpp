@@ -313,6 +313,17 @@ struct Model {
   std::function<bool(float)> progress;
 };
 
+/* Who may send requests, and how many. The defaults are zerohop.h's: no limits. */
+struct Limits {
+  /* Requests then need a header {"authorization", "Bearer KEY"}. */
+  std::vector<std::string> api_keys = {};
+  /* For each key, or in all without keys; 0 for no limit. */
+  std::uint32_t requests_per_minute = 0;
+  std::uint32_t tokens_per_minute = 0;
+  /* How long each request may take; 0 for no limit. */
+  std::chrono::milliseconds timeout{0};
+};
+
 /* What a loaded model is. The texts are valid as long as the engine. */
 struct ModelInfo {
   std::string_view id;
@@ -355,8 +366,9 @@ struct Completion {
 /* Models in memory, ready for requests of any number of threads. */
 class Engine {
  public:
-  explicit Engine(const Model &model) : Engine(&model, 1) {}
-  explicit Engine(const std::vector<Model> &models) : Engine(models.data(), models.size()) {}
+  explicit Engine(const Model &model, const Limits &limits = {}) : Engine(&model, 1, limits) {}
+  explicit Engine(const std::vector<Model> &models, const Limits &limits = {})
+      : Engine(models.data(), models.size(), limits) {}
 
   /* Sends a request and waits for the reply, or for the beginning of a stream. */
   Response send(const Request &request) const {
@@ -424,6 +436,14 @@ class Engine {
     return models;
   }
 
+  /* Refuses new requests, lets those that have begun end within a time, then closes. Whether all did. */
+  bool drain(std::chrono::milliseconds timeout) const {
+    zerohop_error *error = nullptr;
+    std::uint64_t milliseconds = timeout.count() > 0 ? static_cast<std::uint64_t>(timeout.count()) : 0;
+    zerohop_status status = zerohop_engine_drain(handle_.get(), milliseconds, &error);
+    if (status < ZEROHOP_OK) throw Error(status, error);
+    return status == ZEROHOP_OK;
+  }
   /* Ends all requests and unloads the models. */
   void close() const noexcept { zerohop_engine_close(handle_.get()); }
 
@@ -470,7 +490,7 @@ class Engine {
     }
   };
 
-  Engine(const Model *models, std::size_t count) {
+  Engine(const Model *models, std::size_t count, const Limits &limits) {
     std::vector<zerohop_model_options> c_models(count);
     std::vector<std::vector<zerohop_str>> aliases(count);
     std::vector<Progress> progress(count);
@@ -501,6 +521,13 @@ class Engine {
     zerohop_engine_options_init(&options, sizeof options);
     options.models = c_models.data();
     options.model_count = count;
+    std::vector<zerohop_str> keys;
+    for (const std::string &key : limits.api_keys) keys.push_back(detail::str(key));
+    options.api_keys = keys.data();
+    options.api_key_count = keys.size();
+    options.requests_per_minute = limits.requests_per_minute;
+    options.tokens_per_minute = limits.tokens_per_minute;
+    options.timeout_ms = limits.timeout.count() > 0 ? static_cast<std::uint64_t>(limits.timeout.count()) : 0;
     zerohop_engine *engine = nullptr;
     zerohop_error *error = nullptr;
     zerohop_status status = zerohop_engine_new(&options, &engine, &error);

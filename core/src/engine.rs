@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
 use serde::Serialize;
@@ -17,12 +18,15 @@ use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::models::{self, ListObject, ModelList, ModelObject};
 use crate::api::parse::shorten;
 use crate::backend::{self, ContextOptions};
+use crate::call::{Admission, Call, RateLimits};
 use crate::chat::{self, ChatCompletionStream, PendingChatCompletion, ReplyHead};
+use crate::door;
 use crate::embed::{Embedder, PendingEmbeddings};
 use crate::generate::{DRAFT, EXTRA, Generator, GeneratorOptions, SLICE};
+use crate::metrics::{Metrics, ModelMeters};
 use crate::model::{LoadedModel, ModelInfo, ModelKind, ModelOptions};
 use crate::prepare::Workers;
-use crate::router::{self, Body, Pending};
+use crate::router::{Body, Pending};
 
 /// The most sequences that llama.cpp can hold in one context.
 const MAX_PARALLEL: u32 = 256;
@@ -56,7 +60,7 @@ pub struct Engine(Arc<Inner>);
 
 struct Inner {
     models: Vec<Model>,
-    closed: AtomicBool,
+    admission: Arc<Admission>,
     /// For requests of [`Engine::submit_async`].
     workers: Workers,
 }
@@ -66,6 +70,7 @@ struct Model {
     info: ModelInfo,
     /// The requests that are computed together.
     places: usize,
+    meters: Arc<ModelMeters>,
     served: RwLock<Option<Arc<ServedModel>>>,
 }
 
@@ -74,6 +79,7 @@ struct ServedModel {
     model: LoadedModel,
     computer: Computer,
     fingerprint: String,
+    meters: Arc<ModelMeters>,
 }
 
 /// The thread that computes with a model.
@@ -83,9 +89,12 @@ enum Computer {
 }
 
 /// Collects what an [`Engine`] should load.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct EngineBuilder {
     models: Vec<(String, ModelOptions)>,
+    api_keys: Vec<String>,
+    limits: RateLimits,
+    timeout: Option<Duration>,
 }
 
 impl EngineBuilder {
@@ -94,6 +103,56 @@ impl EngineBuilder {
     #[must_use]
     pub fn model(mut self, name: impl Into<String>, options: impl Into<ModelOptions>) -> Self {
         self.models.push((name.into(), options.into()));
+        self
+    }
+
+    /// Adds an API key. With any, requests through the door ([`Engine::submit`] and the like) need one
+    /// of them, as `Authorization: Bearer KEY`, or get a 401. Typed calls and [`Engine::call`] are the
+    /// host's own and need none. Default: no keys, and whatever key a request shows is accepted.
+    #[must_use]
+    pub fn api_key(mut self, key: impl Into<String>) -> Self {
+        self.api_keys.push(key.into());
+        self
+    }
+
+    /// Requests that may come through the door in a minute, for each API key, or in all if there are no
+    /// keys; one more gets a 429 that says when to come again. They come back evenly, and replies tell
+    /// of them in `x-ratelimit-` headers. Default (also for 0): no limit.
+    ///
+    /// ```no_run
+    /// let engine = zerohop::Engine::builder()
+    ///     .model("chat", "qwen.gguf")
+    ///     .api_key("sk-one")
+    ///     .requests_per_minute(60)
+    ///     .tokens_per_minute(20_000)
+    ///     .build()?;
+    /// let request = http::Request::get("/v1/models").header("authorization", "Bearer sk-one").body("").unwrap();
+    /// assert_eq!(engine.request(&request)?.headers()["x-ratelimit-remaining-requests"], "59");
+    /// # Ok::<(), zerohop::Error>(())
+    /// ```
+    #[must_use]
+    pub fn requests_per_minute(mut self, requests: u32) -> Self {
+        self.limits.requests = NonZeroU32::new(requests).map(NonZeroU32::get);
+        self
+    }
+
+    /// Tokens that requests through the door may take in a minute, counted as
+    /// [`requests_per_minute`](Self::requests_per_minute) are. A request takes its prompt's and as many
+    /// as it asks for (`max_completion_tokens`); those that it did not use come back when it ends, and
+    /// those beyond are taken then. Default (also for 0): no limit.
+    #[must_use]
+    pub fn tokens_per_minute(mut self, tokens: u32) -> Self {
+        self.limits.tokens = NonZeroU32::new(tokens).map(NonZeroU32::get);
+        self
+    }
+
+    /// How long a request may take, from its arrival to its last token; then it ends with
+    /// [`ErrorKind::Timeout`] (408, or an error event in a stream), and its slot is free at the next
+    /// step. The header `x-request-timeout` (seconds) shortens it for one request. Default (also for
+    /// zero): no limit.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
         self
     }
 
@@ -107,8 +166,20 @@ impl EngineBuilder {
     /// short.
     pub fn build(self) -> Result<Engine> {
         self.check_names()?;
+        self.check_keys()?;
         let models = self.models.iter().map(|(name, options)| Model::load(name, options)).collect::<Result<_>>()?;
-        Ok(Engine(Arc::new(Inner { models, closed: AtomicBool::new(false), workers: Workers::default() })))
+        let admission = Admission::new(self.api_keys, self.limits, self.timeout);
+        Ok(Engine(Arc::new(Inner { models, admission, workers: Workers::default() })))
+    }
+
+    /// A key that no header can say would lock everybody out.
+    fn check_keys(&self) -> Result<()> {
+        let fits = |key: &String| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
+        if let Some(index) = self.api_keys.iter().position(|key| !fits(key)) {
+            let message = format!("API key {index} is empty, or has characters other than visible ASCII");
+            return Err(Error::new(ErrorKind::InvalidArgument, message).with_param("api_keys"));
+        }
+        Ok(())
     }
 
     fn check_names(&self) -> Result<()> {
@@ -133,7 +204,8 @@ impl Model {
     fn load(name: &str, options: &ModelOptions) -> Result<Self> {
         let served = ServedModel::load(name, options)?;
         let places = options.sequences() as usize;
-        Ok(Model { info: served.model.info.clone(), places, served: RwLock::new(Some(Arc::new(served))) })
+        let meters = served.meters.clone();
+        Ok(Model { info: served.model.info.clone(), places, meters, served: RwLock::new(Some(Arc::new(served))) })
     }
 
     fn answers_to(&self, name: &str) -> bool {
@@ -195,13 +267,15 @@ impl ServedModel {
         };
         let queue = options.queue.map_or(DEFAULT_QUEUE, std::num::NonZeroU32::get) as usize;
         let fingerprint = fingerprint(&model, &context);
+        let meters = Arc::new(ModelMeters::default());
         let computer = if let ModelKind::Embedding { .. } = model.kind {
-            Computer::Vectors(Embedder::start(&model, &context, queue)?)
+            Computer::Vectors(Embedder::start(&model, &context, queue, &meters)?)
         } else {
             let length = model.info.context_length as usize;
-            Computer::Text(Generator::start(model.backend.clone(), length, &GeneratorOptions { context, queue })?)
+            let options = GeneratorOptions { context, queue };
+            Computer::Text(Generator::start(model.backend.clone(), length, &options, &meters)?)
         };
-        Ok(ServedModel { model, computer, fingerprint })
+        Ok(ServedModel { model, computer, fingerprint, meters })
     }
 
     /// # Errors
@@ -304,10 +378,7 @@ impl Engine {
     ///
     /// `Closed` after [`close`](Self::close).
     pub fn submit<B: AsRef<[u8]>>(&self, request: &http::Request<B>) -> Result<Pending> {
-        if self.0.closed.load(Ordering::Relaxed) {
-            return Err(Error::closed());
-        }
-        router::route(self, request.method(), request.uri(), request.body().as_ref())
+        door::submit(self, request, true)
     }
 
     /// Like [`submit`](Self::submit), for callers that must not be held up, such as
@@ -318,11 +389,7 @@ impl Engine {
     ///
     /// `Closed` after [`close`](Self::close).
     pub fn submit_async<B: AsRef<[u8]> + Send + 'static>(&self, request: http::Request<B>) -> Result<Pending> {
-        if self.0.closed.load(Ordering::Relaxed) {
-            return Err(Error::closed());
-        }
-        let engine = self.clone();
-        Pending::prepared(self.0.workers.run(move || engine.submit(&request)))
+        door::submit_async(self, request)
     }
 
     /// Posts any serialisable request to a path and reads the reply as any
@@ -363,25 +430,87 @@ impl Engine {
         let request = http::Request::post(path)
             .body(body)
             .map_err(|error| Error::new(ErrorKind::InvalidArgument, "the path is no URI").with_source(error))?;
-        let response = self.request(&request)?;
+        let response = door::submit(self, &request, false)?.wait()?;
         match (response.status().as_u16(), response.body()) {
             (status @ 400.., Body::Full(body)) => Err(Error::from_body(status, body)),
             _ => Ok(response),
         }
     }
 
+    /// What the engine has done and is doing: requests by status, queues, slots, cache, tokens, times.
+    /// Cheap, and possible at any time, also after [`close`](Self::close).
+    ///
+    /// ```no_run
+    /// # let engine = zerohop::Engine::builder().model("chat", "qwen.gguf").build()?;
+    /// let metrics = engine.metrics();
+    /// let model = &metrics.models[0];
+    /// println!("{} of {} slots busy, {} waiting", model.slots_busy, model.slots, model.queue_length);
+    /// println!("first token after {:.3} s on average", model.time_to_first_token.mean());
+    /// # Ok::<(), zerohop::Error>(())
+    /// ```
+    pub fn metrics(&self) -> Metrics {
+        let models = self.0.models.iter().map(|model| model.meters.snapshot(&model.info.id)).collect();
+        self.0.admission.metrics(models)
+    }
+
+    /// Closes the engine gracefully: refuses new requests with [`ErrorKind::Unavailable`] (503, code
+    /// `draining`), lets those that have begun end, `patience` long at most, then closes as
+    /// [`close`](Self::close) does. Gives whether all have ended by themselves.
+    ///
+    /// A request has ended when its answer has been fetched, too. Any thread may call it, also several,
+    /// and `close` meanwhile, which ends the waiting.
+    ///
+    /// ```no_run
+    /// # let engine = zerohop::Engine::builder().model("chat", "qwen.gguf").build()?;
+    /// if !engine.drain(std::time::Duration::from_secs(30)) {
+    ///     eprintln!("some requests took too long and were cut off");
+    /// }
+    /// # Ok::<(), zerohop::Error>(())
+    /// ```
+    pub fn drain(&self, patience: Duration) -> bool {
+        // A time that no clock reaches is no limit.
+        let all_ended = self.0.admission.drain(Instant::now().checked_add(patience));
+        self.close();
+        all_ended
+    }
+
+    /// The first part of [`drain`](Self::drain): refuses new requests, waits until the others have ended
+    /// or `deadline` has passed, and gives whether they have ended. Waiting can go on with another call;
+    /// the engine is not closed.
+    pub fn drain_until(&self, deadline: Instant) -> bool {
+        self.0.admission.drain(Some(deadline))
+    }
+
     /// Ends all requests with [`ErrorKind::Closed`] and unloads the models, also
     /// where clones of the engine live on. Returns when the model threads have
     /// gone. Later calls fail; closing twice is fine.
     pub fn close(&self) {
-        self.0.closed.store(true, Ordering::Relaxed);
+        self.0.admission.close();
         self.0.models.iter().for_each(Model::close);
         self.0.workers.close();
     }
 
     /// Whether [`close`](Self::close) was called.
     pub fn is_closed(&self) -> bool {
-        self.0.closed.load(Ordering::Relaxed)
+        self.0.admission.is_closed()
+    }
+
+    pub(crate) fn admission(&self) -> &Arc<Admission> {
+        &self.0.admission
+    }
+
+    pub(crate) fn workers(&self) -> &Workers {
+        &self.0.workers
+    }
+
+    /// Does `work` as a part of the request that this thread is working on, or as a typed call.
+    fn in_call<T>(&self, operation: &'static str, model: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let call = match Call::current() {
+            Some(call) => call,
+            None => self.0.admission.begin(operation)?,
+        };
+        call.asks_for(model);
+        call.scope(work).inspect_err(|error| call.fail(error))
     }
 
     /// The requests that all models together compute at once.
@@ -399,6 +528,18 @@ impl Engine {
             .with_param("model")
             .with_code("model_not_found")
         })
+    }
+}
+
+impl fmt::Debug for EngineBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Keys stay out of logs.
+        f.debug_struct("EngineBuilder")
+            .field("models", &self.models)
+            .field("api_keys", &self.api_keys.len())
+            .field("limits", &self.limits)
+            .field("timeout", &self.timeout)
+            .finish()
     }
 }
 
@@ -457,17 +598,21 @@ impl Chat<'_> {
 
     /// Starts a validated request that is answered piece by piece.
     pub(crate) fn submit_stream(self, request: &CreateChatCompletionRequest) -> Result<ChatCompletionStream> {
-        let served = self.engine.model(&request.model)?.served()?;
-        let submission = chat::submit(&served.model, served.generator()?, request)?;
-        let include_usage = request.stream_options.as_ref().and_then(|options| options.include_usage).unwrap_or(false);
-        Ok(ChatCompletionStream::new(ReplyHead::new(request, &served.fingerprint), submission, include_usage))
+        self.engine.in_call("chat", &request.model, || {
+            let served = self.engine.model(&request.model)?.served()?;
+            let submission = chat::submit(&served.model, served.generator()?, request)?;
+            let usage = request.stream_options.as_ref().and_then(|options| options.include_usage).unwrap_or(false);
+            Ok(ChatCompletionStream::new(ReplyHead::new(request, &served.fingerprint), submission, usage))
+        })
     }
 
     /// Starts a validated request that is answered as a whole.
     pub(crate) fn submit(self, request: &CreateChatCompletionRequest) -> Result<PendingChatCompletion> {
-        let served = self.engine.model(&request.model)?.served()?;
-        let submission = chat::submit(&served.model, served.generator()?, request)?;
-        Ok(PendingChatCompletion::new(ReplyHead::new(request, &served.fingerprint), submission))
+        self.engine.in_call("chat", &request.model, || {
+            let served = self.engine.model(&request.model)?.served()?;
+            let submission = chat::submit(&served.model, served.generator()?, request)?;
+            Ok(PendingChatCompletion::new(ReplyHead::new(request, &served.fingerprint), submission))
+        })
     }
 }
 
@@ -503,8 +648,10 @@ impl Embeddings<'_> {
 
     /// Starts a validated request.
     pub(crate) fn submit(self, request: &CreateEmbeddingRequest) -> Result<PendingEmbeddings> {
-        let served = self.engine.model(&request.model)?.served()?;
-        served.embedder()?.submit(&served.model, request)
+        self.engine.in_call("embeddings", &request.model, || {
+            let served = self.engine.model(&request.model)?.served()?;
+            served.embedder()?.submit(&served.model, request)
+        })
     }
 }
 

@@ -3,11 +3,14 @@
 mod api;
 mod backend;
 mod batch;
+mod call;
 mod chat;
 mod constrain;
+mod door;
 mod embed;
 mod engine;
 mod generate;
+mod metrics;
 mod model;
 mod places;
 mod prepare;
@@ -47,6 +50,7 @@ pub use batch::{BatchCounts, BatchLineError, BatchOptions};
 pub use chat::{ChatCompletionAsyncStream, ChatCompletionStream};
 pub use engine::{Chat, Embeddings, Engine, EngineBuilder, Models};
 pub use generate::CancelHandle;
+pub use metrics::{Bucket, Histogram, Metrics, ModelMetrics};
 pub use model::{
     CachedModel, GpuLayers, KvType, MemoryEstimate, ModelFileInfo, ModelInfo, ModelOptions, Repack, TensorDescription,
     cached_models, inspect, pull,

@@ -9,11 +9,11 @@ use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Method, Response, StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
-use uuid::Uuid;
 
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::parse::{parse_chat_request, parse_embedding_request, shorten};
 use crate::chat::{ChatCompletionStream, PendingChatCompletion};
+use crate::door::Admitted;
 use crate::embed::PendingEmbeddings;
 use crate::engine::Engine;
 use crate::generate::CancelHandle;
@@ -23,7 +23,7 @@ use crate::wait::{Wait, block};
 /// The body of a reply.
 #[derive(Debug)]
 pub enum Body {
-    /// A whole body: JSON.
+    /// A whole body: JSON, or of `/metrics` text.
     Full(Vec<u8>),
     /// A stream of server-sent events.
     Events(EventStream),
@@ -35,6 +35,7 @@ pub struct Pending(Option<State>);
 
 #[derive(Debug)]
 enum State {
+    Admitted(Box<Admitted>),
     Preparing(Promised<Result<Pending>>),
     Ready(Response<Body>),
     Chat(PendingChatCompletion),
@@ -51,9 +52,7 @@ pub struct EventStream {
 
 /// Finds the handler for a method and path.
 pub(crate) fn route(engine: &Engine, method: &Method, uri: &Uri, body: &[u8]) -> Result<Pending> {
-    let path: Vec<&str> = uri.path().split('/').filter(|segment| !segment.is_empty()).collect();
-    let path = path.strip_prefix(&["v1"]).unwrap_or(&path);
-    match (path, method) {
+    match (&segments(uri)[..], method) {
         (["chat", "completions"], &Method::POST) => chat_completion(engine, body),
         (["embeddings"], &Method::POST) => embeddings(engine, body),
         (["models"], &Method::GET) => Ok(Pending::ready(json(&engine.models().list()))),
@@ -61,6 +60,15 @@ pub(crate) fn route(engine: &Engine, method: &Method, uri: &Uri, body: &[u8]) ->
         (["chat", "completions"] | ["embeddings"] | ["models", ..], _) => answer(Err(method_not_allowed(method, uri))),
         _ => answer(Err(unknown_path(method, uri))),
     }
+}
+
+/// A path's segments, without the version.
+pub(crate) fn segments(uri: &Uri) -> Vec<&str> {
+    let mut path: Vec<&str> = uri.path().split('/').filter(|segment| !segment.is_empty()).collect();
+    if path.first() == Some(&"v1") {
+        path.remove(0);
+    }
+    path
 }
 
 fn chat_completion(engine: &Engine, body: &[u8]) -> Result<Pending> {
@@ -102,29 +110,24 @@ fn method_not_allowed(method: &Method, uri: &Uri) -> Error {
 }
 
 /// A finished result as a reply, unless it is an error that HTTP cannot express.
-fn answer(result: Result<Response<Body>>) -> Result<Pending> {
+pub(crate) fn answer(result: Result<Response<Body>>) -> Result<Pending> {
     match result {
         Ok(response) => Ok(Pending::ready(response)),
         Err(error) => error_response(&error).map(Pending::ready),
     }
 }
 
-fn json(value: &impl Serialize) -> Response<Body> {
-    with_request_id(Response::new(Body::Full(to_json(value))), "application/json")
+pub(crate) fn json(value: &impl Serialize) -> Response<Body> {
+    with_content_type(Response::new(Body::Full(to_json(value))), "application/json")
 }
 
 fn events(stream: EventStream) -> Response<Body> {
-    with_request_id(Response::new(Body::Events(stream)), "text/event-stream")
+    with_content_type(Response::new(Body::Events(stream)), "text/event-stream")
 }
 
-/// Every reply has a content type and a request id (T3, T4).
-fn with_request_id(mut response: Response<Body>, content_type: &'static str) -> Response<Body> {
-    let request_id = format!("req_{}", Uuid::new_v4().simple());
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    if let Ok(request_id) = HeaderValue::from_str(&request_id) {
-        headers.insert("x-request-id", request_id);
-    }
+/// Every reply has a content type (T3).
+fn with_content_type(mut response: Response<Body>, content_type: &'static str) -> Response<Body> {
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
@@ -140,6 +143,8 @@ fn error_response(error: &Error) -> Result<Response<Body>> {
         Some(delay) => {
             let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+            let milliseconds = delay.as_nanos().div_ceil(1_000_000).max(1);
+            headers.insert("retry-after-ms", HeaderValue::from(u64::try_from(milliseconds).unwrap_or(u64::MAX)));
         }
         // Repeating it cannot help, whatever the status suggests (ER7).
         None => {
@@ -150,8 +155,12 @@ fn error_response(error: &Error) -> Result<Response<Body>> {
 }
 
 impl Pending {
-    fn ready(response: Response<Body>) -> Self {
+    pub(crate) fn ready(response: Response<Body>) -> Self {
         Pending(Some(State::Ready(response)))
+    }
+
+    pub(crate) fn admitted(admitted: Admitted) -> Self {
+        Pending(Some(State::Admitted(Box::new(admitted))))
     }
 
     /// A reply to a request that is being prepared, or cannot be.
@@ -187,12 +196,20 @@ impl Pending {
     pub fn cancel_handle(&self) -> Option<CancelHandle> {
         match &self.0 {
             Some(State::Chat(pending)) => Some(pending.cancel_handle()),
+            Some(State::Admitted(admitted)) => admitted.cancel_handle(),
             _ => None,
         }
     }
 
-    fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Result<Response<Body>>> {
+    pub(crate) fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Result<Response<Body>>> {
         match self.0.take() {
+            Some(State::Admitted(mut admitted)) => {
+                let reply = admitted.advance(wait);
+                if reply.is_pending() {
+                    self.0 = Some(State::Admitted(admitted));
+                }
+                reply
+            }
             Some(State::Preparing(prepared)) => match prepared.advance(wait) {
                 Poll::Ready(Ok(Ok(pending))) => {
                     *self = pending;
@@ -325,9 +342,9 @@ mod tests {
     fn reply(error: &Error) -> Value {
         let Ok(response) = error_response(error) else { return Value::Null };
         let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap());
-        // T3, T4
+        // T3
         assert_eq!(header("content-type"), Some("application/json"));
-        assert!(header("x-request-id").is_some());
+        assert_eq!(header("retry-after").is_some(), header("retry-after-ms").is_some());
         let Body::Full(body) = response.body() else { panic!("an error is one body") };
         let body: Value = serde_json::from_slice(body).unwrap();
         // ER1
@@ -350,6 +367,7 @@ mod tests {
                 ErrorKind::Authentication => (401, "invalid_request_error", json!("invalid_api_key"), false),
                 ErrorKind::PermissionDenied => (403, "permission_error", Value::Null, false),
                 ErrorKind::NotFound => (404, "invalid_request_error", Value::Null, false),
+                ErrorKind::Timeout => (408, "server_error", json!("request_timeout"), true),
                 ErrorKind::Conflict => (409, "invalid_request_error", Value::Null, false),
                 ErrorKind::RateLimit => (429, "rate_limit_error", json!("rate_limit_exceeded"), true),
                 ErrorKind::Internal => (500, "server_error", Value::Null, false),
@@ -383,6 +401,10 @@ mod tests {
             let delay = Duration::from_millis(milliseconds);
             let full = reply(&Error::new(ErrorKind::RateLimit, "m").with_retry_after(delay));
             assert_eq!(full["retry-after"], header);
+            let Ok(response) = error_response(&Error::new(ErrorKind::RateLimit, "m").with_retry_after(delay)) else {
+                panic!("it is a response")
+            };
+            assert_eq!(response.headers()["retry-after-ms"], milliseconds.max(1).to_string());
         }
     }
 }

@@ -61,8 +61,10 @@ fn damaged_requests_are_refused_or_answered() {
     let engine = Engine::builder().model("m", tiny()).model("s", tiny()).build().unwrap();
     for round in 0..count(300, 20_000) {
         let seed = first_seed() + round as u64;
-        let body = damaged(&files, &mut Random::new(seed));
-        let request = Request::post("/v1/chat/completions").body(body).unwrap();
+        let mut random = Random::new(seed);
+        let body = damaged(&files, &mut random);
+        let path = ["/v1/chat/completions", "/v1/chat/completions", "/v1/embeddings"][random.below(3)];
+        let request = Request::post(path).body(body).unwrap();
         let response = engine.request(&request).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         let status = response.status().as_u16();
         assert!(matches!(status, 200 | 400 | 404), "seed {seed}: {status}");

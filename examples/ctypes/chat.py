@@ -48,12 +48,13 @@ class ModelOptions(ctypes.Structure):
 
 
 class EngineOptions(ctypes.Structure):
-    """`zerohop_engine_options`."""
+    """The beginning of `zerohop_engine_options`."""
 
     _fields_ = [
         ("struct_size", c_size_t),
         ("models", POINTER(ModelOptions)),
         ("model_count", c_size_t),
+        ("more", ctypes.c_char * 32),
     ]
 
 

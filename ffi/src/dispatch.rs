@@ -62,6 +62,11 @@ impl Dispatcher {
         Ok(())
     }
 
+    /// Whether this is called by a callback.
+    pub(crate) fn is_calling(&self) -> bool {
+        self.0.lock().thread.as_ref().is_some_and(|thread| thread.thread().id() == thread::current().id())
+    }
+
     /// Ends the thread and returns when the last callback has returned, unless this is
     /// called by one. The engine must have been closed, so that all requests end.
     pub(crate) fn close(&self) {

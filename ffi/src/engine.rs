@@ -1,9 +1,11 @@
 //! Engines: loading and closing.
 
+use std::time::Duration;
+
 use zerohop::Engine;
 
 use crate::dispatch::Dispatcher;
-use crate::error::{ZEROHOP_OK, zerohop_error, zerohop_status};
+use crate::error::{ZEROHOP_OK, ZEROHOP_TIMEOUT, zerohop_error, zerohop_status};
 use crate::guard::{guard, guard_or};
 use crate::handle;
 use crate::model::Model;
@@ -46,6 +48,16 @@ impl EngineValue {
         &self.dispatcher
     }
 
+    /// Lets requests end, then does as [`close`](Self::close). Gives whether all have
+    /// ended by themselves.
+    fn drain(&self, patience: Duration) -> bool {
+        // A callback would wait for its own request.
+        let patience = if self.dispatcher.is_calling() { Duration::ZERO } else { patience };
+        let all_ended = self.core.drain(patience);
+        self.dispatcher.close();
+        all_ended
+    }
+
     /// Ends all requests, then tells the callbacks so.
     fn close(&self) {
         self.core.close();
@@ -82,9 +94,7 @@ pub unsafe extern "C" fn zerohop_engine_new(
         let out = required(out, "out")?;
         // SAFETY: the C caller passes NULL, or options as the header describes
         // them, which stay as they are during the call.
-        let models = unsafe { options::read(options, "options")?.models() }?;
-        let builder = Engine::builder();
-        let engine = models.into_iter().fold(builder, |builder, (name, model)| builder.model(name, model)).build()?;
+        let engine = unsafe { options::read(options, "options")?.to_core() }?.build()?;
         out.write(handle::give(Box::new(EngineValue::new(engine))));
         Ok(ZEROHOP_OK)
     })
@@ -107,6 +117,36 @@ pub unsafe extern "C" fn zerohop_engine_close(engine: *const zerohop_engine) {
             engine.close();
         }
     });
+}
+
+/// Closes an engine gracefully: new requests get a reply with status 503, those that
+/// have begun may end within `timeout_ms` milliseconds (`UINT64_MAX`: without limit), and
+/// then it closes as `zerohop_engine_close` does. A request has ended when its answer has
+/// been read, too: streams are read by other threads, or by callbacks.
+///
+/// Returns `ZEROHOP_OK` when all requests have ended by themselves, `ZEROHOP_TIMEOUT` when
+/// some were cut off. Fails with `ZEROHOP_INVALID_ARGUMENT` for NULL.
+///
+/// Any thread, also while others use the engine; `zerohop_engine_close` on another thread
+/// ends the waiting. In a callback of `zerohop_submit`, whose own request has not ended, it
+/// waits for nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zerohop_engine_drain(
+    engine: *const zerohop_engine,
+    timeout_ms: u64,
+    out_err: *mut *mut zerohop_error,
+) -> zerohop_status {
+    // SAFETY: the C caller passes NULLs, an engine that nobody frees during the call,
+    // and a place that is writable in it.
+    let (engine, out_err) = unsafe { (handle::borrow(engine), Out::new(out_err)) };
+    guard(out_err, || {
+        let patience = match timeout_ms {
+            u64::MAX => Duration::MAX,
+            milliseconds => Duration::from_millis(milliseconds),
+        };
+        let all_ended = required(engine, "engine")?.drain(patience);
+        Ok(if all_ended { ZEROHOP_OK } else { ZEROHOP_TIMEOUT })
+    })
 }
 
 /// Closes an engine, as `zerohop_engine_close` does, and frees it. NULL is ignored.

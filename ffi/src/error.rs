@@ -20,7 +20,8 @@ pub type zerohop_status = i32;
 pub const ZEROHOP_OK: zerohop_status = 0;
 /// The stream has no more events.
 pub const ZEROHOP_END: zerohop_status = 1;
-/// The time given to `zerohop_response_next_timeout` has passed; ask again.
+/// The time given to `zerohop_response_next_timeout` has passed, ask again; or that given
+/// to `zerohop_engine_drain`.
 pub const ZEROHOP_TIMEOUT: zerohop_status = 2;
 /// The request was cancelled by the caller.
 pub const ZEROHOP_CANCELLED: zerohop_status = 3;
@@ -52,8 +53,11 @@ pub const ZEROHOP_INTERNAL: zerohop_status = -12;
 /// Loading, draining, or short of memory (HTTP 503).
 pub const ZEROHOP_UNAVAILABLE: zerohop_status = -13;
 
+/// A request that took longer than its time limit (HTTP 408).
+pub const ZEROHOP_REQUEST_TIMEOUT: zerohop_status = -14;
+
 /// Every status with its name.
-const STATUSES: [(zerohop_status, &CStr); 17] = [
+const STATUSES: [(zerohop_status, &CStr); 18] = [
     (ZEROHOP_OK, c"ZEROHOP_OK"),
     (ZEROHOP_END, c"ZEROHOP_END"),
     (ZEROHOP_TIMEOUT, c"ZEROHOP_TIMEOUT"),
@@ -71,6 +75,7 @@ const STATUSES: [(zerohop_status, &CStr); 17] = [
     (ZEROHOP_RATE_LIMIT, c"ZEROHOP_RATE_LIMIT"),
     (ZEROHOP_INTERNAL, c"ZEROHOP_INTERNAL"),
     (ZEROHOP_UNAVAILABLE, c"ZEROHOP_UNAVAILABLE"),
+    (ZEROHOP_REQUEST_TIMEOUT, c"ZEROHOP_REQUEST_TIMEOUT"),
 ];
 
 /// The one table from the core's kinds to statuses.
@@ -88,6 +93,7 @@ fn status_of(kind: ErrorKind) -> zerohop_status {
         ErrorKind::Conflict => ZEROHOP_CONFLICT,
         ErrorKind::RateLimit => ZEROHOP_RATE_LIMIT,
         ErrorKind::Unavailable => ZEROHOP_UNAVAILABLE,
+        ErrorKind::Timeout => ZEROHOP_REQUEST_TIMEOUT,
         // The enum may grow; a test walks it and fails for a kind without a line
         // of its own here.
         _ => ZEROHOP_INTERNAL,

@@ -3,8 +3,9 @@
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
 use std::ptr;
+use std::time::Duration;
 
-use zerohop::{GpuLayers, KvType, ModelOptions, Repack};
+use zerohop::{EngineBuilder, GpuLayers, KvType, ModelOptions, Repack};
 
 use crate::error::Failure;
 use crate::text::{array, zerohop_str};
@@ -105,6 +106,23 @@ pub struct zerohop_engine_options {
     pub models: *const zerohop_model_options,
     /// The number of `models`.
     pub model_count: usize,
+    /// API keys. With any, each request has to show one in a header `authorization`,
+    /// `Bearer KEY`, or gets a reply with status 401. Default: none, and whatever key a
+    /// request shows is accepted.
+    pub api_keys: *const zerohop_str,
+    /// The number of `api_keys`.
+    pub api_key_count: usize,
+    /// Requests in a minute, for each API key, or in all if there are no keys; one more
+    /// gets a reply with status 429 whose `retry-after` says when to come again. They
+    /// come back evenly, and `x-ratelimit-` headers tell of them. 0: no limit.
+    pub requests_per_minute: u32,
+    /// Tokens in a minute, in the same way: a request takes its prompt's and as many as it
+    /// asks for; what it did not use comes back when it ends. 0: no limit.
+    pub tokens_per_minute: u32,
+    /// How long a request may take, in milliseconds, from its arrival to its last token;
+    /// then it ends with status 408, or an error event in a stream. The header
+    /// `x-request-timeout` (seconds) shortens it for one request. 0: no limit.
+    pub timeout_ms: u64,
 }
 
 /// A struct of the caller's that may have been compiled against an older or a
@@ -151,8 +169,16 @@ unsafe impl Growing for zerohop_model_options {
 
 // SAFETY: `repr(C)`, size first; integers and a pointer.
 unsafe impl Growing for zerohop_engine_options {
-    const DEFAULT: Self =
-        zerohop_engine_options { struct_size: size_of::<Self>(), models: ptr::null(), model_count: 0 };
+    const DEFAULT: Self = zerohop_engine_options {
+        struct_size: size_of::<Self>(),
+        models: ptr::null(),
+        model_count: 0,
+        api_keys: ptr::null(),
+        api_key_count: 0,
+        requests_per_minute: 0,
+        tokens_per_minute: 0,
+        timeout_ms: 0,
+    };
     const FIRST_SIZE: usize = size_of::<Self>();
 }
 
@@ -300,12 +326,31 @@ impl Progress {
 }
 
 impl zerohop_engine_options {
+    /// The engine to build.
+    ///
+    /// # Safety
+    ///
+    /// What the struct points to is as the header says.
+    pub(crate) unsafe fn to_core(self) -> Result<EngineBuilder, Failure> {
+        let mut builder = EngineBuilder::default()
+            .requests_per_minute(self.requests_per_minute)
+            .tokens_per_minute(self.tokens_per_minute)
+            .timeout(Duration::from_millis(self.timeout_ms));
+        // SAFETY: the caller's promise, here and in the other reads.
+        let (models, keys) = unsafe { (self.models()?, array(self.api_keys, self.api_key_count, "api_keys")?) };
+        for (index, key) in keys.iter().enumerate() {
+            // SAFETY: as above.
+            builder = builder.api_key(unsafe { key.text(&format!("api_keys[{index}]")) }?);
+        }
+        Ok(models.into_iter().fold(builder, |builder, (name, model)| builder.model(name, model)))
+    }
+
     /// The models' options, each with the model's name.
     ///
     /// # Safety
     ///
     /// What the struct points to is as the header says.
-    pub(crate) unsafe fn models(&self) -> Result<Vec<(String, ModelOptions)>, Failure> {
+    unsafe fn models(&self) -> Result<Vec<(String, ModelOptions)>, Failure> {
         // SAFETY: the caller's promise.
         let models = unsafe { read_array(self.models, self.model_count, "models") }?;
         let named = models.iter().enumerate().map(|(index, model)| {

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
@@ -15,12 +18,23 @@ use crate::handle::Handle;
 use crate::job::Job;
 use crate::json::Json;
 use crate::models::Models;
-use crate::{batch, errors, loader, logs, types};
+use crate::{batch, convert, errors, loader, logs, types, wait};
 
 /// Runs models in this process and answers in the OpenAI API's shapes.
 ///
 /// `model` is the path of a GGUF file, `ModelOptions`, or a mapping of names to these. The options
 /// are those of `ModelOptions`; given here, they apply to every model that is given as a path.
+///
+/// Options of the engine itself:
+///
+/// - `api_keys`: a key, or several. With any, every request has to show one, as openai's SDK does with
+///   its `api_key`, or raises `AuthenticationError`. Calls of this class show one with
+///   `extra_headers={"Authorization": "Bearer ..."}`. By default whatever key is shown is accepted.
+/// - `requests_per_minute`, `tokens_per_minute`: how much may be asked for with each key, or in all if
+///   there are no keys; more raises `RateLimitError`, whose headers say when to come again. By default
+///   there is no limit.
+/// - `timeout`: the seconds that a request may take; then it ends with status 408. By default there is
+///   no limit. (`timeout` of a call is the caller's own patience.)
 ///
 /// The only model's name is its first alias, or else its file's name without the suffix. Any number
 /// of threads may use one engine at once: their requests are computed together.
@@ -32,7 +46,7 @@ impl Engine {
     #[new]
     #[pyo3(signature = (model, **options), text_signature = "(model, *, context_length=None, threads=None, \
         gpu_layers='auto', parallel=None, queue=None, kv_type='f16', mmap=True, repack='auto', chat_template=None, alias=(), \
-        progress=None)")]
+        progress=None, api_keys=(), requests_per_minute=None, tokens_per_minute=None, timeout=None)")]
     fn new(py: Python<'_>, model: &Bound<'_, PyAny>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         loader::load(py, model, options)
     }
@@ -95,20 +109,52 @@ impl Engine {
         batch::start(py, &self.0, batch::Arguments { input, output, errors, endpoint, concurrency, progress })
     }
 
+    /// What the engine has done and is doing: `requests` that have ended, by status, those
+    /// `requests_in_flight`, the `request_duration`, and for each of the `models` its queue, slots, cache,
+    /// tokens and times. `GET /metrics` gives the same as Prometheus' text.
+    fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let metrics = self.0.engine(py)?.metrics();
+        let metrics = Json::of(&metrics).map_err(|error| errors::invalid_argument(py, &error.to_string()))?;
+        convert::to_python(py, &metrics)
+    }
+
     /// Ends all requests, stops computing and unloads the models. Closing twice is fine.
-    fn close(&self, py: Python<'_>) {
+    ///
+    /// With `drain`, a number of seconds, new requests are refused first (status 503), and those that
+    /// have begun may end within this time. A request has ended when its answer has been fetched.
+    #[pyo3(signature = (*, drain = None))]
+    fn close(&self, py: Python<'_>, drain: Option<f64>) -> PyResult<()> {
+        let patience = drain.map(|seconds| read_patience(py, seconds)).transpose()?;
+        if let (Some(patience), Some(engine)) = (patience, self.0.own_engine()) {
+            let deadline = Instant::now().checked_add(patience);
+            wait::until(py, deadline, |slice| drained(engine, slice))?;
+        }
         self.0.close(py);
+        Ok(())
     }
 
     /// `close` for event loops.
-    fn _close(&self) -> PyResult<Job> {
+    #[pyo3(signature = (drain = None))]
+    fn _close(&self, py: Python<'_>, drain: Option<f64>) -> PyResult<Job> {
+        let patience = drain.map(|seconds| read_patience(py, seconds)).transpose()?;
         let handle = self.0.clone();
+        let stop = Arc::<AtomicBool>::default();
+        let stopped = stop.clone();
         let close = move || {
-            if let Some(engine) = handle.own_engine() {
-                engine.close();
+            let Some(engine) = handle.own_engine() else { return };
+            if let Some(patience) = patience {
+                let deadline = Instant::now().checked_add(patience);
+                let is_over = || deadline.is_some_and(|deadline| deadline <= Instant::now());
+                while !stopped.load(Ordering::Relaxed) && !is_over() {
+                    let slice = Instant::now() + SLICE;
+                    if drained(engine, deadline.map_or(slice, |deadline| deadline.min(slice))).is_ready() {
+                        break;
+                    }
+                }
             }
+            engine.close();
         };
-        Job::start(Arc::default(), close, |py, ()| true.into_py_any(py))
+        Job::start(stop, close, |py, ()| true.into_py_any(py))
     }
 
     /// Whether the engine has been closed.
@@ -162,6 +208,22 @@ impl Engine {
              on and make another engine from them",
         ))
     }
+}
+
+/// How long a draining on a thread of its own waits before it looks whether it should end.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// Whether all requests have ended, or the engine was closed, at the end of a slice of time.
+fn drained(engine: &zerohop::Engine, slice: Instant) -> Poll<()> {
+    if engine.drain_until(slice) || engine.is_closed() { Poll::Ready(()) } else { Poll::Pending }
+}
+
+/// Seconds; so many that no clock reaches them are no limit.
+fn read_patience(py: Python<'_>, seconds: f64) -> PyResult<Duration> {
+    if seconds.is_nan() || seconds < 0.0 {
+        return Err(errors::invalid_argument(py, &format!("drain must not be negative, but is {seconds}")));
+    }
+    Ok(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
 
 /// The devices that this build can compute on, the processor among them.

@@ -14,6 +14,7 @@ mod events;
 mod handle;
 mod job;
 mod json;
+mod limits;
 mod loader;
 mod logs;
 mod models;

@@ -14,6 +14,7 @@ use zerohop::EngineBuilder;
 use crate::engine::Engine;
 use crate::handle::Handle;
 use crate::job::Job;
+use crate::limits::Limits;
 use crate::options::ModelOptions;
 use crate::progress::{Running, Stopped};
 use crate::{errors, handle, logs};
@@ -25,6 +26,7 @@ type NamedModels = Vec<(Option<String>, Py<ModelOptions>)>;
 #[pyclass(frozen, name = "_Loader", module = "zerohop._native")]
 pub(crate) struct Loader {
     models: NamedModels,
+    limits: Limits,
     job: Mutex<Option<Py<Job>>>,
 }
 
@@ -33,7 +35,8 @@ impl Loader {
     #[new]
     #[pyo3(signature = (model, **options))]
     fn new(model: &Bound<'_, PyAny>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        Ok(Loader { models: read_models(model, options)?, job: Mutex::new(None) })
+        let (limits, options) = Limits::read(options)?;
+        Ok(Loader { models: read_models(model, options.as_ref())?, limits, job: Mutex::new(None) })
     }
 
     /// The loading, whose result is the engine. Starts it if nobody has, or if it was stopped.
@@ -43,7 +46,7 @@ impl Loader {
         }
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Stopped::new(stop.clone());
-        let builder = builder(py, &self.models, &stopped)?;
+        let builder = builder(py, &self.models, &self.limits, &stopped)?;
         let finish = move |py: Python<'_>, result| {
             logs::deliver(py)?;
             Ok(Py::new(py, loaded(py, result, &stopped)?)?.into_any())
@@ -70,7 +73,8 @@ impl Loader {
 pub(crate) fn load(py: Python<'_>, model: &Bound<'_, PyAny>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Engine> {
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Stopped::new(stop.clone());
-    let builder = builder(py, &read_models(model, options)?, &stopped)?;
+    let (limits, options) = Limits::read(options)?;
+    let builder = builder(py, &read_models(model, options.as_ref())?, &limits, &stopped)?;
     logs::refresh(py)?;
     let running = Running::new(stop);
     let result = py.detach(|| builder.build());
@@ -83,8 +87,8 @@ pub(crate) fn load(py: Python<'_>, model: &Bound<'_, PyAny>, options: Option<&Bo
     Ok(engine)
 }
 
-fn builder(py: Python<'_>, models: &NamedModels, stopped: &Stopped) -> PyResult<EngineBuilder> {
-    let mut builder = zerohop::Engine::builder();
+fn builder(py: Python<'_>, models: &NamedModels, limits: &Limits, stopped: &Stopped) -> PyResult<EngineBuilder> {
+    let mut builder = limits.apply(zerohop::Engine::builder());
     for (name, model) in models {
         let (name, options) = model.get().to_engine(py, name.clone(), stopped.clone())?;
         builder = builder.model(name, options);

@@ -237,7 +237,7 @@ impl ModelOptions {
 }
 
 /// An option that is a count. 0 is refused: elsewhere it means "all", "none" or "as you like".
-fn positive(name: &str, value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<u32>> {
+pub(crate) fn positive(name: &str, value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<u32>> {
     let Some(value) = value else { return Ok(None) };
     match value.extract::<u32>() {
         Ok(0) => Err(out_of_range(name, "at least 1", value)),

@@ -27,6 +27,9 @@ class City(BaseModel):
 def loading() -> None:
     engine = zerohop.Engine(Path("m.gguf"), context_length=4096, progress=print)
     zerohop.Engine({"a": "m.gguf", "b": zerohop.ModelOptions("n.gguf", gpu_layers=3)})
+    zerohop.Engine("m.gguf", api_keys=["sk-a"], requests_per_minute=60, timeout=30)
+    assert_type(engine.metrics(), dict[str, Any])
+    engine.close(drain=1.5)
     assert_type(engine.model_info, list[ModelInfo])
     assert_type(engine.models.retrieve("m"), Model)
     assert_type([model.id for model in engine.models.list()], list[str])

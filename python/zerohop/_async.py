@@ -129,16 +129,24 @@ class AsyncEngine:
         finally:
             job.leave()
 
-    async def close(self) -> None:
+    def metrics(self) -> dict[str, Any]:
+        """What the engine has done and is doing, as `Engine.metrics` says."""
+        if self._engine is None:
+            self._check_open()
+            raise RuntimeError("the models have not been loaded: `await` the engine first")
+        return self._engine.metrics()
+
+    async def close(self, *, drain: float | None = None) -> None:
         """Ends all requests, stops computing and unloads the models. Closing twice is fine.
 
-        The models of an `Engine` that this one was made from stay.
+        With `drain`, a number of seconds, new requests are refused first, and those that have begun
+        may end within this time. The models of an `Engine` that this one was made from stay.
         """
         self._closed = True
         if self._loader is not None:
             self._loader.stop()
             if self._engine is not None:
-                await ready(self._engine._close().poll, None)
+                await ready(self._engine._close(drain).poll, None)
 
     def __await__(self) -> Generator[Any, Any, Self]:
         return self.load().__await__()

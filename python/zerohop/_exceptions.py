@@ -225,6 +225,7 @@ BY_KIND: dict[str, type[ZerohopError]] = {
     "Authentication": AuthenticationError,
     "PermissionDenied": PermissionDeniedError,
     "NotFound": NotFoundError,
+    "Timeout": APIStatusError,
     "Conflict": ConflictError,
     "RateLimit": RateLimitError,
     "Internal": InternalServerError,

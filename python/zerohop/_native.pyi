@@ -99,6 +99,10 @@ class _Options(TypedDict, total=False):
     chat_template: str | None
     alias: str | Iterable[str] | None
     progress: _Progress | None
+    api_keys: str | Iterable[str] | None
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    timeout: float | None
 
 @final
 class ModelOptions:
@@ -173,6 +177,17 @@ class Engine:
     `model` is the path of a GGUF file, `ModelOptions`, or a mapping of names to these. The options
     are those of `ModelOptions`; given here, they apply to every model that is given as a path.
 
+    Options of the engine itself:
+
+    - `api_keys`: a key, or several. With any, every request has to show one, as openai's SDK does
+      with its `api_key`, or raises `AuthenticationError`. Calls of this class show one with
+      `extra_headers={"Authorization": "Bearer ..."}`. By default whatever key is shown is accepted.
+    - `requests_per_minute`, `tokens_per_minute`: how much may be asked for with each key, or in all
+      if there are no keys; more raises `RateLimitError`, whose headers say when to come again. By
+      default there is no limit.
+    - `timeout`: the seconds that a request may take; then it ends with status 408. By default there
+      is no limit. (`timeout` of a call is the caller's own patience.)
+
     The only model's name is its first alias, or else its file's name without the suffix. Any
     number of threads may use one engine at once: their requests are computed together.
     """
@@ -192,6 +207,10 @@ class Engine:
         chat_template: str | None = None,
         alias: str | Iterable[str] | None = (),
         progress: _Progress | None = None,
+        api_keys: str | Iterable[str] | None = (),
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+        timeout: float | None = None,
     ) -> Self: ...
     @property
     def chat(self) -> Chat:
@@ -238,9 +257,18 @@ class Engine:
         progress: Callable[[BatchCounts], object] | bool | None = None,
     ) -> _Job:
         """`batch` for event loops."""
-    def close(self) -> None:
-        """Ends all requests, stops computing and unloads the models. Closing twice is fine."""
-    def _close(self) -> _Job:
+    def metrics(self) -> dict[str, Any]:
+        """What the engine has done and is doing: `requests` that have ended, by status, those
+        `requests_in_flight`, the `request_duration`, and for each of the `models` its queue, slots,
+        cache, tokens and times. `GET /metrics` gives the same as Prometheus' text."""
+    def close(self, *, drain: float | None = None) -> None:
+        """Ends all requests, stops computing and unloads the models. Closing twice is fine.
+
+        With `drain`, a number of seconds, new requests are refused first (status 503), and those
+        that have begun may end within this time. A request has ended when its answer has been
+        fetched.
+        """
+    def _close(self, drain: float | None = None) -> _Job:
         """`close` for event loops."""
     def _request(
         self,

@@ -101,7 +101,7 @@ static const char *const PIECES[] = {
 };
 
 static const char *const PATHS[] = {"/v1/chat/completions", "/chat/completions", "/v1/models", "/v1/models/m", "/v1/models/%00%ff",
-                                    "/", "//", "/v1/embeddings", "/v1/chat/completions?x=%", "no/slash", "/a b", "/\xc3\xa4", ""};
+                                    "/", "//", "/v1/embeddings", "/metrics", "/metrics?format=json", "/v1/chat/completions?x=%", "no/slash", "/a b", "/\xc3\xa4", ""};
 static const char *const METHODS[] = {"POST", "GET", "DELETE", "get", "", "P OST", "\x01", "PATCH"};
 
 /* A request's body: a seed with some changes. Returns its length. */
@@ -189,6 +189,11 @@ static zerohop_request make_request(worker *self, char *body, zerohop_header *he
   if (chance(self, 12)) {
     headers[0].name = zerohop_str_of(METHODS[below(self, sizeof METHODS / sizeof *METHODS)]);
     headers[0].value = zerohop_str_of(PIECES[below(self, sizeof PIECES / sizeof *PIECES)]);
+    request.headers = headers;
+    request.header_count = 1;
+  } else if (chance(self, 4)) {
+    headers[0].name = zerohop_str_of(chance(self, 2) ? "authorization" : "x-request-timeout");
+    headers[0].value = zerohop_str_of(chance(self, 2) ? "Bearer k" : "0.02");
     request.headers = headers;
     request.header_count = 1;
   }
@@ -354,7 +359,19 @@ static void load(worker *self) {
 
 /* Another engine for everybody: what runs on this one ends. */
 static void replace_engine(worker *self) {
-  if (chance(self, 2)) zerohop_engine_close(engine);
+  zerohop_error *refused = NULL;
+  zerohop_status drained;
+  switch (below(self, 3)) {
+    case 0:
+      CALL("zerohop_engine_close", zerohop_engine_close(engine));
+      break;
+    case 1:
+      CALL("zerohop_engine_drain", drained = zerohop_engine_drain(chance(self, 9) ? NULL : engine, below(self, 50), &refused));
+      check_outcome(self, drained, refused);
+      break;
+    default:
+      break;
+  }
   pthread_rwlock_unlock(&engine_lock);
   pthread_rwlock_wrlock(&engine_lock);
   CALL("zerohop_engine_free", zerohop_engine_free(engine));
@@ -362,9 +379,19 @@ static void replace_engine(worker *self) {
   model.context_length = CONTEXT;
   model.parallel = 1 + (uint32_t)below(self, 6);
   model.queue = 1 + (uint32_t)below(self, 20);
+  const zerohop_str key = zerohop_str_of("k");
+  zerohop_engine_options options;
+  zerohop_engine_options_init(&options, sizeof options);
+  options.models = &model;
+  options.model_count = 1;
+  options.api_keys = &key;
+  options.api_key_count = chance(self, 4);
+  options.requests_per_minute = chance(self, 4) ? (uint32_t)below(self, 2000) : 0;
+  options.tokens_per_minute = chance(self, 4) ? (uint32_t)below(self, 20000) : 0;
+  options.timeout_ms = chance(self, 4) ? below(self, 100) : 0;
   engine = NULL;
   zerohop_error *error = NULL;
-  CHECK_STATUS(check_engine_new(&model, 1, &engine, &error), ZEROHOP_OK, error);
+  CHECK_STATUS(zerohop_engine_new(&options, &engine, &error), ZEROHOP_OK, error);
   if (engine == NULL) check_fatal("an engine", "could not be made");
   pthread_rwlock_unlock(&engine_lock);
   pthread_rwlock_rdlock(&engine_lock);

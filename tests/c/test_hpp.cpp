@@ -49,6 +49,26 @@ static void a_whole_reply() {
   CHECK_INT(moved.status(), 200);
 }
 
+static void limits_and_draining() {
+  zerohop::Limits limits;
+  limits.api_keys = {"sk-a"};
+  limits.requests_per_minute = 2;
+  limits.tokens_per_minute = 200000;
+  limits.timeout = std::chrono::milliseconds(100);
+  zerohop::Engine limited(long_model(), limits);
+  CHECK_INT(limited.post(PATH, CHAT("\"max_tokens\":1")).status(), 401);
+  zerohop::Request request{PATH, CHAT("\"max_tokens\":1")};
+  request.headers = {{"authorization", "Bearer sk-a"}};
+  CHECK(limited.send(request).header("x-ratelimit-remaining-requests") == "1");
+  request.body = CHAT_LONG;
+  CHECK_INT(limited.send(request).status(), 408);
+  CHECK_INT(limited.send(request).status(), 429);
+  CHECK(limited.drain(std::chrono::milliseconds(60000)));
+  zerohop::Engine cut(long_model());
+  zerohop::Response stream = cut.post(PATH, CHAT_LONG_STREAM);
+  CHECK(!cut.drain(std::chrono::milliseconds(1)));
+}
+
 static void a_stream_is_a_range() {
   std::string whole(engine->post(PATH, CHAT("\"max_tokens\":12")).text());
   zerohop::Response reply = engine->post(PATH, CHAT_STREAM("\"max_tokens\":12"));
@@ -192,6 +212,7 @@ static void logs_last_as_long_as_their_owner() {
 int main() {
   engine = std::make_unique<zerohop::Engine>(long_model());
   RUN(a_whole_reply);
+  RUN(limits_and_draining);
   RUN(a_stream_is_a_range);
   RUN(a_stream_with_a_clock);
   RUN(a_refusal_is_no_stream);

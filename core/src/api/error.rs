@@ -29,6 +29,8 @@ pub enum ErrorKind {
     PermissionDenied,
     /// An unknown model, path or stored object: 404.
     NotFound,
+    /// A request that took longer than its time limit: 408.
+    Timeout,
     /// A request that contradicts the state of an object: 409.
     Conflict,
     /// The queue or a configured rate limit is full: 429.
@@ -51,11 +53,12 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, for surfaces and tests that must cover all of them.
-    pub const ALL: [ErrorKind; 13] = [
+    pub const ALL: [ErrorKind; 14] = [
         ErrorKind::InvalidRequest,
         ErrorKind::Authentication,
         ErrorKind::PermissionDenied,
         ErrorKind::NotFound,
+        ErrorKind::Timeout,
         ErrorKind::Conflict,
         ErrorKind::RateLimit,
         ErrorKind::Internal,
@@ -75,6 +78,7 @@ impl ErrorKind {
             ErrorKind::Authentication => (Some(401), "invalid_request_error", Some("invalid_api_key"), None),
             ErrorKind::PermissionDenied => (Some(403), "permission_error", None, None),
             ErrorKind::NotFound => (Some(404), "invalid_request_error", None, None),
+            ErrorKind::Timeout => (Some(408), "server_error", Some("request_timeout"), RETRY_AFTER),
             ErrorKind::Conflict => (Some(409), "invalid_request_error", None, None),
             ErrorKind::RateLimit => (Some(429), "rate_limit_error", Some("rate_limit_exceeded"), RETRY_AFTER),
             ErrorKind::Internal => (Some(500), "server_error", None, None),
@@ -104,6 +108,7 @@ impl ErrorKind {
             401 => ErrorKind::Authentication,
             403 => ErrorKind::PermissionDenied,
             404 => ErrorKind::NotFound,
+            408 => ErrorKind::Timeout,
             409 => ErrorKind::Conflict,
             429 => ErrorKind::RateLimit,
             503 => ErrorKind::Unavailable,
@@ -141,6 +146,8 @@ struct Repr {
     param: Option<Cow<'static, str>>,
     code: Option<Cow<'static, str>>,
     retry_after: Option<Duration>,
+    /// That no repetition can succeed, whatever its kind says.
+    is_final: bool,
     path: Option<PathBuf>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
@@ -153,6 +160,7 @@ impl Error {
             param: None,
             code: None,
             retry_after: None,
+            is_final: false,
             path: None,
             source: None,
         }))
@@ -185,6 +193,12 @@ impl Error {
         Self::new(ErrorKind::Cancelled, "the request was cancelled")
     }
 
+    /// The end of a request whose time has passed.
+    pub(crate) fn timeout(limit: Duration) -> Self {
+        let message = format!("the request was stopped: it took longer than its time limit of {limit:?}");
+        Self::new(ErrorKind::Timeout, message)
+    }
+
     pub(crate) fn with_param(mut self, param: impl Into<Cow<'static, str>>) -> Self {
         Arc::make_mut(&mut self.0).param = Some(param.into());
         self
@@ -197,6 +211,11 @@ impl Error {
 
     pub(crate) fn with_retry_after(mut self, delay: Duration) -> Self {
         Arc::make_mut(&mut self.0).retry_after = Some(delay);
+        self
+    }
+
+    pub(crate) fn without_retry(mut self) -> Self {
+        Arc::make_mut(&mut self.0).is_final = true;
         self
     }
 
@@ -242,7 +261,7 @@ impl Error {
 
     /// When a repetition may succeed (ER5, ER6).
     pub fn retry_after(&self) -> Option<Duration> {
-        self.0.retry_after.or(self.0.kind.row().retry_after)
+        self.0.retry_after.or(self.0.kind.row().retry_after).filter(|_| !self.0.is_final)
     }
 
     /// The file that cannot be read, for [`ErrorKind::ModelFile`].

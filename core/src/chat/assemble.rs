@@ -15,6 +15,7 @@ use crate::api::chat_options::ServiceTier;
 use crate::api::chat_reply::{ChatCompletion, ChatCompletionObject, Choice};
 use crate::api::error::Result;
 use crate::api::usage::CompletionUsage;
+use crate::call::Call;
 use crate::generate::{CancelHandle, Event, EventReceiver, Finish, Progress};
 use crate::wait::{Wait, block};
 
@@ -32,8 +33,12 @@ pub(crate) struct ReplyHead {
 
 impl ReplyHead {
     pub(crate) fn new(request: &CreateChatCompletionRequest, system_fingerprint: &str) -> Self {
+        let id = format!("chatcmpl-{}", Uuid::new_v4().simple());
+        if let Some(call) = Call::current() {
+            call.answered_by(&request.model, &id);
+        }
         ReplyHead {
-            id: format!("chatcmpl-{}", Uuid::new_v4().simple()),
+            id,
             created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs()),
             model: request.model.clone(),
             service_tier: request.service_tier,
@@ -147,7 +152,7 @@ impl PendingChatCompletion {
             index: u32::try_from(choice).unwrap_or(u32::MAX),
             message,
             logprobs: choice_logprobs(self.head.logprobs, logprobs),
-            finish_reason: finish_reason(finish, reader),
+            finish_reason: self.events.note_finish(finish_reason(finish, reader)),
         });
         Ok(())
     }

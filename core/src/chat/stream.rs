@@ -119,7 +119,10 @@ impl ChatCompletionStream {
         match event.progress {
             Progress::Text(text, logprobs) => choice.push(text, logprobs),
             Progress::Finished(finish) => {
-                choice.finish(&finish);
+                let reason = choice.finish(&finish);
+                if let Some(events) = &self.events {
+                    events.note_finish(reason);
+                }
                 count(&mut self.usage, &finish, choice.reader.reasoning_tokens()?);
             }
         }
@@ -165,7 +168,7 @@ impl StreamedChoice {
         }
     }
 
-    fn finish(&mut self, finish: &Finish) {
+    fn finish(&mut self, finish: &Finish) -> FinishReason {
         for delta in self.reader.finish(finish.reason) {
             self.add(delta);
         }
@@ -173,6 +176,7 @@ impl StreamedChoice {
         let reason = finish_reason(finish, &self.reader);
         self.wait(ChunkDelta::default(), Vec::new(), Some(reason));
         self.has_finished = true;
+        reason
     }
 
     fn add(&mut self, delta: Delta) {

@@ -54,6 +54,7 @@ mod tests {
             missing: inputs.len(),
             inputs,
             promise: promise().0,
+            call: None,
             _place: Places::new(1).take().unwrap(),
         }
     }

@@ -6,8 +6,10 @@ mod batches;
 mod worker;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use crossbeam_channel::Sender;
 use parking_lot::Mutex;
@@ -19,6 +21,8 @@ use crate::api::embeddings::{
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::models::ListObject;
 use crate::backend::{Abort, ContextOptions, Token, Vocab};
+use crate::call::Call;
+use crate::metrics::ModelMeters;
 use crate::model::{LoadedModel, ModelKind};
 use crate::places::{Place, Places};
 use crate::promise::{Promise, Promised, promise};
@@ -35,6 +39,8 @@ struct Job {
     /// How many vectors are missing.
     missing: usize,
     promise: Promise<Result<Vec<Vec<f32>>>>,
+    /// The request that it is a part of.
+    call: Option<Arc<Call>>,
     _place: Place,
 }
 
@@ -43,25 +49,33 @@ struct Job {
 pub(crate) struct Embedder {
     jobs: Mutex<Option<Sender<Job>>>,
     places: Places,
+    meters: Arc<ModelMeters>,
     abort: Abort,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Embedder {
     /// Makes the model's context and starts its thread.
-    pub(crate) fn start(model: &LoadedModel, options: &ContextOptions, queue: usize) -> Result<Self> {
+    pub(crate) fn start(
+        model: &LoadedModel,
+        options: &ContextOptions,
+        queue: usize,
+        meters: &Arc<ModelMeters>,
+    ) -> Result<Self> {
         let ModelKind::Embedding { pooling, causal } = model.kind else {
             return Err(Error::internal("the model makes no vectors"));
         };
         let abort = Abort::default();
         let (sender, receiver) = crossbeam_channel::unbounded();
-        let worker = Worker::new(model.backend.clone(), options, pooling, causal, abort.clone(), receiver)?;
+        let worker =
+            Worker::new(model.backend.clone(), options, (pooling, causal), abort.clone(), receiver, meters.clone())?;
         let thread = thread::Builder::new().name("zerohop-embedding".to_owned()).spawn(move || worker.run()).map_err(
             |error| Error::new(ErrorKind::Unavailable, "the embedding thread cannot start").with_source(error),
         )?;
         Ok(Embedder {
             jobs: Mutex::new(Some(sender)),
             places: Places::new(queue),
+            meters: meters.clone(),
             abort,
             thread: Mutex::new(Some(thread)),
         })
@@ -72,7 +86,8 @@ impl Embedder {
     /// # Errors
     ///
     /// `InvalidRequest` for a text that is too long, a token that does not exist, or
-    /// more dimensions than the model has; `RateLimit` when too many requests wait;
+    /// more dimensions than the model has; `RateLimit` when too many requests wait or the
+    /// caller has no tokens left; `Timeout` when the request's time has passed;
     /// `Closed` after [`close`](Self::close).
     pub(crate) fn submit(&self, model: &LoadedModel, request: &CreateEmbeddingRequest) -> Result<PendingEmbeddings> {
         let dimensions = dimensions(model, request)?;
@@ -80,13 +95,20 @@ impl Embedder {
         check_lengths(model, &request.input, &tokens)?;
         let prompt_tokens = tokens.iter().map(Vec::len).sum::<usize>();
         let (inputs, order) = distinct(tokens);
+        let place = self.places.take()?;
+        let call = Call::current();
+        if let Some(call) = &call {
+            call.take_tokens(prompt_tokens, 0)?;
+        }
+        self.meters.prompt_tokens.add(prompt_tokens);
         let (promise, promised) = promise();
         let job = Job {
             vectors: vec![Vec::new(); inputs.len()],
             missing: inputs.len(),
             inputs,
             promise,
-            _place: self.places.take()?,
+            call: call.clone(),
+            _place: place,
         };
         let jobs = self.jobs.lock();
         let sender = jobs.as_ref().ok_or_else(Error::closed)?;
@@ -100,6 +122,7 @@ impl Embedder {
             dimensions,
             format: request.encoding_format.unwrap_or_default(),
             prompt_tokens: u32::try_from(prompt_tokens).unwrap_or(u32::MAX),
+            _call: call,
         })
     }
 
@@ -111,6 +134,24 @@ impl Embedder {
         if let Some(thread) = thread {
             join_other(thread);
         }
+    }
+}
+
+impl Job {
+    /// Gives the caller the vectors, or why there are none.
+    fn end(self, result: Result<Vec<Vec<f32>>>) {
+        if let Some(call) = &self.call {
+            match &result {
+                Ok(_) => call.succeed(),
+                Err(error) => call.fail(error),
+            }
+        }
+        self.promise.fulfil(result);
+    }
+
+    /// The error to end with when the request's time has passed.
+    fn timeout(&self, now: Instant) -> Option<Error> {
+        self.call.as_ref().filter(|call| call.is_late(now)).map(|call| call.timeout())
     }
 }
 
@@ -205,6 +246,8 @@ pub(crate) struct PendingEmbeddings {
     dimensions: usize,
     format: EncodingFormat,
     prompt_tokens: u32,
+    /// The request that it answers, which has not ended before.
+    _call: Option<Arc<Call>>,
 }
 
 impl PendingEmbeddings {

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, TryRecvError};
 
@@ -9,6 +10,7 @@ use super::Job;
 use super::batches::{BATCH, SEQUENCES, Text, take_batch};
 use crate::api::error::{Error, Result};
 use crate::backend::{self, Abort, Batch, Context, ContextOptions, Decoded, Token};
+use crate::metrics::ModelMeters;
 use crate::model::Pooling;
 
 pub(super) struct Worker {
@@ -22,6 +24,7 @@ pub(super) struct Worker {
     batch: Batch,
     receiver: Receiver<Job>,
     jobs: Vec<Job>,
+    meters: Arc<ModelMeters>,
 }
 
 enum Flow {
@@ -33,16 +36,16 @@ impl Worker {
     pub(super) fn new(
         model: Arc<backend::Model>,
         options: &ContextOptions,
-        pooling: Pooling,
-        causal: bool,
+        (pooling, causal): (Pooling, bool),
         abort: Abort,
         receiver: Receiver<Job>,
+        meters: Arc<ModelMeters>,
     ) -> Result<Self> {
         let options = ContextOptions { sequences: size(SEQUENCES), embeddings: true, ..sized(options, BATCH) };
         let context = Context::new(model.clone(), &options, abort.clone())?;
         let slices = causal && context.remembers();
         let batch = Batch::new(BATCH, model.vocab().len());
-        Ok(Worker { model, options, pooling, slices, abort, context, batch, receiver, jobs: Vec::new() })
+        Ok(Worker { model, options, pooling, slices, abort, context, batch, receiver, jobs: Vec::new(), meters })
     }
 
     /// Serves jobs until the engine closes or a fault of ours ends the thread.
@@ -64,6 +67,8 @@ impl Worker {
             return Flow::Stop;
         }
         self.jobs.retain(|job| job.promise.is_wanted());
+        self.end_late();
+        self.meters.queue_length.set(self.jobs.len());
         let texts = take_batch(&mut self.jobs);
         if texts.is_empty() {
             return Flow::Continue;
@@ -83,9 +88,19 @@ impl Worker {
         Flow::Continue
     }
 
+    /// Ends the jobs that have taken too long.
+    fn end_late(&mut self) {
+        let now = Instant::now();
+        for job in self.jobs.extract_if(.., |job| job.timeout(now).is_some()) {
+            let error = job.timeout(now).unwrap_or_else(Error::cancelled);
+            job.end(Err(error));
+        }
+    }
+
     /// Takes all submitted jobs; waits for one when there is nothing to do.
     fn receive(&mut self) -> Flow {
         if self.jobs.is_empty() {
+            self.meters.queue_length.set(0);
             match self.receiver.recv() {
                 Ok(job) => self.jobs.push(job),
                 Err(_) => return Flow::Stop,
@@ -185,8 +200,9 @@ impl Worker {
 
     /// Ends the jobs that are complete.
     fn hand_over(&mut self) {
-        for job in self.jobs.extract_if(.., |job| job.missing == 0) {
-            job.promise.fulfil(Ok(job.vectors));
+        for mut job in self.jobs.extract_if(.., |job| job.missing == 0) {
+            let vectors = std::mem::take(&mut job.vectors);
+            job.end(Ok(vectors));
         }
     }
 
@@ -196,14 +212,14 @@ impl Worker {
         let mut index = 0..;
         let failed = |_: &mut Job| index.next().is_some_and(|index| texts.iter().any(|text| text.job == index));
         for job in self.jobs.extract_if(.., failed) {
-            job.promise.fulfil(Err(error.clone()));
+            job.end(Err(error.clone()));
         }
     }
 
     fn fail_all(mut self, error: &Error) {
         self.jobs.extend(self.receiver.try_iter());
         for job in self.jobs {
-            job.promise.fulfil(Err(error.clone()));
+            job.end(Err(error.clone()));
         }
     }
 }

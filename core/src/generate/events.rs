@@ -9,9 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
+use serde::Serialize;
+
 use super::Finish;
 use super::logprobs::TokenLogprob;
 use crate::api::error::{Error, Result};
+use crate::call::Call;
 use crate::wait::{Wait, Watched};
 
 /// One step of a generation's progress.
@@ -70,7 +73,11 @@ pub(super) struct EventSender {
 
 /// The caller's end. Dropping it cancels the generation.
 #[derive(Debug)]
-pub(crate) struct EventReceiver(Arc<Shared>);
+pub(crate) struct EventReceiver {
+    shared: Arc<Shared>,
+    /// The request that the events are for: it has not ended before they are fetched.
+    call: Option<Arc<Call>>,
+}
 
 /// Cancels one request, from any thread, any number of times.
 ///
@@ -86,7 +93,7 @@ pub(super) fn channel(choices: usize) -> (Vec<EventSender>, EventReceiver) {
     let state = State { unfinished: choices, ..State::default() };
     let shared = Arc::new(Shared { state: Watched::new(state), ..Shared::default() });
     let senders = (0..choices).map(|choice| EventSender { shared: shared.clone(), choice, finished: false });
-    (senders.collect(), EventReceiver(shared))
+    (senders.collect(), EventReceiver { shared, call: None })
 }
 
 impl EventSender {
@@ -165,21 +172,33 @@ impl State {
 }
 
 impl EventReceiver {
+    pub(super) fn belongs_to(&mut self, call: Option<Arc<Call>>) {
+        self.call = call;
+    }
+
+    /// Notes how a choice has ended, in the API's words, and gives that back.
+    pub(crate) fn note_finish<T: Serialize>(&self, reason: T) -> T {
+        if let Some(call) = &self.call {
+            call.finish(&reason);
+        }
+        reason
+    }
+
     /// The next event, waiting for it as `wait` says.
     ///
     /// Must not be called again after every choice has finished, or an error.
     pub(crate) fn next(&self, wait: &mut Wait<'_, '_>) -> Poll<Result<Event>> {
-        self.0.state.take(wait, State::take)
+        self.shared.state.take(wait, State::take)
     }
 
     pub(crate) fn cancel_handle(&self) -> CancelHandle {
-        CancelHandle(self.0.clone())
+        CancelHandle(self.shared.clone())
     }
 }
 
 impl Drop for EventReceiver {
     fn drop(&mut self) {
-        self.0.cancelled.store(true, Ordering::Relaxed);
+        self.shared.cancelled.store(true, Ordering::Relaxed);
     }
 }
 

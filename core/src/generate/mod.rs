@@ -6,6 +6,7 @@
 mod choose;
 mod events;
 mod logprobs;
+mod meter;
 mod output;
 mod penalties;
 mod prediction;
@@ -22,13 +23,16 @@ use parking_lot::Mutex;
 
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend::{self, Abort, Context, ContextOptions, Token};
+use crate::call::Call;
 use crate::constrain::Grammar;
+use crate::metrics::ModelMeters;
 use crate::places::Places;
 use crate::threads::join_other;
 
 pub use events::CancelHandle;
 pub(crate) use events::{Event, EventReceiver, Progress};
 pub(crate) use logprobs::TokenLogprob;
+use meter::Meter;
 pub(crate) use penalties::Penalties;
 pub(crate) use sampler::Sampling;
 use scheduler::Scheduler;
@@ -108,16 +112,22 @@ pub(crate) struct Generator {
     context_length: usize,
     model: Arc<backend::Model>,
     abort: Abort,
+    meters: Arc<ModelMeters>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Generator {
     /// Makes the model's context and starts its scheduler.
-    pub(crate) fn start(model: Arc<backend::Model>, context_length: usize, options: &GeneratorOptions) -> Result<Self> {
+    pub(crate) fn start(
+        model: Arc<backend::Model>,
+        context_length: usize,
+        options: &GeneratorOptions,
+        meters: &Arc<ModelMeters>,
+    ) -> Result<Self> {
         let abort = Abort::default();
         let context = Context::new(model.clone(), &options.context, abort.clone())?;
         let (sender, receiver) = crossbeam_channel::unbounded();
-        let scheduler = Scheduler::new(context, receiver, &options.context)?;
+        let scheduler = Scheduler::new(context, receiver, &options.context, meters.clone())?;
         let thread =
             thread::Builder::new().name("zerohop-scheduler".to_owned()).spawn(move || scheduler.run()).map_err(
                 |error| Error::new(ErrorKind::Unavailable, "the scheduler thread cannot start").with_source(error),
@@ -128,6 +138,7 @@ impl Generator {
             context_length,
             model,
             abort,
+            meters: meters.clone(),
             thread: Mutex::new(Some(thread)),
         })
     }
@@ -141,14 +152,22 @@ impl Generator {
     ///
     /// # Errors
     ///
-    /// `RateLimit` when too many requests wait (ER5), `Closed` after
-    /// [`close`](Self::close).
+    /// `RateLimit` when too many requests wait (ER5) or the caller has no tokens left, `Timeout` when
+    /// the request's time has passed, `Closed` after [`close`](Self::close).
     pub(crate) fn submit(&self, request: &GenerationRequest) -> Result<EventReceiver> {
         let place = self.places.take()?;
         let limit = self.context_length - request.prompt.len().min(self.context_length);
         let max_tokens = request.max_tokens.map_or(limit, |max| max.min(limit));
-        let (events, receiver) = events::channel(request.choices);
-        let sequence = Sequence::of_request(request, max_tokens, events, &self.model, place)?;
+        let call = Call::current();
+        if let Some(call) = &call {
+            let asked_for = request.max_tokens.map_or(0, |_| max_tokens.saturating_mul(request.choices));
+            call.take_tokens(request.prompt.len(), asked_for)?;
+        }
+        let (events, mut receiver) = events::channel(request.choices);
+        receiver.belongs_to(call.clone());
+        let meter = Meter::new(call, self.meters.clone());
+        let sequence = Sequence::of_request(request, max_tokens, events, &self.model, place, &meter)?;
+        self.meters.prompt_tokens.add(request.prompt.len());
         let submissions = self.submissions.lock();
         let sender = submissions.as_ref().ok_or_else(Error::closed)?;
         sender

@@ -6,6 +6,7 @@ use super::Finish;
 use super::StopReason;
 use super::events::EventSender;
 use super::logprobs::{HeldLogprobs, TokenLogprob};
+use super::meter::Meter;
 use super::text::{Pushed, TextStream};
 use crate::api::error::Error;
 use crate::backend::{Token, Vocab};
@@ -59,18 +60,20 @@ impl Output {
         self.send(rest);
     }
 
-    pub(super) fn finish(mut self, reason: StopReason, counts: Counts) {
+    pub(super) fn finish(mut self, reason: StopReason, counts: Counts, meter: &Meter) {
         if let Some(cut) = self.logprobs.finish() {
             self.events.text(String::new(), vec![cut]);
         }
         let (accepted_prediction_tokens, rejected_prediction_tokens) = counts.prediction;
-        self.events.finish(Finish {
+        let finish = Finish {
             reason,
             prompt_tokens: counts.prompt,
             completion_tokens: counts.generated + rejected_prediction_tokens,
             accepted_prediction_tokens,
             rejected_prediction_tokens,
-        });
+        };
+        meter.finish(&finish);
+        self.events.finish(finish);
     }
 
     pub(super) fn fail(self, error: Error) {

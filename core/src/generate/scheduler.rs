@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, TryRecvError};
 use rayon::prelude::*;
@@ -16,6 +17,7 @@ use super::sequence::{Sequence, SharedPrompt};
 use super::{DRAFT, EXTRA, SLICE, StopReason};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend::{Batch, Context, ContextOptions, Decoded, Token};
+use crate::metrics::ModelMeters;
 
 /// Cells kept free for each running sequence when a new one is let in, so that
 /// it does not push another out right away.
@@ -34,6 +36,7 @@ pub(super) struct Scheduler {
     free_ids: Vec<i32>,
     batch: Batch,
     sampling_pool: rayon::ThreadPool,
+    meters: Arc<ModelMeters>,
 }
 
 struct Running {
@@ -65,7 +68,12 @@ enum Flow {
 }
 
 impl Scheduler {
-    pub(super) fn new(context: Context, submissions: Receiver<Sequence>, options: &ContextOptions) -> Result<Self> {
+    pub(super) fn new(
+        context: Context,
+        submissions: Receiver<Sequence>,
+        options: &ContextOptions,
+        meters: Arc<ModelMeters>,
+    ) -> Result<Self> {
         let sampling_pool = rayon::ThreadPoolBuilder::new()
             .num_threads(options.threads as usize)
             .thread_name(|_| "zerohop-sampling".to_owned())
@@ -74,6 +82,8 @@ impl Scheduler {
                 Error::new(ErrorKind::Unavailable, "the sampling threads cannot start").with_source(error)
             })?;
         let batch = Batch::new(options.batch as usize, context.model().vocab().len());
+        meters.slots.set(options.sequences as usize);
+        meters.kv_cells.set(context.cells() as usize);
         let sequences = i32::try_from(options.sequences).unwrap_or(i32::MAX);
         Ok(Scheduler {
             context,
@@ -83,6 +93,7 @@ impl Scheduler {
             free_ids: (0..sequences).rev().collect(),
             batch,
             sampling_pool,
+            meters,
         })
     }
 
@@ -99,11 +110,16 @@ impl Scheduler {
 
     /// One round: fetch requests, compute a step.
     fn turn(&mut self) -> Flow {
+        if self.running.is_empty() {
+            // The wait for a request may be long.
+            self.report();
+        }
         if let Flow::Stop = self.receive() {
             return Flow::Stop;
         }
-        self.drop_cancelled();
+        self.drop_ended();
         self.admit();
+        self.report();
         if self.running.is_empty() {
             return Flow::Continue;
         }
@@ -134,17 +150,30 @@ impl Scheduler {
         }
     }
 
-    fn drop_cancelled(&mut self) {
-        self.waiting.retain(|sequence| !sequence.is_cancelled());
-
+    /// Lets go what was cancelled and what has taken too long.
+    fn drop_ended(&mut self) {
+        let now = Instant::now();
+        let is_over = |sequence: &Sequence| sequence.is_cancelled() || sequence.timeout(now).is_some();
+        if self.waiting.iter().any(is_over) {
+            let (over, waiting) = std::mem::take(&mut self.waiting).into_iter().partition::<Vec<_>, _>(is_over);
+            over.into_iter().for_each(|sequence| end_early(sequence, now));
+            self.waiting = waiting.into();
+        }
         let mut index = 0;
         while index < self.running.len() {
-            if self.running[index].sequence.is_cancelled() {
-                self.release(index);
+            if is_over(&self.running[index].sequence) {
+                end_early(self.release(index), now);
             } else {
                 index += 1;
             }
         }
+    }
+
+    /// Tells the metrics how much there is to do.
+    fn report(&self) {
+        self.meters.queue_length.set(self.waiting.len() + self.submissions.len());
+        self.meters.slots_busy.set(self.running.len());
+        self.meters.kv_cells_used.set(self.used(Sequence::cached));
     }
 
     /// Lets waiting requests in, first come first served, while there are
@@ -156,7 +185,8 @@ impl Scheduler {
             if !self.running.is_empty() && self.used(Sequence::len) + wanted > self.cells() {
                 return;
             }
-            let (Some(sequence), Some(id)) = (self.waiting.pop_front(), self.free_ids.pop()) else { return };
+            let (Some(mut sequence), Some(id)) = (self.waiting.pop_front(), self.free_ids.pop()) else { return };
+            sequence.begin();
             self.running.push(Running { id, sequence, part: None });
             self.share_prompt();
         }
@@ -258,6 +288,7 @@ impl Scheduler {
         self.context.remove(running.id);
         self.free_ids.push(running.id);
         running.sequence.evicted();
+        self.meters.evictions.add(1);
         self.waiting.push_front(running.sequence);
     }
 
@@ -402,6 +433,14 @@ impl Scheduler {
         for running in self.running.drain(..) {
             running.sequence.fail(error.clone());
         }
+        self.report();
+    }
+}
+
+/// Ends a sequence that was cancelled, or whose time has passed.
+fn end_early(sequence: Sequence, now: Instant) {
+    if let Some(error) = sequence.timeout(now).filter(|_| !sequence.is_cancelled()) {
+        sequence.fail(error);
     }
 }
 

@@ -1,10 +1,12 @@
 //! One choice of a request inside the scheduler.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::choose::Chooser;
 use super::events::EventSender;
 use super::logprobs::{HeldLogprobs, TokenLogprob};
+use super::meter::Meter;
 use super::output::{Counts, Output};
 use super::penalties::Penalizer;
 use super::prediction::Prediction;
@@ -33,6 +35,7 @@ pub(super) struct Sequence {
     /// The part of the prompt whose cells are shared with siblings.
     shared_prompt: Option<Arc<SharedPrompt>>,
     model: Arc<backend::Model>,
+    meter: Meter,
     _place: Arc<Place>,
 }
 
@@ -59,11 +62,12 @@ impl Sequence {
         events: Vec<EventSender>,
         model: &Arc<backend::Model>,
         place: Place,
+        meter: &Meter,
     ) -> Result<Self> {
         let place = Arc::new(place);
         let mut choices = (0u64..)
             .zip(events)
-            .map(|(choice, events)| Sequence::new(request, choice, max_tokens, events, model, &place))
+            .map(|(choice, events)| Sequence::new(request, choice, max_tokens, events, model, &place, meter))
             .collect::<Result<Vec<_>>>()?
             .into_iter();
         let mut first = choices.next().ok_or_else(|| Error::internal("a request asks for no choice"))?;
@@ -78,6 +82,7 @@ impl Sequence {
         events: EventSender,
         model: &Arc<backend::Model>,
         place: &Arc<Place>,
+        meter: &Meter,
     ) -> Result<Self> {
         // Choices differ in their random numbers alone, and neighbouring seeds have
         // no choices in common.
@@ -104,12 +109,23 @@ impl Sequence {
             siblings: Vec::new(),
             shared_prompt: None,
             model: model.clone(),
+            meter: meter.clone(),
             _place: place.clone(),
         })
     }
 
     pub(super) fn is_cancelled(&self) -> bool {
         self.output.is_cancelled()
+    }
+
+    /// The error to end with when the request's time has passed.
+    pub(super) fn timeout(&self, now: Instant) -> Option<Error> {
+        self.meter.timeout(now)
+    }
+
+    /// Notes that the sequence was let in.
+    pub(super) fn begin(&mut self) {
+        self.meter.begin();
     }
 
     /// Positions in the KV cache.
@@ -215,6 +231,7 @@ impl Sequence {
     /// `rows` has the logits of the newest token and of the `draft` after it.
     /// Gives the reason if the answer has ended.
     pub(super) fn extend(&mut self, rows: &mut [&mut [f32]], draft: &[Token]) -> Result<Option<StopReason>> {
+        let before = self.tokens.len();
         let mut accepted = 0;
         let mut end = None;
         for (index, row) in rows.iter_mut().enumerate() {
@@ -233,6 +250,7 @@ impl Sequence {
         if let Some(prediction) = &mut self.prediction {
             prediction.settle(accepted, &self.tokens[self.prompt_tokens..]);
         }
+        self.meter.tokens(self.tokens.len() - before);
         Ok(end)
     }
 
@@ -278,10 +296,11 @@ impl Sequence {
             generated: self.generated(),
             prediction: self.prediction.as_ref().map_or((0, 0), Prediction::counts),
         };
-        self.output.finish(reason, counts);
+        self.output.finish(reason, counts, &self.meter);
     }
 
     pub(super) fn fail(self, error: Error) {
+        self.meter.fail(&error);
         self.output.fail(error);
     }
 }

@@ -319,9 +319,11 @@ mod tests {
         assert_eq!(choose("a/b:q4_k", &files).unwrap(), "m-Q4_K.gguf");
         assert_eq!(choose("a/b:Q8_0", &files).unwrap(), "m-Q8_0-00001-of-00002.gguf");
         assert_eq!(choose("a/b", &files[4..]).unwrap(), "m-IQ2.gguf");
-        for (name, files, expected) in
-            [("a/b:Q2", &files[..], "none of its files"), ("a/b:m-", &files, "name one"), ("a/b", &[], "no model files")]
-        {
+        for (name, files, expected) in [
+            ("a/b:Q2", &files[..], "none of its files"),
+            ("a/b:m-", &files, "name one"),
+            ("a/b", &[], "no model files"),
+        ] {
             assert!(choose(name, files).unwrap_err().message().contains(expected), "{name}");
         }
     }

@@ -1,0 +1,109 @@
+//! What stands before the router: admission on the way in, headers on the way out, and the engine's
+//! metrics.
+
+use std::sync::Arc;
+use std::task::Poll;
+
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response};
+
+use crate::api::error::Result;
+use crate::call::Call;
+use crate::engine::Engine;
+use crate::generate::CancelHandle;
+use crate::metrics::prometheus;
+use crate::router::{self, Body, Pending};
+use crate::wait::Wait;
+
+/// A reply to an admitted request, on its way.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    call: Arc<Call>,
+    pending: Pending,
+}
+
+/// Takes on a request. `needs_key` tells a caller from the host itself.
+pub(crate) fn submit<B: AsRef<[u8]>>(engine: &Engine, request: &Request<B>, needs_key: bool) -> Result<Pending> {
+    let (call, admitted) = admit(engine, request, needs_key)?;
+    let pending = match admitted {
+        Err(error) => router::answer(Err(error)),
+        Ok(()) => call.scope(|| handle(engine, request)),
+    };
+    Ok(Pending::admitted(Admitted { call, pending: pending? }))
+}
+
+/// Takes on a request, and has the engine's own threads read it.
+pub(crate) fn submit_async<B: AsRef<[u8]> + Send + 'static>(engine: &Engine, request: Request<B>) -> Result<Pending> {
+    let (call, admitted) = admit(engine, &request, true)?;
+    let pending = match admitted {
+        Err(error) => router::answer(Err(error)),
+        Ok(()) => {
+            let (engine, call) = (engine.clone(), call.clone());
+            Pending::prepared(engine.clone().workers().run(move || call.scope(|| handle(&engine, &request))))
+        }
+    };
+    Ok(Pending::admitted(Admitted { call, pending: pending? }))
+}
+
+fn admit<B>(engine: &Engine, request: &Request<B>, needs_key: bool) -> Result<(Arc<Call>, Result<()>)> {
+    let path = path(request);
+    let operation = match path[..] {
+        ["chat", "completions"] | ["responses", ..] => "chat",
+        ["completions"] => "text_completion",
+        ["embeddings"] => "embeddings",
+        ["metrics"] => return engine.admission().observe(request.headers()),
+        _ => "other",
+    };
+    if needs_key {
+        engine.admission().admit(operation, request.headers())
+    } else {
+        engine.admission().begin(operation).map(|call| (call, Ok(())))
+    }
+}
+
+fn handle<B: AsRef<[u8]>>(engine: &Engine, request: &Request<B>) -> Result<Pending> {
+    if path(request) == ["metrics"] && request.method() == Method::GET {
+        return Ok(Pending::ready(metrics(engine, request.uri().query())));
+    }
+    router::route(engine, request.method(), request.uri(), request.body().as_ref())
+}
+
+/// The path's segments, without the version.
+fn path<B>(request: &Request<B>) -> Vec<&str> {
+    router::segments(request.uri())
+}
+
+/// Prometheus' text, or with `?format=json` JSON.
+fn metrics(engine: &Engine, query: Option<&str>) -> Response<Body> {
+    let metrics = engine.metrics();
+    if query.is_some_and(|query| query.split('&').any(|pair| pair == "format=json")) {
+        return router::json(&metrics);
+    }
+    let mut response = Response::new(Body::Full(metrics.to_prometheus().into_bytes()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(prometheus::CONTENT_TYPE));
+    response
+}
+
+impl Admitted {
+    pub(crate) fn cancel_handle(&self) -> Option<CancelHandle> {
+        self.pending.cancel_handle()
+    }
+
+    /// The reply with the headers that every one has.
+    pub(crate) fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Result<Response<Body>>> {
+        self.pending.advance(wait).map(|reply| match reply {
+            Ok(mut response) => {
+                let is_complete = matches!(response.body(), Body::Full(_));
+                if is_complete {
+                    self.call.reply(response.status().as_u16());
+                }
+                self.call.write_headers(response.headers_mut(), is_complete);
+                Ok(response)
+            }
+            Err(error) => {
+                self.call.fail(&error);
+                Err(error)
+            }
+        })
+    }
+}
