@@ -70,7 +70,7 @@ struct Model {
 }
 
 /// A model and what computes for it.
-struct ServedModel {
+pub(crate) struct ServedModel {
     model: LoadedModel,
     computer: Computer,
     fingerprint: String,
@@ -206,7 +206,7 @@ impl ServedModel {
     /// # Errors
     ///
     /// A 400 for a model that makes vectors.
-    fn generator(&self) -> Result<&Generator> {
+    pub(crate) fn generator(&self) -> Result<&Generator> {
         match &self.computer {
             Computer::Text(generator) => Ok(generator),
             Computer::Vectors(_) => Err(self.unfit("makes vectors of texts and generates no text: use /v1/embeddings")),
@@ -221,6 +221,14 @@ impl ServedModel {
             Computer::Vectors(embedder) => Ok(embedder),
             Computer::Text(_) => Err(self.unfit("generates text and makes no vectors: use an embedding model")),
         }
+    }
+
+    pub(crate) fn model(&self) -> &LoadedModel {
+        &self.model
+    }
+
+    pub(crate) fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     fn unfit(&self, reason: &str) -> Error {
@@ -381,6 +389,11 @@ impl Engine {
     /// Whether [`close`](Self::close) was called.
     pub fn is_closed(&self) -> bool {
         self.0.closed.load(Ordering::Relaxed)
+    }
+
+    /// The model that a request names, ready to compute.
+    pub(crate) fn served(&self, name: &str) -> Result<Arc<ServedModel>> {
+        self.model(name)?.served()
     }
 
     fn model(&self, name: &str) -> Result<&Model> {

@@ -3,6 +3,7 @@
 mod api;
 mod backend;
 mod chat;
+mod completions;
 mod constrain;
 mod embed;
 mod engine;
@@ -12,6 +13,7 @@ mod places;
 mod prepare;
 mod promise;
 mod router;
+mod tokenize;
 mod wait;
 
 /// The API's requests, replies and chunks, in OpenAI's field names.
@@ -20,6 +22,8 @@ pub mod types {
     pub use crate::api::chat_chunk::*;
     pub use crate::api::chat_options::*;
     pub use crate::api::chat_reply::*;
+    pub use crate::api::completions::*;
+    pub use crate::api::completions_reply::*;
     pub use crate::api::content::*;
     pub use crate::api::embeddings::*;
     pub use crate::api::error::{ErrorBody, ErrorObject};
@@ -27,6 +31,7 @@ pub mod types {
     pub use crate::api::message::*;
     pub use crate::api::models::*;
     pub use crate::api::response_format::*;
+    pub use crate::api::tokenize::*;
     pub use crate::api::tool_calls::*;
     pub use crate::api::tool_choice::*;
     pub use crate::api::tools::*;
@@ -42,6 +47,7 @@ pub mod types {
 pub use api::error::{Error, ErrorKind, Result};
 pub use backend::{Device, DeviceKind, devices};
 pub use chat::{ChatCompletionAsyncStream, ChatCompletionStream};
+pub use completions::{CompletionAsyncStream, CompletionStream, Completions};
 pub use engine::{Chat, Embeddings, Engine, EngineBuilder, Models};
 pub use generate::CancelHandle;
 pub use model::{GpuLayers, KvType, ModelInfo, ModelOptions, Repack};

@@ -12,8 +12,12 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::api::parse::{parse_chat_request, parse_embedding_request, shorten};
+use crate::api::parse::{
+    parse_chat_request, parse_completion_request, parse_detokenize_request, parse_embedding_request,
+    parse_tokenize_request, shorten,
+};
 use crate::chat::{ChatCompletionStream, PendingChatCompletion};
+use crate::completions::{CompletionStream, PendingCompletion};
 use crate::embed::PendingEmbeddings;
 use crate::engine::Engine;
 use crate::generate::CancelHandle;
@@ -38,6 +42,7 @@ enum State {
     Preparing(Promised<Result<Pending>>),
     Ready(Response<Body>),
     Chat(PendingChatCompletion),
+    Completion(PendingCompletion),
     Embeddings(PendingEmbeddings),
 }
 
@@ -46,7 +51,31 @@ enum State {
 /// one (CS11). Dropping the stream stops the generation (CS12).
 #[derive(Debug)]
 pub struct EventStream {
-    chunks: Option<ChatCompletionStream>,
+    chunks: Option<Chunks>,
+}
+
+/// Where events come from.
+#[derive(Debug)]
+enum Chunks {
+    Chat(ChatCompletionStream),
+    Text(CompletionStream),
+}
+
+impl Chunks {
+    /// The next event's JSON text.
+    fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Option<Result<Vec<u8>>>> {
+        match self {
+            Chunks::Chat(chunks) => chunks.advance(wait).map(|next| Some(next?.map(|chunk| to_json(&chunk)))),
+            Chunks::Text(chunks) => chunks.advance(wait).map(|next| Some(next?.map(|chunk| to_json(&chunk)))),
+        }
+    }
+
+    fn cancel_handle(&self) -> CancelHandle {
+        match self {
+            Chunks::Chat(chunks) => chunks.cancel_handle(),
+            Chunks::Text(chunks) => chunks.cancel_handle(),
+        }
+    }
 }
 
 /// Finds the handler for a method and path.
@@ -55,10 +84,20 @@ pub(crate) fn route(engine: &Engine, method: &Method, uri: &Uri, body: &[u8]) ->
     let path = path.strip_prefix(&["v1"]).unwrap_or(&path);
     match (path, method) {
         (["chat", "completions"], &Method::POST) => chat_completion(engine, body),
+        (["completions"], &Method::POST) => completion(engine, body),
         (["embeddings"], &Method::POST) => embeddings(engine, body),
+        (["tokenize"], &Method::POST) => {
+            answer(parse_tokenize_request(body).and_then(|request| engine.tokenize(&request)).map(|reply| json(&reply)))
+        }
+        (["detokenize"], &Method::POST) => answer(
+            parse_detokenize_request(body).and_then(|request| engine.detokenize(&request)).map(|reply| json(&reply)),
+        ),
         (["models"], &Method::GET) => Ok(Pending::ready(json(&engine.models().list()))),
         (["models", name @ ..], &Method::GET) => answer(retrieve_model(engine, name)),
-        (["chat", "completions"] | ["embeddings"] | ["models", ..], _) => answer(Err(method_not_allowed(method, uri))),
+        (
+            ["chat", "completions"] | ["completions"] | ["embeddings"] | ["tokenize"] | ["detokenize"] | ["models", ..],
+            _,
+        ) => answer(Err(method_not_allowed(method, uri))),
         _ => answer(Err(unknown_path(method, uri))),
     }
 }
@@ -70,10 +109,25 @@ fn chat_completion(engine: &Engine, body: &[u8]) -> Result<Pending> {
     };
     if request.stream == Some(true) {
         let stream = engine.chat().submit_stream(&request);
-        return answer(stream.map(|chunks| events(EventStream { chunks: Some(chunks) })));
+        return answer(stream.map(|chunks| events(Chunks::Chat(chunks))));
     }
     match engine.chat().submit(&request) {
         Ok(pending) => Ok(Pending(Some(State::Chat(pending)))),
+        Err(error) => answer(Err(error)),
+    }
+}
+
+fn completion(engine: &Engine, body: &[u8]) -> Result<Pending> {
+    let request = match parse_completion_request(body) {
+        Ok(request) => request,
+        Err(error) => return answer(Err(error)),
+    };
+    if request.stream == Some(true) {
+        let stream = engine.completions().submit_stream(&request);
+        return answer(stream.map(|chunks| events(Chunks::Text(chunks))));
+    }
+    match engine.completions().submit(&request) {
+        Ok(pending) => Ok(Pending(Some(State::Completion(pending)))),
         Err(error) => answer(Err(error)),
     }
 }
@@ -113,8 +167,8 @@ fn json(value: &impl Serialize) -> Response<Body> {
     with_request_id(Response::new(Body::Full(to_json(value))), "application/json")
 }
 
-fn events(stream: EventStream) -> Response<Body> {
-    with_request_id(Response::new(Body::Events(stream)), "text/event-stream")
+fn events(chunks: Chunks) -> Response<Body> {
+    with_request_id(Response::new(Body::Events(EventStream { chunks: Some(chunks) })), "text/event-stream")
 }
 
 /// Every reply has a content type and a request id (T3, T4).
@@ -187,6 +241,7 @@ impl Pending {
     pub fn cancel_handle(&self) -> Option<CancelHandle> {
         match &self.0 {
             Some(State::Chat(pending)) => Some(pending.cancel_handle()),
+            Some(State::Completion(pending)) => Some(pending.cancel_handle()),
             _ => None,
         }
     }
@@ -209,6 +264,10 @@ impl Pending {
             Some(State::Chat(mut pending)) => {
                 let reply = pending.advance(wait);
                 self.settle(reply, State::Chat(pending))
+            }
+            Some(State::Completion(mut pending)) => {
+                let reply = pending.advance(wait);
+                self.settle(reply, State::Completion(pending))
             }
             Some(State::Embeddings(mut pending)) => {
                 let reply = pending.advance(wait);
@@ -261,21 +320,22 @@ impl EventStream {
 
     /// A handle that cancels the stream from another thread.
     pub fn cancel_handle(&self) -> Option<CancelHandle> {
-        self.chunks.as_ref().map(ChatCompletionStream::cancel_handle)
+        self.chunks.as_ref().map(Chunks::cancel_handle)
     }
 
     /// The events' JSON texts, without framing and the `[DONE]` at the end; an
     /// error event becomes an error.
-    pub(crate) fn data(self) -> impl Iterator<Item = Result<Vec<u8>>> {
-        let chunks = self.chunks.into_iter().flatten();
-        chunks.map(|chunk| chunk.map(|chunk| to_json(&chunk)))
+    pub(crate) fn data(mut self) -> impl Iterator<Item = Result<Vec<u8>>> {
+        std::iter::from_fn(move || {
+            block(|wait| self.chunks.as_mut().map_or(Poll::Ready(None), |chunks| chunks.advance(wait)))
+        })
     }
 
     fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Option<Result<Vec<u8>>>> {
         let Some(chunks) = &mut self.chunks else { return Poll::Ready(None) };
         let Poll::Ready(chunk) = chunks.advance(wait) else { return Poll::Pending };
         Poll::Ready(Some(match chunk {
-            Some(Ok(chunk)) => Ok(to_json(&chunk)),
+            Some(Ok(chunk)) => Ok(chunk),
             None => {
                 self.chunks = None;
                 Ok(b"[DONE]".to_vec())

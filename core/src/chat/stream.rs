@@ -118,6 +118,8 @@ impl ChatCompletionStream {
         let choice = &mut self.choices[event.choice];
         match event.progress {
             Progress::Text(text, logprobs) => choice.push(text, logprobs),
+            // Chats do not ask for it.
+            Progress::Scored(_) => {}
             Progress::Finished(finish) => {
                 choice.finish(&finish);
                 count(&mut self.usage, &finish, choice.reader.reasoning_tokens()?);

@@ -149,13 +149,7 @@ fn tokens(model: &LoadedModel, input: &EmbeddingInput) -> Result<Vec<Vec<Token>>
 
 /// A caller's tokens, all of which the vocabulary has to have.
 fn known(vocab: &Vocab, tokens: &[u32], param: impl Fn() -> String) -> Result<Vec<Token>> {
-    let known = |&token: &u32| {
-        Token::try_from(token).ok().filter(|_| (token as usize) < vocab.len()).ok_or_else(|| {
-            let message = format!("token {token} does not exist; this model's tokens are 0 to {}", vocab.len() - 1);
-            Error::invalid(param(), message)
-        })
-    };
-    tokens.iter().map(known).collect()
+    tokens.iter().map(|&token| vocab.known(token, &param)).collect()
 }
 
 /// EM6

@@ -7,6 +7,7 @@ mod choose;
 mod events;
 mod logprobs;
 mod output;
+mod params;
 mod penalties;
 mod prediction;
 mod sampler;
@@ -28,10 +29,12 @@ use crate::places::Places;
 pub use events::CancelHandle;
 pub(crate) use events::{Event, EventReceiver, Progress};
 pub(crate) use logprobs::TokenLogprob;
+pub(crate) use params::SamplingParams;
 pub(crate) use penalties::Penalties;
 pub(crate) use sampler::Sampling;
 use scheduler::Scheduler;
 use sequence::Sequence;
+pub(crate) use text::TextStream;
 
 /// Prompt tokens computed in one step at most, so that a long prompt holds up
 /// the tokens of others for no longer than one such slice.
@@ -41,19 +44,19 @@ pub(crate) const SLICE: usize = 256;
 /// callers expect.
 pub(crate) const EXTRA: usize = 64;
 
-/// Tokens that callers expect, checked in one step at most: each needs room for
-/// its logits.
+/// Tokens that callers expect, or of prompts that are scored, computed in one step
+/// at most: each needs room for its logits.
 pub(crate) const DRAFT: usize = 16;
 
 /// What to generate.
 #[derive(Debug, Clone)]
 pub(crate) struct GenerationRequest {
-    /// The prompt; not empty, and shorter than the context.
+    /// The prompt; not empty, and no longer than the context.
     pub(crate) prompt: Vec<Token>,
     /// How many answers to generate over the one prompt; at least 1.
     pub(crate) choices: usize,
     /// Tokens of each answer at most, the end-of-turn token included; the
-    /// context's end limits it further.
+    /// context's end limits it further. 0 computes the prompt alone.
     pub(crate) max_tokens: Option<usize>,
     /// How to choose tokens.
     pub(crate) sampling: Sampling,
@@ -65,6 +68,9 @@ pub(crate) struct GenerationRequest {
     pub(crate) grammar: Option<Grammar>,
     /// How many likely tokens to report for each chosen one, if any.
     pub(crate) top_logprobs: Option<usize>,
+    /// Whether to report how likely the prompt's tokens were, with as many likely
+    /// ones.
+    pub(crate) scores_prompt: bool,
     /// Control tokens that are shown as text, because they mark up the answer.
     pub(crate) visible_controls: Arc<[Token]>,
     /// A text that the answer is expected to repeat in large parts.
@@ -81,9 +87,12 @@ pub(crate) enum StopReason {
 }
 
 /// How an answer ended, and the tokens that it took.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Finish {
     pub(crate) reason: StopReason,
+    /// The mean of its tokens' log probabilities, its end included; 0 unless they
+    /// were asked for.
+    pub(crate) mean_logprob: f64,
     pub(crate) prompt_tokens: usize,
     /// All that was computed for the answer, rejected predictions too (CR14).
     pub(crate) completion_tokens: usize,
@@ -143,11 +152,26 @@ impl Generator {
     /// `RateLimit` when too many requests wait (ER5), `Closed` after
     /// [`close`](Self::close).
     pub(crate) fn submit(&self, request: &GenerationRequest) -> Result<EventReceiver> {
-        let place = self.places.take()?;
-        let limit = self.context_length - request.prompt.len().min(self.context_length);
-        let max_tokens = request.max_tokens.map_or(limit, |max| max.min(limit));
-        let (events, receiver) = events::channel(request.choices);
-        let sequence = Sequence::of_request(request, max_tokens, events, &self.model, place)?;
+        self.submit_all(std::slice::from_ref(request))
+    }
+
+    /// Queues several prompts as one request. Their choices are numbered
+    /// throughout, and other callers' requests come between them.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    pub(crate) fn submit_all(&self, requests: &[GenerationRequest]) -> Result<EventReceiver> {
+        let place = Arc::new(self.places.take()?);
+        let (mut events, receiver) = events::channel(requests.iter().map(|request| request.choices).sum());
+        let mut sequences = Vec::with_capacity(requests.len());
+        for request in requests {
+            let limit = self.context_length - request.prompt.len().min(self.context_length);
+            let max_tokens = request.max_tokens.map_or(limit, |max| max.min(limit));
+            let own = events.drain(..request.choices).collect();
+            sequences.push(Sequence::of_request(request, max_tokens, own, &self.model, &place)?);
+        }
+        let sequence = Sequence::one_after_another(sequences)?;
         let submissions = self.submissions.lock();
         let sender = submissions.as_ref().ok_or_else(Error::closed)?;
         sender
