@@ -194,11 +194,11 @@ impl ServedModel {
         };
         let queue = options.queue.map_or(DEFAULT_QUEUE, std::num::NonZeroU32::get) as usize;
         let fingerprint = fingerprint(&model, &context);
-        let computer = if let ModelKind::Embedding { .. } = model.kind {
-            Computer::Vectors(Embedder::start(&model, &context, queue)?)
-        } else {
+        let computer = if model.kind == ModelKind::Generative {
             let length = model.info.context_length as usize;
             Computer::Text(Generator::start(model.backend.clone(), length, &GeneratorOptions { context, queue })?)
+        } else {
+            Computer::Vectors(Embedder::start(&model, &context, queue)?)
         };
         Ok(ServedModel { model, computer, fingerprint })
     }
@@ -209,18 +209,37 @@ impl ServedModel {
     pub(crate) fn generator(&self) -> Result<&Generator> {
         match &self.computer {
             Computer::Text(generator) => Ok(generator),
+            Computer::Vectors(_) if self.ranks() => Err(self.unfit("ranks texts and generates none: use /v1/rerank")),
             Computer::Vectors(_) => Err(self.unfit("makes vectors of texts and generates no text: use /v1/embeddings")),
         }
     }
 
     /// # Errors
     ///
-    /// A 400 for a model that generates text (EM8).
+    /// A 400 for a model that generates or ranks texts (EM8).
     fn embedder(&self) -> Result<&Embedder> {
         match &self.computer {
+            Computer::Vectors(_) if self.ranks() => {
+                Err(self.unfit("ranks texts and makes no vectors: use an embedding model"))
+            }
             Computer::Vectors(embedder) => Ok(embedder),
             Computer::Text(_) => Err(self.unfit("generates text and makes no vectors: use an embedding model")),
         }
+    }
+
+    /// # Errors
+    ///
+    /// A 400 for a model that does not rank texts.
+    pub(crate) fn ranker(&self) -> Result<&Embedder> {
+        match &self.computer {
+            Computer::Vectors(embedder) if self.ranks() => Ok(embedder),
+            Computer::Vectors(_) => Err(self.unfit("makes vectors and does not rank texts: use a model made for that")),
+            Computer::Text(_) => Err(self.unfit("generates text and does not rank texts: use a model made for that")),
+        }
+    }
+
+    fn ranks(&self) -> bool {
+        matches!(self.model.kind, ModelKind::Ranking { .. })
     }
 
     pub(crate) fn model(&self) -> &LoadedModel {

@@ -30,6 +30,7 @@ pub mod types {
     pub use crate::api::logprobs::*;
     pub use crate::api::message::*;
     pub use crate::api::models::*;
+    pub use crate::api::rerank::*;
     pub use crate::api::response_format::*;
     pub use crate::api::tokenize::*;
     pub use crate::api::tool_calls::*;

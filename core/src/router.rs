@@ -14,11 +14,11 @@ use uuid::Uuid;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::parse::{
     parse_chat_request, parse_completion_request, parse_detokenize_request, parse_embedding_request,
-    parse_tokenize_request, shorten,
+    parse_rerank_request, parse_tokenize_request, shorten,
 };
 use crate::chat::{ChatCompletionStream, PendingChatCompletion};
 use crate::completions::{CompletionStream, PendingCompletion};
-use crate::embed::PendingEmbeddings;
+use crate::embed::{PendingEmbeddings, PendingRanking};
 use crate::engine::Engine;
 use crate::generate::CancelHandle;
 use crate::promise::Promised;
@@ -44,6 +44,7 @@ enum State {
     Chat(PendingChatCompletion),
     Completion(PendingCompletion),
     Embeddings(PendingEmbeddings),
+    Ranking(PendingRanking),
 }
 
 /// A reply's events, each one `data: {json}` and a blank line; the last is
@@ -86,6 +87,7 @@ pub(crate) fn route(engine: &Engine, method: &Method, uri: &Uri, body: &[u8]) ->
         (["chat", "completions"], &Method::POST) => chat_completion(engine, body),
         (["completions"], &Method::POST) => completion(engine, body),
         (["embeddings"], &Method::POST) => embeddings(engine, body),
+        (["rerank"], &Method::POST) => rerank(engine, body),
         (["tokenize"], &Method::POST) => {
             answer(parse_tokenize_request(body).and_then(|request| engine.tokenize(&request)).map(|reply| json(&reply)))
         }
@@ -95,7 +97,13 @@ pub(crate) fn route(engine: &Engine, method: &Method, uri: &Uri, body: &[u8]) ->
         (["models"], &Method::GET) => Ok(Pending::ready(json(&engine.models().list()))),
         (["models", name @ ..], &Method::GET) => answer(retrieve_model(engine, name)),
         (
-            ["chat", "completions"] | ["completions"] | ["embeddings"] | ["tokenize"] | ["detokenize"] | ["models", ..],
+            ["chat", "completions"]
+            | ["completions"]
+            | ["embeddings"]
+            | ["rerank"]
+            | ["tokenize"]
+            | ["detokenize"]
+            | ["models", ..],
             _,
         ) => answer(Err(method_not_allowed(method, uri))),
         _ => answer(Err(unknown_path(method, uri))),
@@ -135,6 +143,13 @@ fn completion(engine: &Engine, body: &[u8]) -> Result<Pending> {
 fn embeddings(engine: &Engine, body: &[u8]) -> Result<Pending> {
     match parse_embedding_request(body).and_then(|request| engine.embeddings().submit(&request)) {
         Ok(pending) => Ok(Pending(Some(State::Embeddings(pending)))),
+        Err(error) => answer(Err(error)),
+    }
+}
+
+fn rerank(engine: &Engine, body: &[u8]) -> Result<Pending> {
+    match parse_rerank_request(body).and_then(|request| engine.submit_rerank(&request)) {
+        Ok(pending) => Ok(Pending(Some(State::Ranking(pending)))),
         Err(error) => answer(Err(error)),
     }
 }
@@ -237,7 +252,7 @@ impl Pending {
 
     /// A handle that cancels the request from another thread; `None` when the
     /// reply is there already, while [`Engine::submit_async`] prepares the request,
-    /// and for embeddings, which take little time. Dropping the value cancels all.
+    /// and for embeddings and ranking, which take little time. Dropping the value cancels all.
     pub fn cancel_handle(&self) -> Option<CancelHandle> {
         match &self.0 {
             Some(State::Chat(pending)) => Some(pending.cancel_handle()),
@@ -272,6 +287,10 @@ impl Pending {
             Some(State::Embeddings(mut pending)) => {
                 let reply = pending.advance(wait);
                 self.settle(reply, State::Embeddings(pending))
+            }
+            Some(State::Ranking(mut pending)) => {
+                let reply = pending.advance(wait);
+                self.settle(reply, State::Ranking(pending))
             }
             None => Poll::Ready(Err(Error::new(ErrorKind::InvalidArgument, "the reply has been fetched already"))),
         }

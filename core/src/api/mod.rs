@@ -5,6 +5,7 @@
 //! - Its answers: `chat_reply`, `chat_chunk`, `logprobs`, `usage`.
 //! - `completions`, `completions_reply`: the older endpoint for plain text.
 //! - `embeddings`: the request and reply for vectors.
+//! - `rerank`: documents in the order of a query.
 //! - `tokenize`: text to tokens and back.
 //! - `models`: the list of models.
 //! - `parse`: the way from a body's bytes to a validated request; `error`: the one error type.
@@ -30,6 +31,7 @@ pub(crate) mod logprobs;
 pub(crate) mod message;
 pub(crate) mod models;
 pub(crate) mod parse;
+pub(crate) mod rerank;
 pub(crate) mod response_format;
 pub(crate) mod tokenize;
 pub(crate) mod tool_calls;

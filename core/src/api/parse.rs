@@ -19,6 +19,7 @@ use super::chat::CreateChatCompletionRequest;
 use super::completions::CreateCompletionRequest;
 use super::embeddings::CreateEmbeddingRequest;
 use super::error::{Error, ErrorKind, Result};
+use super::rerank::RerankRequest;
 use super::tokenize::{DetokenizeRequest, TokenizeRequest};
 
 /// The longest request body: as a tree it takes some ten times as much.
@@ -62,6 +63,13 @@ pub(crate) fn parse_completion_request(body: &[u8]) -> Result<CreateCompletionRe
 /// Reads and validates the body of a request for embeddings.
 pub(crate) fn parse_embedding_request(body: &[u8]) -> Result<CreateEmbeddingRequest> {
     let Object(request) = from_json::<Object<CreateEmbeddingRequest>>(body)?;
+    request.validate()?;
+    Ok(request)
+}
+
+/// Reads and validates the body of a request to order documents.
+pub(crate) fn parse_rerank_request(body: &[u8]) -> Result<RerankRequest> {
+    let Object(request) = from_json::<Object<RerankRequest>>(limited(body)?)?;
     request.validate()?;
     Ok(request)
 }

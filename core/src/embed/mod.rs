@@ -1,8 +1,9 @@
-//! Embeddings: a request's way to the embedding thread and its vectors' way back.
+//! Embeddings and ranking: a request's way to the embedding thread and its vectors' way back.
 //!
 //! `request -> tokens -> batches of whole texts -> vectors -> reply`
 
 mod batches;
+mod rerank;
 mod worker;
 
 use std::collections::HashMap;
@@ -19,10 +20,11 @@ use crate::api::embeddings::{
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::models::ListObject;
 use crate::backend::{Abort, ContextOptions, Token, Vocab};
-use crate::model::{LoadedModel, ModelKind};
+use crate::model::{LoadedModel, ModelKind, Pooling};
 use crate::places::{Place, Places};
 use crate::promise::{Promise, Promised, promise};
 use crate::wait::{Wait, block};
+pub(crate) use rerank::PendingRanking;
 use worker::Worker;
 
 /// Texts to turn into vectors, no two of them equal, and who waits for those.
@@ -49,8 +51,11 @@ pub(crate) struct Embedder {
 impl Embedder {
     /// Makes the model's context and starts its thread.
     pub(crate) fn start(model: &LoadedModel, options: &ContextOptions, queue: usize) -> Result<Self> {
-        let ModelKind::Embedding { pooling, causal } = model.kind else {
-            return Err(Error::internal("the model makes no vectors"));
+        let (pooling, causal) = match model.kind {
+            ModelKind::Embedding { pooling, causal } => (pooling, causal),
+            // Of a text in slices, the classifier's output for the last counts.
+            ModelKind::Ranking { causal, .. } => (Pooling::Last, causal),
+            _ => return Err(Error::internal("the model makes no vectors")),
         };
         let abort = Abort::default();
         let (sender, receiver) = crossbeam_channel::unbounded();
@@ -78,7 +83,18 @@ impl Embedder {
         let tokens = tokens(model, &request.input)?;
         check_lengths(model, &request.input, &tokens)?;
         let prompt_tokens = tokens.iter().map(Vec::len).sum::<usize>();
-        let (inputs, order) = distinct(tokens);
+        Ok(PendingEmbeddings {
+            vectors: self.enqueue(tokens)?,
+            model: request.model.clone(),
+            dimensions,
+            format: request.encoding_format.unwrap_or_default(),
+            prompt_tokens: u32::try_from(prompt_tokens).unwrap_or(u32::MAX),
+        })
+    }
+
+    /// Hands texts to the thread.
+    fn enqueue(&self, texts: Vec<Vec<Token>>) -> Result<PendingVectors> {
+        let (inputs, order) = distinct(texts);
         let (promise, promised) = promise();
         let job = Job {
             vectors: vec![Vec::new(); inputs.len()],
@@ -92,14 +108,7 @@ impl Embedder {
         sender
             .send(job)
             .map_err(|_| Error::internal("the embedding thread has stopped after a fault; make a new engine"))?;
-        Ok(PendingEmbeddings {
-            promised,
-            order,
-            model: request.model.clone(),
-            dimensions,
-            format: request.encoding_format.unwrap_or_default(),
-            prompt_tokens: u32::try_from(prompt_tokens).unwrap_or(u32::MAX),
-        })
+        Ok(PendingVectors { promised, order })
     }
 
     /// Ends all requests and the thread. Returns when it has gone.
@@ -191,12 +200,24 @@ fn distinct(texts: Vec<Vec<Token>>) -> (Vec<(usize, Vec<Token>)>, Vec<usize>) {
     (distinct, order)
 }
 
+/// What the thread computes. Dropping it spares the work.
+#[derive(Debug)]
+struct PendingVectors {
+    promised: Promised<Result<Vec<Vec<f32>>>>,
+    /// For each text, which of the vectors is its own.
+    order: Vec<usize>,
+}
+
+impl PendingVectors {
+    fn advance(&self, wait: &mut Wait<'_, '_>) -> Poll<Result<Vec<Vec<f32>>>> {
+        self.promised.advance(wait).map(|result| result?)
+    }
+}
+
 /// Vectors on their way. Dropping it spares the work.
 #[derive(Debug)]
 pub(crate) struct PendingEmbeddings {
-    promised: Promised<Result<Vec<Vec<f32>>>>,
-    /// For each input, which of the vectors is its own.
-    order: Vec<usize>,
+    vectors: PendingVectors,
     model: String,
     dimensions: usize,
     format: EncodingFormat,
@@ -206,7 +227,7 @@ pub(crate) struct PendingEmbeddings {
 impl PendingEmbeddings {
     /// The reply, waiting for it as `wait` says.
     pub(crate) fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Result<CreateEmbeddingResponse>> {
-        self.promised.advance(wait).map(|result| self.reply(result??))
+        self.vectors.advance(wait).map(|vectors| self.reply(vectors?))
     }
 
     pub(crate) fn wait(mut self) -> Result<CreateEmbeddingResponse> {
@@ -222,7 +243,7 @@ impl PendingEmbeddings {
         };
         Ok(CreateEmbeddingResponse {
             object: ListObject::List,
-            data: (0..).zip(&self.order).map(embedding).collect(),
+            data: (0..).zip(&self.vectors.order).map(embedding).collect(),
             model: std::mem::take(&mut self.model),
             usage: EmbeddingUsage { prompt_tokens: self.prompt_tokens, total_tokens: self.prompt_tokens },
         })
