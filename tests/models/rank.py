@@ -108,18 +108,22 @@ def _weights() -> dict[str, np.ndarray]:
 
 
 def _tokens(query: str, document: str) -> list[int]:
-    words = [[len(CONTROL) + WORDS.index(word) for word in text.split()] for text in (query, document)]
+    words = [
+        [len(CONTROL) + WORDS.index(word) for word in text.split()] for text in (query, document)
+    ]
     return [CLS, *words[0], SEP, *words[1], SEP]
 
 
 def _logit(weights: dict[str, np.ndarray], tokens: list[int]) -> float:
     def linear(x: np.ndarray, name: str) -> np.ndarray:
-        return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+        y: np.ndarray = x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+        return y
 
     def norm(x: np.ndarray, name: str) -> np.ndarray:
         centred = x - x.mean(axis=-1, keepdims=True)
         scaled = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + EPSILON)
-        return scaled * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+        y: np.ndarray = scaled * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+        return y
 
     def heads(x: np.ndarray) -> np.ndarray:
         return x.reshape(len(tokens), HEADS, -1).swapaxes(0, 1)
