@@ -98,11 +98,7 @@ pub(crate) fn route(engine: &Engine, method: &Method, uri: &Uri, body: &[u8]) ->
         (["models", name @ ..], &Method::GET) => answer(retrieve_model(engine, name)),
         (
             ["chat", "completions"]
-            | ["completions"]
-            | ["embeddings"]
-            | ["rerank"]
-            | ["tokenize"]
-            | ["detokenize"]
+            | ["completions" | "embeddings" | "rerank" | "tokenize" | "detokenize"]
             | ["models", ..],
             _,
         ) => answer(Err(method_not_allowed(method, uri))),

@@ -141,8 +141,8 @@ fn the_probabilities_of_a_prompt_are_those_of_generating_it() {
 #[test]
 fn offsets_are_places_in_the_text() {
     // CO4: two bytes a character, a vocabulary that begins texts with a space, one with a first token
-    for options in [tiny(), ModelOptions::new(model("tiny/tiny-spm.gguf")).threads(1)] {
-        let engine = engine(options);
+    for name in ["llama", "spm", "gemma3", "mamba"] {
+        let engine = engine(ModelOptions::new(model(&format!("tiny/tiny-{name}.gguf"))).threads(1));
         let text = "the café, théâtre and 😀 hello";
         let reply = create(&engine, &request(text).max_tokens(4).echo(true).logprobs(0));
         let shown: Vec<char> = reply.text().unwrap().chars().collect();

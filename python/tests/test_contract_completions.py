@@ -218,7 +218,7 @@ def test_parameters_act_as_in_chats(client: openai.OpenAI) -> None:
         return reply.choices[0].text
 
     plain = text()
-    assert text(logit_bias={str(i): -100 for i in range(33, 300)}) != plain
+    assert text(logit_bias={str(i): -100 for i in range(33, 250)}) != plain
     assert text(stop=plain[3]) == plain[: plain.index(plain[3])]
     assert text(temperature=1.5, seed=1) == text(temperature=1.5, seed=1) != plain
     assert text(temperature=1.5, seed=1, extra_body={"top_k": 1}) == plain
@@ -227,7 +227,7 @@ def test_parameters_act_as_in_chats(client: openai.OpenAI) -> None:
     assert set(text(extra_body={"response_format": regex})) <= {"a", "b"}
     # No template: the prompt is all that the model reads.
     reply = whole(client, prompt="<|im_start|>red", max_tokens=1)
-    assert reply.usage is not None and reply.usage.prompt_tokens == 4
+    assert reply.usage is not None and reply.usage.prompt_tokens == 3
 
 
 @pytest.mark.parametrize(
@@ -256,8 +256,8 @@ def test_arguments_are_checked(engine: zerohop.Engine) -> None:
     pytest.raises(TypeError, create)
     pytest.raises(TypeError, create, prompt="a", messages=[])
     with pytest.raises(zerohop.BadRequestError) as raised:
-        create(prompt=[{"a": object()}])
-    assert raised.value.param.startswith("prompt")
+        create(prompt=[{"a": 1}])
+    assert raised.value.param == "prompt[0]"
 
 
 def test_chats_are_answered_meanwhile(make_engine: Any) -> None:

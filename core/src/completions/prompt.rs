@@ -29,14 +29,15 @@ pub(super) fn prompts(
     let empty = CompletionPrompt::Text(String::new());
     let prompt = request.prompt.as_ref().unwrap_or(&empty);
     let room = Room { context_length, answer: request.max_tokens.map(|tokens| tokens as usize) };
+    let path = |index| prompt.path(index);
     let mut prompts = match prompt {
-        CompletionPrompt::Text(text) => of_texts(vocab, std::slice::from_ref(text), gap.is_some(), &room)?,
-        CompletionPrompt::Texts(texts) => of_texts(vocab, texts, gap.is_some(), &room)?,
-        CompletionPrompt::Tokens(tokens) => vec![of_tokens(vocab, tokens, || prompt.path(0))?],
+        CompletionPrompt::Text(text) => of_texts(vocab, std::slice::from_ref(text), gap.is_some(), &room, path)?,
+        CompletionPrompt::Texts(texts) => of_texts(vocab, texts, gap.is_some(), &room, path)?,
+        CompletionPrompt::Tokens(tokens) => vec![of_tokens(vocab, tokens, || path(0))?],
         CompletionPrompt::TokenLists(lists) => lists
             .iter()
             .enumerate()
-            .map(|(index, tokens)| of_tokens(vocab, tokens, || prompt.path(index)))
+            .map(|(index, tokens)| of_tokens(vocab, tokens, || path(index)))
             .collect::<Result<_>>()?,
     };
     for (index, Prompt { tokens, .. }) in prompts.iter_mut().enumerate() {
@@ -50,18 +51,23 @@ pub(super) fn prompts(
         if tokens.is_empty() {
             let start = vocab.document_start();
             tokens.push(start.ok_or_else(|| {
-                Error::invalid(prompt.path(index), "this model's vocabulary has no token to begin a text with")
+                Error::invalid(path(index), "this model's vocabulary has no token to begin a text with")
             })?);
         }
-        room.check(tokens.len(), || prompt.path(index))?;
+        room.check(tokens.len(), || path(index))?;
     }
     Ok(prompts)
 }
 
-fn of_texts(vocab: &Vocab, texts: &[String], has_gap: bool, room: &Room) -> Result<Vec<Prompt>> {
+fn of_texts(
+    vocab: &Vocab,
+    texts: &[String],
+    has_gap: bool,
+    room: &Room,
+    path: impl Fn(usize) -> String,
+) -> Result<Vec<Prompt>> {
     for (index, text) in texts.iter().enumerate() {
-        let path = || if texts.len() == 1 { "prompt".to_owned() } else { format!("prompt[{index}]") };
-        room.check(vocab.least_tokens(text.len()), path)?;
+        room.check(vocab.least_tokens(text.len()), || path(index))?;
     }
     // What is around a gap is somebody's file, in which such spellings mean themselves.
     let spans: Vec<Span<'_>> = texts.iter().map(|text| Span { text, parse_special: !has_gap }).collect();
