@@ -80,8 +80,9 @@
  * wait; on_event and on_done are called on one thread of the engine and hand what they
  * are given to the loop, through a pipe or an eventfd.
  *
- * Paths: POST /v1/chat/completions, GET /v1/models and GET /v1/models/NAME, with the
- * JSON of OpenAI's API. A body for a chat completion has "model" and "messages", and
+ * Paths: POST /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/rerank,
+ * /tokenize and /detokenize, GET /v1/models and GET /v1/models/NAME, with the JSON of
+ * OpenAI's API, or where that has none (the last three posts) of vLLM's. A body for a chat completion has "model" and "messages", and
  * among much else "stream", "tools", "response_format", "temperature" and
  * "max_completion_tokens".
  *

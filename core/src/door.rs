@@ -51,6 +51,7 @@ fn admit<B>(engine: &Engine, request: &Request<B>, needs_key: bool) -> Result<(A
         ["chat", "completions"] | ["responses", ..] => "chat",
         ["completions"] => "text_completion",
         ["embeddings"] => "embeddings",
+        ["rerank"] => "rerank",
         ["metrics"] => return engine.admission().observe(request.headers()),
         _ => "other",
     };

@@ -75,7 +75,7 @@ struct Model {
 }
 
 /// A model and what computes for it.
-struct ServedModel {
+pub(crate) struct ServedModel {
     model: LoadedModel,
     computer: Computer,
     fingerprint: String,
@@ -268,12 +268,12 @@ impl ServedModel {
         let queue = options.queue.map_or(DEFAULT_QUEUE, std::num::NonZeroU32::get) as usize;
         let fingerprint = fingerprint(&model, &context);
         let meters = Arc::new(ModelMeters::default());
-        let computer = if let ModelKind::Embedding { .. } = model.kind {
-            Computer::Vectors(Embedder::start(&model, &context, queue, &meters)?)
-        } else {
+        let computer = if model.kind == ModelKind::Generative {
             let length = model.info.context_length as usize;
             let options = GeneratorOptions { context, queue };
             Computer::Text(Generator::start(model.backend.clone(), length, &options, &meters)?)
+        } else {
+            Computer::Vectors(Embedder::start(&model, &context, queue, &meters)?)
         };
         Ok(ServedModel { model, computer, fingerprint, meters })
     }
@@ -281,21 +281,48 @@ impl ServedModel {
     /// # Errors
     ///
     /// A 400 for a model that makes vectors.
-    fn generator(&self) -> Result<&Generator> {
+    pub(crate) fn generator(&self) -> Result<&Generator> {
         match &self.computer {
             Computer::Text(generator) => Ok(generator),
+            Computer::Vectors(_) if self.ranks() => Err(self.unfit("ranks texts and generates none: use /v1/rerank")),
             Computer::Vectors(_) => Err(self.unfit("makes vectors of texts and generates no text: use /v1/embeddings")),
         }
     }
 
     /// # Errors
     ///
-    /// A 400 for a model that generates text (EM8).
+    /// A 400 for a model that generates or ranks texts (EM8).
     fn embedder(&self) -> Result<&Embedder> {
         match &self.computer {
+            Computer::Vectors(_) if self.ranks() => {
+                Err(self.unfit("ranks texts and makes no vectors: use an embedding model"))
+            }
             Computer::Vectors(embedder) => Ok(embedder),
             Computer::Text(_) => Err(self.unfit("generates text and makes no vectors: use an embedding model")),
         }
+    }
+
+    /// # Errors
+    ///
+    /// A 400 for a model that does not rank texts.
+    pub(crate) fn ranker(&self) -> Result<&Embedder> {
+        match &self.computer {
+            Computer::Vectors(embedder) if self.ranks() => Ok(embedder),
+            Computer::Vectors(_) => Err(self.unfit("makes vectors and does not rank texts: use a model made for that")),
+            Computer::Text(_) => Err(self.unfit("generates text and does not rank texts: use a model made for that")),
+        }
+    }
+
+    fn ranks(&self) -> bool {
+        matches!(self.model.kind, ModelKind::Ranking { .. })
+    }
+
+    pub(crate) fn model(&self) -> &LoadedModel {
+        &self.model
+    }
+
+    pub(crate) fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     fn unfit(&self, reason: &str) -> Error {
@@ -504,7 +531,12 @@ impl Engine {
     }
 
     /// Does `work` as a part of the request that this thread is working on, or as a typed call.
-    fn in_call<T>(&self, operation: &'static str, model: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    pub(crate) fn in_call<T>(
+        &self,
+        operation: &'static str,
+        model: &str,
+        work: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
         let call = match Call::current() {
             Some(call) => call,
             None => self.0.admission.begin(operation)?,
@@ -516,6 +548,11 @@ impl Engine {
     /// The requests that all models together compute at once.
     pub(crate) fn places(&self) -> usize {
         self.0.models.iter().map(|model| model.places).sum()
+    }
+
+    /// The model that a request names, ready to compute.
+    pub(crate) fn served(&self, name: &str) -> Result<Arc<ServedModel>> {
+        self.model(name)?.served()
     }
 
     fn model(&self, name: &str) -> Result<&Model> {

@@ -11,10 +11,14 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::api::parse::{parse_chat_request, parse_embedding_request, shorten};
+use crate::api::parse::{
+    parse_chat_request, parse_completion_request, parse_detokenize_request, parse_embedding_request,
+    parse_rerank_request, parse_tokenize_request, shorten,
+};
 use crate::chat::{ChatCompletionStream, PendingChatCompletion};
+use crate::completions::{CompletionStream, PendingCompletion};
 use crate::door::Admitted;
-use crate::embed::PendingEmbeddings;
+use crate::embed::{PendingEmbeddings, PendingRanking};
 use crate::engine::Engine;
 use crate::generate::CancelHandle;
 use crate::promise::Promised;
@@ -39,7 +43,9 @@ enum State {
     Preparing(Promised<Result<Pending>>),
     Ready(Response<Body>),
     Chat(PendingChatCompletion),
+    Completion(PendingCompletion),
     Embeddings(PendingEmbeddings),
+    Ranking(PendingRanking),
 }
 
 /// A reply's events, each one `data: {json}` and a blank line; the last is
@@ -47,17 +53,54 @@ enum State {
 /// one (CS11). Dropping the stream stops the generation (CS12).
 #[derive(Debug)]
 pub struct EventStream {
-    chunks: Option<ChatCompletionStream>,
+    chunks: Option<Chunks>,
+}
+
+/// Where events come from.
+#[derive(Debug)]
+enum Chunks {
+    Chat(ChatCompletionStream),
+    Text(CompletionStream),
+}
+
+impl Chunks {
+    /// The next event's JSON text.
+    fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Option<Result<Vec<u8>>>> {
+        match self {
+            Chunks::Chat(chunks) => chunks.advance(wait).map(|next| Some(next?.map(|chunk| to_json(&chunk)))),
+            Chunks::Text(chunks) => chunks.advance(wait).map(|next| Some(next?.map(|chunk| to_json(&chunk)))),
+        }
+    }
+
+    fn cancel_handle(&self) -> CancelHandle {
+        match self {
+            Chunks::Chat(chunks) => chunks.cancel_handle(),
+            Chunks::Text(chunks) => chunks.cancel_handle(),
+        }
+    }
 }
 
 /// Finds the handler for a method and path.
 pub(crate) fn route(engine: &Engine, method: &Method, uri: &Uri, body: &[u8]) -> Result<Pending> {
     match (&segments(uri)[..], method) {
         (["chat", "completions"], &Method::POST) => chat_completion(engine, body),
+        (["completions"], &Method::POST) => completion(engine, body),
         (["embeddings"], &Method::POST) => embeddings(engine, body),
+        (["rerank"], &Method::POST) => rerank(engine, body),
+        (["tokenize"], &Method::POST) => {
+            answer(parse_tokenize_request(body).and_then(|request| engine.tokenize(&request)).map(|reply| json(&reply)))
+        }
+        (["detokenize"], &Method::POST) => answer(
+            parse_detokenize_request(body).and_then(|request| engine.detokenize(&request)).map(|reply| json(&reply)),
+        ),
         (["models"], &Method::GET) => Ok(Pending::ready(json(&engine.models().list()))),
         (["models", name @ ..], &Method::GET) => answer(retrieve_model(engine, name)),
-        (["chat", "completions"] | ["embeddings"] | ["models", ..], _) => answer(Err(method_not_allowed(method, uri))),
+        (
+            ["chat", "completions"]
+            | ["completions" | "embeddings" | "rerank" | "tokenize" | "detokenize"]
+            | ["models", ..],
+            _,
+        ) => answer(Err(method_not_allowed(method, uri))),
         _ => answer(Err(unknown_path(method, uri))),
     }
 }
@@ -78,7 +121,7 @@ fn chat_completion(engine: &Engine, body: &[u8]) -> Result<Pending> {
     };
     if request.stream == Some(true) {
         let stream = engine.chat().submit_stream(&request);
-        return answer(stream.map(|chunks| events(EventStream { chunks: Some(chunks) })));
+        return answer(stream.map(|chunks| events(Chunks::Chat(chunks))));
     }
     match engine.chat().submit(&request) {
         Ok(pending) => Ok(Pending(Some(State::Chat(pending)))),
@@ -86,9 +129,31 @@ fn chat_completion(engine: &Engine, body: &[u8]) -> Result<Pending> {
     }
 }
 
+fn completion(engine: &Engine, body: &[u8]) -> Result<Pending> {
+    let request = match parse_completion_request(body) {
+        Ok(request) => request,
+        Err(error) => return answer(Err(error)),
+    };
+    if request.stream == Some(true) {
+        let stream = engine.completions().submit_stream(&request);
+        return answer(stream.map(|chunks| events(Chunks::Text(chunks))));
+    }
+    match engine.completions().submit(&request) {
+        Ok(pending) => Ok(Pending(Some(State::Completion(pending)))),
+        Err(error) => answer(Err(error)),
+    }
+}
+
 fn embeddings(engine: &Engine, body: &[u8]) -> Result<Pending> {
     match parse_embedding_request(body).and_then(|request| engine.embeddings().submit(&request)) {
         Ok(pending) => Ok(Pending(Some(State::Embeddings(pending)))),
+        Err(error) => answer(Err(error)),
+    }
+}
+
+fn rerank(engine: &Engine, body: &[u8]) -> Result<Pending> {
+    match parse_rerank_request(body).and_then(|request| engine.submit_rerank(&request)) {
+        Ok(pending) => Ok(Pending(Some(State::Ranking(pending)))),
         Err(error) => answer(Err(error)),
     }
 }
@@ -121,8 +186,8 @@ pub(crate) fn json(value: &impl Serialize) -> Response<Body> {
     with_content_type(Response::new(Body::Full(to_json(value))), "application/json")
 }
 
-fn events(stream: EventStream) -> Response<Body> {
-    with_content_type(Response::new(Body::Events(stream)), "text/event-stream")
+fn events(chunks: Chunks) -> Response<Body> {
+    with_content_type(Response::new(Body::Events(EventStream { chunks: Some(chunks) })), "text/event-stream")
 }
 
 /// Every reply has a content type (T3).
@@ -192,11 +257,12 @@ impl Pending {
 
     /// A handle that cancels the request from another thread; `None` when the
     /// reply is there already, while [`Engine::submit_async`] prepares the request,
-    /// and for embeddings, which take little time. Dropping the value cancels all.
+    /// and for embeddings and ranking, which take little time. Dropping the value cancels all.
     pub fn cancel_handle(&self) -> Option<CancelHandle> {
         match &self.0 {
             Some(State::Chat(pending)) => Some(pending.cancel_handle()),
             Some(State::Admitted(admitted)) => admitted.cancel_handle(),
+            Some(State::Completion(pending)) => Some(pending.cancel_handle()),
             _ => None,
         }
     }
@@ -227,9 +293,17 @@ impl Pending {
                 let reply = pending.advance(wait);
                 self.settle(reply, State::Chat(pending))
             }
+            Some(State::Completion(mut pending)) => {
+                let reply = pending.advance(wait);
+                self.settle(reply, State::Completion(pending))
+            }
             Some(State::Embeddings(mut pending)) => {
                 let reply = pending.advance(wait);
                 self.settle(reply, State::Embeddings(pending))
+            }
+            Some(State::Ranking(mut pending)) => {
+                let reply = pending.advance(wait);
+                self.settle(reply, State::Ranking(pending))
             }
             None => Poll::Ready(Err(Error::new(ErrorKind::InvalidArgument, "the reply has been fetched already"))),
         }
@@ -278,21 +352,22 @@ impl EventStream {
 
     /// A handle that cancels the stream from another thread.
     pub fn cancel_handle(&self) -> Option<CancelHandle> {
-        self.chunks.as_ref().map(ChatCompletionStream::cancel_handle)
+        self.chunks.as_ref().map(Chunks::cancel_handle)
     }
 
     /// The events' JSON texts, without framing and the `[DONE]` at the end; an
     /// error event becomes an error.
-    pub(crate) fn data(self) -> impl Iterator<Item = Result<Vec<u8>>> {
-        let chunks = self.chunks.into_iter().flatten();
-        chunks.map(|chunk| chunk.map(|chunk| to_json(&chunk)))
+    pub(crate) fn data(mut self) -> impl Iterator<Item = Result<Vec<u8>>> {
+        std::iter::from_fn(move || {
+            block(|wait| self.chunks.as_mut().map_or(Poll::Ready(None), |chunks| chunks.advance(wait)))
+        })
     }
 
     fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Option<Result<Vec<u8>>>> {
         let Some(chunks) = &mut self.chunks else { return Poll::Ready(None) };
         let Poll::Ready(chunk) = chunks.advance(wait) else { return Poll::Pending };
         Poll::Ready(Some(match chunk {
-            Some(Ok(chunk)) => Ok(to_json(&chunk)),
+            Some(Ok(chunk)) => Ok(chunk),
             None => {
                 self.chunks = None;
                 Ok(b"[DONE]".to_vec())

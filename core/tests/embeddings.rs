@@ -183,7 +183,7 @@ fn each_model_does_what_it_can() {
     let ranking = ModelOptions::new(model("tiny/tiny-embedding-rank.gguf"));
     let error = Engine::builder().model("rank", ranking).build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidModel);
-    assert!(error.message().contains("ranks texts"), "{error}");
+    assert!(error.message().contains("ranks texts, but its file has no classifier"), "{error}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use common::mutate::Random;
 use common::{count, greedy, models, tiny};
 use http::Request;
-use zerohop::{Body, Engine, ErrorKind};
+use zerohop::{Body, Engine, ErrorKind, ModelOptions};
 
 fn first_seed() -> u64 {
     std::env::var("ZEROHOP_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1)
@@ -66,6 +66,41 @@ fn damaged_requests_are_refused_or_answered() {
         let path = ["/v1/chat/completions", "/v1/chat/completions", "/v1/embeddings"][random.below(3)];
         let request = Request::post(path).body(body).unwrap();
         let response = engine.request(&request).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        let status = response.status().as_u16();
+        assert!(matches!(status, 200 | 400 | 404), "seed {seed}: {status}");
+        if let Body::Events(events) = response.into_body() {
+            assert!(events.count() > 0, "seed {seed}");
+        }
+    }
+    assert_eq!(engine.chat().create(&greedy("Hello", 2)).unwrap().usage.completion_tokens, 2);
+}
+
+#[test]
+fn damaged_requests_for_plain_texts_are_refused_or_answered() {
+    const BODIES: [(&str, &str); 6] = [
+        (
+            "/v1/completions",
+            r#"{"model": "m", "prompt": ["a", ""], "max_tokens": 3, "echo": true, "logprobs": 2, "n": 2}"#,
+        ),
+        (
+            "/v1/completions",
+            r#"{"model": "m", "prompt": [[1, 2], [3]], "best_of": 3, "stop": "a", "temperature": 0.7}"#,
+        ),
+        ("/v1/completions", r#"{"model": "m", "prompt": "\u00e9<|im_end|>", "stream": true, "suffix": "", "seed": 1}"#),
+        ("/v1/rerank", r#"{"model": "r", "query": "a cat", "documents": ["a dog", {"text": "red"}], "top_n": 1}"#),
+        ("/tokenize", r#"{"model": "m", "messages": [{"role": "user", "content": "a"}], "return_token_strs": true}"#),
+        ("/detokenize", r#"{"model": "r", "tokens": [1, 2, 3]}"#),
+    ];
+    let rank = ModelOptions::new(common::model("tiny/tiny-rank.gguf")).threads(1);
+    let engine = Engine::builder().model("m", tiny()).model("r", rank).build().unwrap();
+    let files: Vec<Vec<u8>> = BODIES.iter().map(|(_, body)| body.as_bytes().to_vec()).collect();
+    for round in 0..count(300, 20_000) {
+        let seed = first_seed() + round as u64;
+        let mut random = Random::new(seed);
+        let path = BODIES[random.below(BODIES.len())].0;
+        let body = damaged(&files, &mut random);
+        let response = engine.request(&Request::post(path).body(body).unwrap());
+        let response = response.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         let status = response.status().as_u16();
         assert!(matches!(status, 200 | 400 | 404), "seed {seed}: {status}");
         if let Body::Events(events) = response.into_body() {

@@ -3,59 +3,60 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyMapping, PyString};
+use pyo3::types::PyDict;
 
 use crate::door::PendingReply;
 use crate::handle::Handle;
-use crate::json::Json;
-use crate::request::{self, Call, Schemas};
-use crate::{convert, errors, types};
+use crate::method::Method;
+use crate::request::Schemas;
+use crate::types;
 
-/// The API's parameters, as openai's SDK names them; extensions go into `extra_body`.
-const PARAMETERS: &[&str] = &[
-    "messages",
-    "model",
-    "audio",
-    "frequency_penalty",
-    "function_call",
-    "functions",
-    "logit_bias",
-    "logprobs",
-    "max_completion_tokens",
-    "max_tokens",
-    "metadata",
-    "modalities",
-    "moderation",
-    "n",
-    "parallel_tool_calls",
-    "prediction",
-    "presence_penalty",
-    "prompt_cache_key",
-    "prompt_cache_options",
-    "prompt_cache_retention",
-    "reasoning_effort",
-    "response_format",
-    "safety_identifier",
-    "seed",
-    "service_tier",
-    "stop",
-    "store",
-    "stream",
-    "stream_options",
-    "temperature",
-    "tool_choice",
-    "tools",
-    "top_logprobs",
-    "top_p",
-    "user",
-    "verbosity",
-    "web_search_options",
-];
-
-/// Parameters that may be any iterable, a generator say, as in openai's SDK.
-const ITERABLES: &[&str] = &["functions", "messages", "tools"];
-
-const SCHEMAS: Schemas = Schemas { object: &types::CHAT_COMPLETION, event: &types::CHAT_COMPLETION_CHUNK };
+static CREATE: Method = Method {
+    name: "Completions.create",
+    path: "/v1/chat/completions",
+    parameters: &[
+        "messages",
+        "model",
+        "audio",
+        "frequency_penalty",
+        "function_call",
+        "functions",
+        "logit_bias",
+        "logprobs",
+        "max_completion_tokens",
+        "max_tokens",
+        "metadata",
+        "modalities",
+        "moderation",
+        "n",
+        "parallel_tool_calls",
+        "prediction",
+        "presence_penalty",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "reasoning_effort",
+        "response_format",
+        "safety_identifier",
+        "seed",
+        "service_tier",
+        "stop",
+        "store",
+        "stream",
+        "stream_options",
+        "temperature",
+        "tool_choice",
+        "tools",
+        "top_logprobs",
+        "top_p",
+        "user",
+        "verbosity",
+        "web_search_options",
+    ],
+    required: &["messages"],
+    iterables: &["functions", "messages", "tools"],
+    schemas: Schemas { object: &types::CHAT_COMPLETION, event: &types::CHAT_COMPLETION_CHUNK },
+};
 
 /// The chat endpoints of an engine.
 #[pyclass(frozen, module = "zerohop._native")]
@@ -95,68 +96,16 @@ impl Completions {
         temperature=..., tool_choice=..., tools=..., top_logprobs=..., top_p=..., user=..., verbosity=..., \
         web_search_options=..., extra_headers=None, extra_query=None, extra_body=None, timeout=None)")]
     fn create<'py>(&self, py: Python<'py>, arguments: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
-        let none = PyDict::new(py);
-        self.call(arguments.unwrap_or(&none))?.send(py, &self.0)?.object_or_stream(py, &SCHEMAS)
+        CREATE.send(py, &self.0, arguments)
     }
 
     /// `create` for event loops: the reply on its way.
     #[pyo3(signature = (**arguments))]
     fn _submit(&self, py: Python<'_>, arguments: Option<&Bound<'_, PyDict>>) -> PyResult<PendingReply> {
-        let none = PyDict::new(py);
-        self.call(arguments.unwrap_or(&none))?.submit(py, &self.0, SCHEMAS)
+        CREATE.submit(py, &self.0, arguments)
     }
 
     fn __repr__(&self) -> String {
         format!("<chat.completions of {}>", self.0)
     }
-}
-
-impl Completions {
-    fn call(&self, arguments: &Bound<'_, PyDict>) -> PyResult<Call> {
-        request::check_names("Completions.create", arguments, PARAMETERS, &["messages"])?;
-        let mut call = Call::post("/v1/chat/completions");
-        call.read_options(arguments)?;
-        if !arguments.contains("model")? {
-            call.set("model", self.only_model()?);
-        }
-        for &name in PARAMETERS {
-            if let Some(value) = arguments.get_item(name)? {
-                call.set(name, read_parameter(name, &value)?);
-            }
-        }
-        call.merge_extra_body(arguments)?;
-        Ok(call)
-    }
-
-    /// The name of the engine's only model.
-    fn only_model(&self) -> PyResult<Json> {
-        match &self.0.models[..] {
-            [only] => Ok(Json::Text(only.clone())),
-            several => Err(request::missing_argument(
-                "Completions.create",
-                "model",
-                &format!("; this engine has {}", several.join(", ")),
-            )),
-        }
-    }
-}
-
-fn read_parameter(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Json> {
-    let py = value.py();
-    // An object iterates over its fields.
-    let whole = value.is_none()
-        || value.is_instance_of::<PyString>()
-        || value.is_instance_of::<PyMapping>()
-        || value.is_instance_of::<types::BaseModel>();
-    let list = if ITERABLES.contains(&name) && !whole && !value.is_instance_of::<PyList>() {
-        // What is no iterable is refused like any other wrong type.
-        value.try_iter().ok().map(Iterator::collect::<PyResult<Vec<_>>>).transpose()?
-    } else {
-        None
-    };
-    let json = match list {
-        Some(items) => convert::to_json(PyList::new(py, items)?.as_any()),
-        None => convert::to_json(value),
-    };
-    json.map_err(|refusal| refusal.within_key(name).into_error(|path, message| errors::bad_request(py, path, message)))
 }

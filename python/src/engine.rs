@@ -18,6 +18,7 @@ use crate::handle::Handle;
 use crate::job::Job;
 use crate::json::Json;
 use crate::models::Models;
+use crate::texts::{self, LegacyCompletions};
 use crate::{batch, convert, errors, loader, logs, types, wait};
 
 /// Runs models in this process and answers in the OpenAI API's shapes.
@@ -55,6 +56,54 @@ impl Engine {
     #[getter]
     fn chat(&self) -> Chat {
         Chat(self.0.clone())
+    }
+
+    /// Legacy completions: `engine.completions.create(...)`.
+    #[getter]
+    fn completions(&self) -> LegacyCompletions {
+        LegacyCompletions(self.0.clone())
+    }
+
+    /// Orders documents by how well they answer a query, with a model that ranks texts.
+    ///
+    /// `documents` are strings, or mappings with a `text`. The best come first, `top_n` of them, or all.
+    #[pyo3(signature = (**arguments), text_signature = "($self, *, query, documents, model=..., top_n=..., \
+        return_documents=..., extra_headers=None, extra_query=None, extra_body=None, timeout=None)")]
+    fn rerank<'py>(&self, py: Python<'py>, arguments: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
+        texts::RERANK.send(py, &self.0, arguments)
+    }
+
+    /// The tokens of a text (`prompt`) or of a conversation (`messages`), as requests use them.
+    #[pyo3(signature = (**arguments), text_signature = "($self, *, prompt=..., messages=..., model=..., tools=..., \
+        chat_template_kwargs=..., add_special_tokens=..., return_token_strs=..., extra_headers=None, \
+        extra_query=None, extra_body=None, timeout=None)")]
+    fn tokenize<'py>(&self, py: Python<'py>, arguments: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
+        texts::TOKENIZE.send(py, &self.0, arguments)
+    }
+
+    /// The text of tokens, the spellings of control tokens included.
+    #[pyo3(signature = (**arguments), text_signature = "($self, *, tokens, model=..., extra_headers=None, \
+        extra_query=None, extra_body=None, timeout=None)")]
+    fn detokenize<'py>(&self, py: Python<'py>, arguments: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
+        texts::DETOKENIZE.send(py, &self.0, arguments)
+    }
+
+    /// `rerank` for event loops: the reply on its way.
+    #[pyo3(signature = (**arguments))]
+    fn _submit_rerank(&self, py: Python<'_>, arguments: Option<&Bound<'_, PyDict>>) -> PyResult<PendingReply> {
+        texts::RERANK.submit(py, &self.0, arguments)
+    }
+
+    /// `tokenize` for event loops.
+    #[pyo3(signature = (**arguments))]
+    fn _submit_tokenize(&self, py: Python<'_>, arguments: Option<&Bound<'_, PyDict>>) -> PyResult<PendingReply> {
+        texts::TOKENIZE.submit(py, &self.0, arguments)
+    }
+
+    /// `detokenize` for event loops.
+    #[pyo3(signature = (**arguments))]
+    fn _submit_detokenize(&self, py: Python<'_>, arguments: Option<&Bound<'_, PyDict>>) -> PyResult<PendingReply> {
+        texts::DETOKENIZE.submit(py, &self.0, arguments)
     }
 
     /// The models as the API lists them: `engine.models.list()`.

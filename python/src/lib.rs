@@ -17,12 +17,14 @@ mod json;
 mod limits;
 mod loader;
 mod logs;
+mod method;
 mod models;
 mod notify;
 mod options;
 mod progress;
 mod request;
 mod stream;
+mod texts;
 mod types;
 mod wait;
 
@@ -38,6 +40,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<options::ModelOptions>()?;
     module.add_class::<chat::Chat>()?;
     module.add_class::<chat::Completions>()?;
+    module.add_class::<texts::LegacyCompletions>()?;
     module.add_class::<models::Models>()?;
     module.add_class::<stream::Stream>()?;
     module.add_class::<door::PendingReply>()?;

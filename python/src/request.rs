@@ -135,6 +135,7 @@ pub(crate) struct Reply {
 }
 
 /// The classes of an endpoint's replies.
+#[derive(Clone, Copy)]
 pub(crate) struct Schemas {
     pub(crate) object: &'static types::Schema,
     /// Of each event, if the reply comes in events.

@@ -14,7 +14,7 @@ import pytest
 from support import ROOT, c_driver, model
 
 import zerohop
-from zerohop._native import Completions
+from zerohop._native import Completions, LegacyCompletions
 
 FILE = json.loads((ROOT / "tests/cases/cases.json").read_text())
 CASES = FILE["cases"]
@@ -32,12 +32,15 @@ class Answer:
     @classmethod
     def whole(cls, reply: dict[str, Any]) -> "Answer":
         choice = reply["choices"][0]
-        return cls(choice["message"]["content"], choice["finish_reason"], reply["usage"])
+        content = choice["text"] if "text" in choice else choice["message"]["content"]
+        return cls(content, choice["finish_reason"], reply["usage"])
 
     @classmethod
     def joined(cls, chunks: list[dict[str, Any]]) -> "Answer":
         choices = [chunk["choices"][0] for chunk in chunks if chunk["choices"]]
-        content = "".join(choice["delta"].get("content") or "" for choice in choices)
+        pieces = [choice["text"] if "text" in choice else choice["delta"] for choice in choices]
+        texts = [piece if isinstance(piece, str) else piece.get("content") for piece in pieces]
+        content = "".join(text or "" for text in texts)
         return cls(content, choices[-1]["finish_reason"], chunks[-1]["usage"])
 
 
@@ -69,15 +72,18 @@ def cases_engine() -> Iterator[zerohop.Engine]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_python(cases_engine: zerohop.Engine, case: dict[str, Any]) -> None:
-    create = cases_engine.chat.completions.create
+    create: Any = cases_engine.chat.completions.create
+    parameters = inspect.signature(Completions.create).parameters
+    if case.get("path") == "/v1/completions":
+        create = cases_engine.completions.create
+        parameters = inspect.signature(LegacyCompletions.create).parameters
     request, expect = dict(case["request"]), case["expect"]
     # These two are no arguments of `create`, where leaving them out is a TypeError.
     if "model" not in request:
         pytest.raises(TypeError, create, **request)
         return
     # What openai's SDK does not know goes where its users would put it.
-    known = inspect.signature(Completions.create).parameters
-    extra = {key: request.pop(key) for key in set(request) - set(known)}
+    extra = {key: request.pop(key) for key in set(request) - set(parameters)}
     request["extra_body"] = extra
     if expect["status"] != 200:
         with pytest.raises(zerohop.APIStatusError) as raised:
@@ -97,11 +103,12 @@ def c_replies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[
     driver = c_driver(tmp_path_factory.mktemp("cases"))
     requests = []
     for case in CASES:
-        requests.append((case["name"], case["request"]))
+        path = case.get("path", "/v1/chat/completions")
+        requests.append((case["name"], path, case["request"]))
         if case["expect"]["status"] == 200:
-            requests.append((case["name"], streamed(case["request"])))
+            requests.append((case["name"], path, streamed(case["request"])))
     arguments = [f"{name}={path}" for name, path in MODELS.items()]
-    bodies = "".join(json.dumps(request) + "\n" for _, request in requests)
+    bodies = "".join(f"{path} {json.dumps(request)}\n" for _, path, request in requests)
     done = subprocess.run(
         [driver, *arguments], input=bodies, capture_output=True, text=True, timeout=110
     )
@@ -109,7 +116,7 @@ def c_replies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[
 
     lines = iter(done.stdout.splitlines())
     replies: dict[str, list[tuple[int, list[Any]]]] = {}
-    for name, _ in requests:
+    for name, _, _ in requests:
         status, count = map(int, next(lines).split())
         replies.setdefault(name, []).append(
             (status, [json.loads(next(lines)) for _ in range(count)])

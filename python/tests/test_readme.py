@@ -3,15 +3,20 @@
 import re
 from pathlib import Path
 
+from support import model
+
 README = Path(__file__).resolve().parents[2] / "README.md"
 
 
 def test_the_python_programs_run(qwen, run_python):
     programs = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    assert len(programs) == 3
+    assert len(programs) == 4
     # One goes on where the other ends.
     program = "".join(programs) + "client.close()"
-    assert '"model.gguf"' in program
-    done = run_python(program.replace('"model.gguf"', repr(str(qwen))))
+    files = {"model": qwen, "coder": qwen, "reranker": model("tiny/tiny-rank.gguf")}
+    for name, path in files.items():
+        assert f'"{name}.gguf"' in program
+        program = program.replace(f'"{name}.gguf"', repr(str(path)))
+    done = run_python(program)
     assert (done.returncode, done.stderr) == (0, "")
-    assert all(city in done.stdout for city in ["Paris", "Rome", "Madrid"])
+    assert all(city in done.stdout for city in ["Paris", "Rome", "Madrid", "a + b"])

@@ -14,7 +14,15 @@ from openai.types.chat import ChatCompletionMessageParam
 from pydantic import BaseModel
 
 import zerohop
-from zerohop.types import Device, Model, ModelInfo
+from zerohop.types import (
+    Completion,
+    DetokenizeResponse,
+    Device,
+    Model,
+    ModelInfo,
+    RerankResponse,
+    TokenizeResponse,
+)
 from zerohop.types.chat import ChatCompletion, ChatCompletionChunk
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
@@ -57,6 +65,20 @@ def whole_and_streamed(engine: zerohop.Engine, either: bool) -> None:
         create(messages=MESSAGES, stream=either),
         ChatCompletion | zerohop.Stream[ChatCompletionChunk],
     )
+
+
+def plain_texts(engine: zerohop.Engine, either: bool) -> None:
+    create = engine.completions.create
+    reply = create(prompt="a", suffix="b", echo=True, logprobs=1)
+    assert_type(reply, Completion)
+    assert_type(reply.choices[0].text, str)
+    for chunk in create(prompt=[[1, 2], [3]], stream=True):
+        assert_type(chunk, Completion)
+    assert_type(create(prompt=None, stream=either), Completion | zerohop.Stream[Completion])
+    assert_type(engine.rerank(query="a", documents=["b", {"text": "c"}]), RerankResponse)
+    assert_type(engine.tokenize(prompt="a"), TokenizeResponse)
+    assert_type(engine.tokenize(messages=MESSAGES).tokens, list[int])
+    assert_type(engine.detokenize(tokens=[1]), DetokenizeResponse)
 
 
 async def in_event_loops(either: bool) -> None:

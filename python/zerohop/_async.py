@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Generator
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Self, TypeVar, overload
 
 from ._exceptions import EngineClosedError
-from ._native import Completions, Engine, Stream, _Loader
+from ._native import Completions, Engine, LegacyCompletions, Stream, _Loader
 from ._wait import ready
 
 if TYPE_CHECKING:
@@ -20,11 +20,20 @@ if TYPE_CHECKING:
         BatchCounts,
         ChatCompletion,
         ChatCompletionChunk,
+        Completion,
+        DetokenizeResponse,
         Model,
         ModelInfo,
         ModelOptions,
+        RerankResponse,
+        TokenizeResponse,
         _CreateParams,
+        _DetokenizeParams,
+        _LegacyParams,
         _Options,
+        _Pending,
+        _RerankParams,
+        _TokenizeParams,
     )
     from ._response import Response
 
@@ -68,6 +77,28 @@ class AsyncEngine:
     def chat(self) -> AsyncChat:
         """Chat completions: `await engine.chat.completions.create(...)`."""
         return AsyncChat(self)
+
+    @property
+    def completions(self) -> AsyncLegacyCompletions:
+        """Legacy completions: `await engine.completions.create(...)`."""
+        return AsyncLegacyCompletions(self)
+
+    async def rerank(self, **params: Unpack[_RerankParams]) -> RerankResponse:
+        """Orders documents by how well they answer a query, as `Engine`'s does."""
+        return await _reply((await self._loaded())._submit_rerank(**params))
+
+    async def tokenize(self, **params: Unpack[_TokenizeParams]) -> TokenizeResponse:
+        """The tokens of a text or a conversation, as `Engine`'s does."""
+        return await _reply((await self._loaded())._submit_tokenize(**params))
+
+    async def detokenize(self, **params: Unpack[_DetokenizeParams]) -> DetokenizeResponse:
+        """The text of tokens, as `Engine`'s does."""
+        return await _reply((await self._loaded())._submit_detokenize(**params))
+
+    # For `help()` and editors: the parameters are written down once.
+    rerank.__wrapped__ = Engine.rerank  # type: ignore[attr-defined]
+    tokenize.__wrapped__ = Engine.tokenize  # type: ignore[attr-defined]
+    detokenize.__wrapped__ = Engine.detokenize  # type: ignore[attr-defined]
 
     @property
     def models(self) -> AsyncModels:
@@ -194,6 +225,15 @@ class AsyncEngine:
             raise EngineClosedError("the engine has been closed")
 
 
+async def _reply(pending: _Pending[_T]) -> _T:
+    """The reply that is on its way; leaving this cancels its request."""
+    try:
+        reply: _T = await ready(pending.poll, pending.timeout)
+    finally:
+        pending.close()
+    return reply
+
+
 class _Part:
     """A part of an engine, which lives as long."""
 
@@ -239,13 +279,7 @@ class AsyncCompletions(_Part):
         the number of seconds that the answer, or each chunk of a stream, may take; none by default.
         """
         engine = await self._engine._loaded()
-        pending = engine.chat.completions._submit(**params)
-        try:
-            reply: ChatCompletion | Stream[ChatCompletionChunk] = await ready(
-                pending.poll, pending.timeout
-            )
-        finally:
-            pending.close()
+        reply = await _reply(engine.chat.completions._submit(**params))
         return AsyncStream(reply) if isinstance(reply, Stream) else reply
 
     # For `help()` and editors: the parameters are written down once.
@@ -253,6 +287,37 @@ class AsyncCompletions(_Part):
 
     def __repr__(self) -> str:
         return f"<chat.completions of {self._engine!r}>"
+
+
+class AsyncLegacyCompletions(_Part):
+    """The legacy completions of an engine."""
+
+    @overload
+    async def create(
+        self, *, stream: Literal[False] | None = ..., **params: Unpack[_LegacyParams]
+    ) -> Completion: ...
+    @overload
+    async def create(
+        self, *, stream: Literal[True], **params: Unpack[_LegacyParams]
+    ) -> AsyncStream[Completion]: ...
+    @overload
+    async def create(
+        self, *, stream: bool, **params: Unpack[_LegacyParams]
+    ) -> Completion | AsyncStream[Completion]: ...
+    async def create(self, **params: Any) -> Completion | AsyncStream[Completion]:
+        """Goes on from a text, as `Engine`'s does.
+
+        The answer is a `Completion`, or an `AsyncStream` of `Completion`s if `stream` is true.
+        """
+        engine = await self._engine._loaded()
+        reply = await _reply(engine.completions._submit(**params))
+        return AsyncStream(reply) if isinstance(reply, Stream) else reply
+
+    # For `help()` and editors: the parameters are written down once.
+    create.__wrapped__ = LegacyCompletions.create  # type: ignore[attr-defined]
+
+    def __repr__(self) -> str:
+        return f"<completions of {self._engine!r}>"
 
 
 class AsyncModels(_Part):

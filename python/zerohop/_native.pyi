@@ -43,20 +43,30 @@ __all__ = [
     "ChoiceLogprobs",
     "ChunkChoice",
     "ChunkChoiceLogprobs",
+    "Completion",
+    "CompletionChoice",
     "CompletionTokensDetails",
     "CompletionUsage",
     "Completions",
     "BatchCounts",
+    "DetokenizeResponse",
     "Device",
     "Engine",
     "FunctionCall",
+    "LegacyCompletions",
+    "Logprobs",
     "Model",
     "ModelInfo",
     "ModelOptions",
     "Models",
     "PromptTokensDetails",
+    "RerankDocument",
+    "RerankResponse",
+    "RerankResult",
+    "RerankUsage",
     "Stream",
     "SyncPage",
+    "TokenizeResponse",
     "ToolCallCustom",
     "ToolCallFunction",
     "TopLogprob",
@@ -215,6 +225,26 @@ class Engine:
     @property
     def chat(self) -> Chat:
         """Chat completions: `engine.chat.completions.create(...)`."""
+    @property
+    def completions(self) -> LegacyCompletions:
+        """Legacy completions: `engine.completions.create(...)`."""
+    def rerank(self, **params: Unpack[_RerankParams]) -> RerankResponse:
+        """Orders documents by how well they answer a query, with a model that ranks texts.
+
+        `documents` are strings, or mappings with a `text`. The best come first, `top_n` of them, or
+        all.
+        """
+    def tokenize(self, **params: Unpack[_TokenizeParams]) -> TokenizeResponse:
+        """The tokens of a text (`prompt`) or of a conversation (`messages`), as requests use
+        them."""
+    def detokenize(self, **params: Unpack[_DetokenizeParams]) -> DetokenizeResponse:
+        """The text of tokens, the spellings of control tokens included."""
+    def _submit_rerank(self, **params: Any) -> _Pending[RerankResponse]:
+        """`rerank` for event loops: the reply on its way."""
+    def _submit_tokenize(self, **params: Any) -> _Pending[TokenizeResponse]:
+        """`tokenize` for event loops."""
+    def _submit_detokenize(self, **params: Any) -> _Pending[DetokenizeResponse]:
+        """`detokenize` for event loops."""
     @property
     def models(self) -> Models:
         """The models as the API lists them: `engine.models.list()`."""
@@ -420,6 +450,88 @@ class Completions:
         the number of seconds that the answer, or each chunk of a stream, may take; none by default.
         """
     def _submit(self, **params: Any) -> _Pending[ChatCompletion | Stream[ChatCompletionChunk]]:
+        """`create` for event loops: the reply on its way."""
+
+class _LegacyParams(TypedDict, total=False):
+    prompt: Required[str | Iterable[str] | Iterable[int] | Iterable[Iterable[int]] | None]
+    model: str
+    best_of: int | None
+    echo: bool | None
+    frequency_penalty: float | None
+    logit_bias: Mapping[str, float] | Mapping[int, float] | None
+    logprobs: int | None
+    max_tokens: int | None
+    n: int | None
+    presence_penalty: float | None
+    seed: int | None
+    stop: str | list[str] | tuple[str, ...] | None
+    stream_options: _Object | None
+    suffix: str | None
+    temperature: float | None
+    top_p: float | None
+    user: str
+    extra_headers: Mapping[str, str] | None
+    extra_query: Mapping[str, str] | None
+    extra_body: Mapping[str, object] | None
+    timeout: float | None
+
+class _RerankParams(TypedDict, total=False):
+    query: Required[str]
+    documents: Required[Iterable[str | _Object]]
+    model: str
+    top_n: int | None
+    return_documents: bool | None
+    extra_headers: Mapping[str, str] | None
+    extra_query: Mapping[str, str] | None
+    extra_body: Mapping[str, object] | None
+    timeout: float | None
+
+class _TokenizeParams(TypedDict, total=False):
+    prompt: str | None
+    messages: Iterable[_Object] | None
+    model: str
+    tools: Iterable[_Object] | None
+    chat_template_kwargs: Mapping[str, object] | None
+    add_special_tokens: bool | None
+    return_token_strs: bool | None
+    extra_headers: Mapping[str, str] | None
+    extra_query: Mapping[str, str] | None
+    extra_body: Mapping[str, object] | None
+    timeout: float | None
+
+class _DetokenizeParams(TypedDict, total=False):
+    tokens: Required[Iterable[int]]
+    model: str
+    extra_headers: Mapping[str, str] | None
+    extra_query: Mapping[str, str] | None
+    extra_body: Mapping[str, object] | None
+    timeout: float | None
+
+@final
+class LegacyCompletions:
+    """The legacy completions of an engine."""
+
+    @overload
+    def create(
+        self, *, stream: Literal[False] | None = ..., **params: Unpack[_LegacyParams]
+    ) -> Completion: ...
+    @overload
+    def create(
+        self, *, stream: Literal[True], **params: Unpack[_LegacyParams]
+    ) -> Stream[Completion]: ...
+    @overload
+    def create(
+        self, *, stream: bool, **params: Unpack[_LegacyParams]
+    ) -> Completion | Stream[Completion]:
+        """Goes on from a text, without a chat template.
+
+        The answer is a `Completion`, or a `Stream` of `Completion`s if `stream` is true.
+
+        The parameters are the API's. `model` may be left out if the engine has one model.
+        Parameters that the API does not have, such as `top_k`, go into `extra_body`. `timeout` is
+        the number of seconds that the answer, or each chunk of a stream, may take; none by default.
+        """
+    def _submit(self, **params: Any) -> _Pending[Completion | Stream[Completion]]:
         """`create` for event loops: the reply on its way."""
 
 @final
@@ -968,6 +1080,140 @@ class ChoiceDeltaToolCallFunction(BaseModel):
     def arguments(self) -> str | None: ...
     @property
     def name(self) -> str | None: ...
+
+@final
+class Completion(BaseModel):
+    """A text gone on from, or a piece of one that is streamed."""
+
+    __match_args__ = ("id", "choices", "created", "model", "object", "system_fingerprint", "usage")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def choices(self) -> list[CompletionChoice]: ...
+    @property
+    def created(self) -> int: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def object(self) -> Literal["text_completion"]: ...
+    @property
+    def system_fingerprint(self) -> str | None: ...
+    @property
+    def usage(self) -> CompletionUsage | None: ...
+
+@final
+class CompletionChoice(BaseModel):
+    """One of the answers, or a piece of one; a piece before the last has no `finish_reason`."""
+
+    __match_args__ = ("finish_reason", "index", "logprobs", "text")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def finish_reason(self) -> Literal["stop", "length", "content_filter"] | None: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def logprobs(self) -> Logprobs | None: ...
+    @property
+    def text(self) -> str: ...
+
+@final
+class Logprobs(BaseModel):
+    """How likely a text's tokens were: lists of one length."""
+
+    __match_args__ = ("text_offset", "token_logprobs", "tokens", "top_logprobs")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def text_offset(self) -> list[int] | None: ...
+    @property
+    def token_logprobs(self) -> list[float | None] | None: ...
+    @property
+    def tokens(self) -> list[str] | None: ...
+    @property
+    def top_logprobs(self) -> list[dict[str, float] | None] | None: ...
+
+@final
+class RerankResponse(BaseModel):
+    """Documents in the order of how well they answer a query."""
+
+    __match_args__ = ("id", "model", "object", "results", "usage")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def object(self) -> Literal["list"]: ...
+    @property
+    def results(self) -> list[RerankResult]: ...
+    @property
+    def usage(self) -> RerankUsage: ...
+
+@final
+class RerankResult(BaseModel):
+    """How well a document answers: `index` is its place in the request, the score from 0 to 1."""
+
+    __match_args__ = ("index", "relevance_score", "document")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def relevance_score(self) -> float: ...
+    @property
+    def document(self) -> RerankDocument | None: ...
+
+@final
+class RerankDocument(BaseModel):
+    """A document, if it is asked for."""
+
+    __match_args__ = ("text",)
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def text(self) -> str: ...
+
+@final
+class RerankUsage(BaseModel):
+    """The tokens that a ranking used."""
+
+    __match_args__ = ("prompt_tokens", "total_tokens")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def prompt_tokens(self) -> int: ...
+    @property
+    def total_tokens(self) -> int: ...
+
+@final
+class TokenizeResponse(BaseModel):
+    """The tokens of a text."""
+
+    __match_args__ = ("count", "max_model_len", "tokens", "token_strs")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def max_model_len(self) -> int: ...
+    @property
+    def tokens(self) -> list[int]: ...
+    @property
+    def token_strs(self) -> list[str] | None: ...
+
+@final
+class DetokenizeResponse(BaseModel):
+    """The text of tokens."""
+
+    __match_args__ = ("prompt",)
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def prompt(self) -> str: ...
 
 @final
 class CompletionUsage(BaseModel):

@@ -3,9 +3,10 @@
  *
  *   driver NAME=MODEL.gguf... < bodies
  *
- * Each line of stdin is the body of a chat completion request. For each, a line
- * with the status and the number of JSON texts is written, then the texts, a line
- * each: the reply's body, or a stream's events.
+ * Each line of stdin is the body of a chat completion request, or a path, a space
+ * and the body of a request to that. For each, a line with the status and the
+ * number of JSON texts is written, then the texts, a line each: the reply's body,
+ * or a stream's events.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,11 +59,17 @@ static size_t collect_events(zerohop_response *response, char **events) {
   }
 }
 
-static void run(const zerohop_engine *engine, const char *body, size_t len) {
+static void run(const zerohop_engine *engine, const char *line, size_t len) {
   zerohop_request request;
   zerohop_request_init(&request, sizeof request);
+  const char *body = line[0] == '/' ? memchr(line, ' ', len) : NULL;
   request.path = zerohop_str_of("/v1/chat/completions");
-  request.body.data = body;
+  if (body) {
+    request.path.data = line;
+    request.path.len = (size_t)(body - line);
+    len -= request.path.len;
+  }
+  request.body.data = body ? body : line;
   request.body.len = len;
   zerohop_response *response = NULL;
   zerohop_error *error = NULL;

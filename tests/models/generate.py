@@ -2,8 +2,8 @@
 
 What the tiny models say is noise, but they load in milliseconds, give the same tokens on every run
 and cover what the small real models do not: a SentencePiece vocabulary, a sliding window, a
-recurrent architecture, a missing chat template, all kinds of pooling. Run it through `make models`,
-whose Python has gguf and numpy.
+recurrent architecture, a missing chat template, all kinds of pooling, a ranking head. Run it
+through `make models`, whose Python has gguf and numpy.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ from buildenv import cache_dir, locked  # noqa: E402
 
 try:
     import numpy as np
+    import rank
     from gguf import GGUFWriter, PoolingType, TokenType
 except ImportError as error:
     sys.exit(f"zerohop: {error}; run `make models`, whose Python has gguf and numpy")
@@ -287,7 +288,8 @@ def write_hostile(folder: Path, whole: bytes) -> None:
 
 def generate(models: Path) -> None:
     """Writes all files unless this very generator has written them."""
-    source = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    sources = [Path(__file__), Path(rank.__file__)]
+    source = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
     stamp = models / "tiny/stamp"
     with locked(models / ".generate.lock"):
         if stamp.is_file() and stamp.read_text().strip() == source:
@@ -305,6 +307,7 @@ def generate(models: Path) -> None:
         for pooling in (PoolingType.MEAN, PoolingType.CLS, PoolingType.LAST, PoolingType.RANK):
             path = tiny / f"tiny-embedding-{pooling.name.lower()}.gguf"
             write_transformer(path, bytes_, template=False, pooling=pooling)
+        rank.write_rank(tiny)
         write_sliding_window(tiny / "tiny-gemma3.gguf", pieces)
         write_recurrent(tiny / "tiny-mamba.gguf", bytes_)
         write_hostile(hostile, (tiny / "tiny-llama.gguf").read_bytes())

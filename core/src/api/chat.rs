@@ -18,6 +18,7 @@ use super::parse::{Object, UNSERVED, Unserved};
 use super::response_format::ResponseFormat;
 use super::tool_choice::{FunctionCallOption, ToolChoice};
 use super::tools::{ChatCompletionFunction, ChatCompletionTool};
+use crate::generate::SamplingParams;
 
 /// What to answer, and how.
 ///
@@ -354,6 +355,22 @@ impl CreateChatCompletionRequest {
 }
 
 impl CreateChatCompletionRequest {
+    /// How to choose tokens.
+    pub(crate) fn sampling_params(&self) -> SamplingParams<'_> {
+        SamplingParams {
+            temperature: self.temperature,
+            top_p: self.top_p,
+            frequency_penalty: self.frequency_penalty,
+            presence_penalty: self.presence_penalty,
+            logit_bias: self.logit_bias.as_ref(),
+            seed: self.seed,
+            top_k: self.ext.top_k,
+            min_p: self.ext.min_p,
+            repeat_penalty: self.ext.repeat_penalty,
+            ignore_eos: self.ext.ignore_eos,
+        }
+    }
+
     /// The most tokens to generate, under whichever name it was given (CQ8).
     pub(crate) fn token_limit(&self) -> Option<u32> {
         self.max_completion_tokens.or(self.max_tokens)
@@ -393,11 +410,7 @@ impl<'de> Visitor<'de> for RequestVisitor {
                 "top_p" => request.top_p = map.next_value()?,
                 "frequency_penalty" => request.frequency_penalty = map.next_value()?,
                 "presence_penalty" => request.presence_penalty = map.next_value()?,
-                "logit_bias" => {
-                    let biases: Option<BTreeMap<TokenId, f32>> = map.next_value()?;
-                    request.logit_bias =
-                        biases.map(|all| all.into_iter().map(|(TokenId(id), bias)| (id, bias)).collect());
-                }
+                "logit_bias" => request.logit_bias = next_biases(&mut map)?,
                 "logprobs" => request.logprobs = map.next_value()?,
                 "top_logprobs" => request.top_logprobs = map.next_value()?,
                 "n" => request.n = map.next_value()?,
@@ -453,7 +466,13 @@ impl<'de> Deserialize<'de> for TokenId {
     }
 }
 
-fn next_object<'de, A, T>(map: &mut A) -> Result<Option<T>, A::Error>
+/// The value of `logit_bias`.
+pub(super) fn next_biases<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<BTreeMap<u32, f32>>, A::Error> {
+    let biases: Option<BTreeMap<TokenId, f32>> = map.next_value()?;
+    Ok(biases.map(|all| all.into_iter().map(|(TokenId(id), bias)| (id, bias)).collect()))
+}
+
+pub(super) fn next_object<'de, A, T>(map: &mut A) -> Result<Option<T>, A::Error>
 where
     A: MapAccess<'de>,
     T: Deserialize<'de>,

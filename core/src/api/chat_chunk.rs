@@ -61,7 +61,7 @@ impl ChatCompletionChunk {
 }
 
 /// Reads a key that is present; serde alone would take null for absence.
-fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+pub(super) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,

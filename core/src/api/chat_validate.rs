@@ -6,9 +6,10 @@ use std::ops::RangeInclusive;
 use super::chat::CreateChatCompletionRequest;
 use super::chat_options::{Modality, PredictionContent, Stop, Verbosity};
 use super::error::{Error, Result};
+use super::ext::check_form;
 use super::message::check_messages;
-use super::response_format::ResponseFormat;
 use super::tools::{check_functions, check_tools};
+use crate::generate::SamplingParams;
 
 impl CreateChatCompletionRequest {
     /// Checks everything that does not depend on the model.
@@ -27,11 +28,7 @@ impl CreateChatCompletionRequest {
 
     /// CQ9
     fn check_sampling(&self) -> Result<()> {
-        check_range("temperature", self.temperature, 0.0..=2.0)?;
-        check_range("top_p", self.top_p, 0.0..=1.0)?;
-        check_range("frequency_penalty", self.frequency_penalty, -2.0..=2.0)?;
-        check_range("presence_penalty", self.presence_penalty, -2.0..=2.0)?;
-        self.logit_bias.as_ref().map_or(Ok(()), check_logit_bias)?;
+        check_sampling_params(&self.sampling_params())?;
         check_range("n", self.n, 1..=128)?;
         check_range("top_logprobs", self.top_logprobs, 0..=20)?;
         if self.top_logprobs.is_some() && self.logprobs != Some(true) {
@@ -65,12 +62,7 @@ impl CreateChatCompletionRequest {
         }
         self.modalities.as_deref().map_or(Ok(()), check_modalities)?;
         self.prediction.as_ref().map_or(Ok(()), PredictionContent::validate)?;
-        let Some(format) = &self.response_format else { return Ok(()) };
-        format.validate()?;
-        if self.ext.grammar.is_some() && *format != ResponseFormat::Text {
-            return Err(Error::invalid("grammar", "'grammar' and 'response_format' both set a form: give only one"));
-        }
-        Ok(())
+        check_form(self.response_format.as_ref(), self.ext.grammar.as_deref())
     }
 
     /// TL1, TL2
@@ -96,6 +88,15 @@ impl CreateChatCompletionRequest {
         }
         self.function_call.as_ref().map_or(Ok(()), |choice| choice.validate(functions))
     }
+}
+
+/// What all kinds of completions share (CQ9).
+pub(super) fn check_sampling_params(params: &SamplingParams<'_>) -> Result<()> {
+    check_range("temperature", params.temperature, 0.0..=2.0)?;
+    check_range("top_p", params.top_p, 0.0..=1.0)?;
+    check_range("frequency_penalty", params.frequency_penalty, -2.0..=2.0)?;
+    check_range("presence_penalty", params.presence_penalty, -2.0..=2.0)?;
+    params.logit_bias.map_or(Ok(()), check_logit_bias)
 }
 
 /// Refuses a number outside of `range`; NaN is outside of every range (CQ9).

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::chat_validate::check_range;
 use super::error::{Error, Result};
+use super::response_format::ResponseFormat;
 
 /// Parameters that the API does not have.
 ///
@@ -75,13 +76,85 @@ impl ChatExtensions {
     }
 
     pub(crate) fn validate(&self) -> Result<()> {
-        check_range("min_p", self.min_p, 0.0..=1.0)?;
-        check_range("repeat_penalty", self.repeat_penalty, 0.01..=2.0)?;
-        if self.grammar.as_ref().is_some_and(String::is_empty) {
-            return Err(Error::invalid("grammar", "'grammar' must not be empty"));
-        }
-        Ok(())
+        check_values(self.min_p, self.repeat_penalty, self.grammar.as_deref())
     }
+}
+
+/// Parameters of a legacy completion that the API does not have.
+///
+/// ```
+/// use zerohop::types::CreateCompletionRequest;
+///
+/// let request = CreateCompletionRequest::new("base", "1, 2, 3,").top_k(40).ignore_eos(true);
+/// assert_eq!(request.ext.top_k, Some(40));
+/// assert_eq!(serde_json::to_value(&request).unwrap()["ignore_eos"], true);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct CompletionExtensions {
+    /// As [`ChatExtensions::top_k`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<u32>,
+
+    /// As [`ChatExtensions::min_p`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_p: Option<f32>,
+
+    /// As [`ChatExtensions::repeat_penalty`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat_penalty: Option<f32>,
+
+    /// A Lark grammar that the text follows, as [`ChatExtensions::grammar`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grammar: Option<String>,
+
+    /// The form of the text, as a chat completion's; not beside `grammar`. Default any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_format: Option<ResponseFormat>,
+
+    /// Whether to go on where the model would end the text, up to the token limit. Default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ignore_eos: Option<bool>,
+}
+
+impl CompletionExtensions {
+    /// Reads the value of `key` if it is an extension; returns whether it is.
+    pub(crate) fn read<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<bool, A::Error> {
+        match key {
+            "top_k" => self.top_k = map.next_value()?,
+            "min_p" => self.min_p = map.next_value()?,
+            "repeat_penalty" => self.repeat_penalty = map.next_value()?,
+            "grammar" => self.grammar = map.next_value()?,
+            "response_format" => self.response_format = map.next_value()?,
+            "ignore_eos" => self.ignore_eos = map.next_value()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    pub(crate) fn validate(&self) -> Result<()> {
+        check_values(self.min_p, self.repeat_penalty, self.grammar.as_deref())?;
+        check_form(self.response_format.as_ref(), self.grammar.as_deref())
+    }
+}
+
+fn check_values(min_p: Option<f32>, repeat_penalty: Option<f32>, grammar: Option<&str>) -> Result<()> {
+    check_range("min_p", min_p, 0.0..=1.0)?;
+    check_range("repeat_penalty", repeat_penalty, 0.01..=2.0)?;
+    match grammar {
+        Some("") => Err(Error::invalid("grammar", "'grammar' must not be empty")),
+        _ => Ok(()),
+    }
+}
+
+/// SO1
+pub(super) fn check_form(format: Option<&ResponseFormat>, grammar: Option<&str>) -> Result<()> {
+    let Some(format) = format else { return Ok(()) };
+    format.validate()?;
+    if grammar.is_some() && *format != ResponseFormat::Text {
+        return Err(Error::invalid("grammar", "'grammar' and 'response_format' both set a form: give only one"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -3,7 +3,10 @@
 //! - A chat request: `chat` (the request itself), `chat_options`, `ext` (what this engine understands
 //!   beyond the API), `message`, `content`, `tools`, `tool_choice`, `tool_calls`, `response_format`.
 //! - Its answers: `chat_reply`, `chat_chunk`, `logprobs`, `usage`.
+//! - `completions`, `completions_reply`: the older endpoint for plain text.
 //! - `embeddings`: the request and reply for vectors.
+//! - `rerank`: documents in the order of a query.
+//! - `tokenize`: text to tokens and back.
 //! - `models`: the list of models.
 //! - `parse`: the way from a body's bytes to a validated request; `error`: the one error type.
 //!
@@ -16,6 +19,8 @@ pub(crate) mod chat_chunk;
 pub(crate) mod chat_options;
 pub(crate) mod chat_reply;
 mod chat_validate;
+pub(crate) mod completions;
+pub(crate) mod completions_reply;
 pub(crate) mod content;
 #[cfg(test)]
 mod contract_tests;
@@ -26,7 +31,9 @@ pub(crate) mod logprobs;
 pub(crate) mod message;
 pub(crate) mod models;
 pub(crate) mod parse;
+pub(crate) mod rerank;
 pub(crate) mod response_format;
+pub(crate) mod tokenize;
 pub(crate) mod tool_calls;
 pub(crate) mod tool_choice;
 pub(crate) mod tools;

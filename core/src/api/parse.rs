@@ -16,24 +16,47 @@ use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
 use super::chat::CreateChatCompletionRequest;
+use super::completions::CreateCompletionRequest;
 use super::embeddings::CreateEmbeddingRequest;
 use super::error::{Error, ErrorKind, Result};
+use super::rerank::RerankRequest;
+use super::tokenize::{DetokenizeRequest, TokenizeRequest};
 
 /// The longest request body: as a tree it takes some ten times as much.
 const MAX_BODY: usize = 64 << 20;
 
 /// Reads and validates the body of a chat completion request.
 pub(crate) fn parse_chat_request(body: &[u8]) -> Result<CreateChatCompletionRequest> {
+    let request: CreateChatCompletionRequest = from_json(limited(body)?)?;
+    // CQ14. The typed Rust calls say by their name whether they stream.
+    if request.stream_options.is_some() && request.stream != Some(true) {
+        return Err(stream_options_alone());
+    }
+    request.validate()?;
+    Ok(request)
+}
+
+fn stream_options_alone() -> Error {
+    Error::invalid("stream_options", "'stream_options' is only allowed when 'stream' is true")
+}
+
+/// A body that is not too large to be read.
+fn limited(body: &[u8]) -> Result<&[u8]> {
     if body.len() > MAX_BODY {
         let message = format!("The request body has {} bytes; at most {MAX_BODY} are read", body.len());
         return Err(Error::new(ErrorKind::InvalidRequest, message).with_code("request_too_large"));
     }
-    let request: CreateChatCompletionRequest = from_json(body)?;
-    // CQ14. The typed Rust calls say by their name whether they stream.
-    if request.stream_options.is_some() && request.stream != Some(true) {
-        return Err(Error::invalid("stream_options", "'stream_options' is only allowed when 'stream' is true"));
+    Ok(body)
+}
+
+/// Reads and validates the body of a request for a legacy completion.
+pub(crate) fn parse_completion_request(body: &[u8]) -> Result<CreateCompletionRequest> {
+    let request: CreateCompletionRequest = from_json(limited(body)?)?;
+    let streams = request.stream == Some(true);
+    if request.stream_options.is_some() && !streams {
+        return Err(stream_options_alone());
     }
-    request.validate()?;
+    request.validate(streams)?;
     Ok(request)
 }
 
@@ -42,6 +65,25 @@ pub(crate) fn parse_embedding_request(body: &[u8]) -> Result<CreateEmbeddingRequ
     let Object(request) = from_json::<Object<CreateEmbeddingRequest>>(body)?;
     request.validate()?;
     Ok(request)
+}
+
+/// Reads and validates the body of a request to order documents.
+pub(crate) fn parse_rerank_request(body: &[u8]) -> Result<RerankRequest> {
+    let Object(request) = from_json::<Object<RerankRequest>>(limited(body)?)?;
+    request.validate()?;
+    Ok(request)
+}
+
+/// Reads and validates the body of a request for tokens.
+pub(crate) fn parse_tokenize_request(body: &[u8]) -> Result<TokenizeRequest> {
+    let Object(request) = from_json::<Object<TokenizeRequest>>(limited(body)?)?;
+    request.validate()?;
+    Ok(request)
+}
+
+/// Reads the body of a request for the text of tokens.
+pub(crate) fn parse_detokenize_request(body: &[u8]) -> Result<DetokenizeRequest> {
+    from_json::<Object<DetokenizeRequest>>(limited(body)?).map(|Object(request)| request)
 }
 
 /// Reads a request body as any type.

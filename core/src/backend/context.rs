@@ -170,7 +170,17 @@ impl Context {
             .collect()
     }
 
-    /// The vector of a sequence of the last batch, in a context for embeddings.
+    /// How many numbers a sequence's vector has, in a context for embeddings.
+    pub(crate) fn vector_length(&self) -> usize {
+        // SAFETY: the context is live.
+        match unsafe { sys::llama_pooling_type(self.raw.as_ptr()) } {
+            sys::LLAMA_POOLING_TYPE_RANK => self.model.classifier_outputs(),
+            _ => self.model.embedding_length(),
+        }
+    }
+
+    /// The vector of a sequence of the last batch, in a context for embeddings; with a model that ranks
+    /// texts, what its classifier puts out.
     pub(crate) fn embedding(&mut self, sequence: i32) -> Result<&[f32]> {
         // SAFETY: the context is live; a sequence without a vector gives NULL.
         let vector = unsafe { native::zerohop_native_embedding(self.raw.as_ptr(), sequence) };
@@ -179,7 +189,7 @@ impl Context {
         }
         // SAFETY: llama.cpp keeps a vector of this length there until the next
         // decode, which needs `&mut self`.
-        Ok(unsafe { slice::from_raw_parts(vector, self.model.embedding_length()) })
+        Ok(unsafe { slice::from_raw_parts(vector, self.vector_length()) })
     }
 
     /// Whether tokens that were computed are remembered; otherwise, a sequence has to

@@ -32,7 +32,7 @@ pub(crate) use templates::{
     CallMode, OutputFormat, OutputParser, ParsedMessage, ParsedToolCall, Placeholder, Rendered, SchemaStep, Skeleton,
     TemplateMessage, TemplateRequest, TemplateTool, TemplateToolCall, Templates, split_at_placeholder,
 };
-pub(crate) use vocab::{SHORT_TEXT, Span, Token, Vocab};
+pub(crate) use vocab::{FillIn, SHORT_TEXT, Span, Token, Vocab};
 
 /// llama.cpp's process-wide state, alive while any [`Backend`] is.
 struct Process {

@@ -84,6 +84,22 @@ impl Model {
         }
     }
 
+    /// The file's template for a query and a document, with `{query}` and `{document}` in their places.
+    pub(crate) fn rerank_template(&self) -> Option<String> {
+        // SAFETY: the model is live and the name is NUL-terminated; the answer is NULL or a string owned
+        // by the model.
+        unsafe {
+            let text = sys::llama_model_chat_template(self.raw(), c"rerank".as_ptr());
+            (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned())
+        }
+    }
+
+    /// How many numbers the classifier of a model that ranks texts puts out.
+    pub(super) fn classifier_outputs(&self) -> usize {
+        // SAFETY: the model is live.
+        unsafe { sys::llama_model_n_cls_out(self.raw()) as usize }
+    }
+
     /// Whether the model is a decoder alone, without an encoder before it.
     pub(crate) fn is_decoder(&self) -> bool {
         // SAFETY: the model is live.

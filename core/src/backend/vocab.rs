@@ -42,7 +42,27 @@ pub(crate) struct Vocab {
     /// In token order.
     controls: Vec<(Token, String)>,
     bos: Option<Token>,
+    document_start: Option<Token>,
+    fill_in: Option<FillIn>,
+    pair_marks: PairMarks,
     stacks: LargeStacks,
+}
+
+/// The control tokens around what is to be filled in: `prefix` text, `suffix` text,
+/// `middle`, and then the model writes what stands between the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FillIn {
+    pub(crate) prefix: Token,
+    pub(crate) suffix: Token,
+    pub(crate) middle: Token,
+}
+
+/// The control tokens around a pair of texts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct PairMarks {
+    pub(crate) start: Vec<Token>,
+    pub(crate) between: Vec<Token>,
+    pub(crate) end: Vec<Token>,
 }
 
 // SAFETY: llama.cpp documents its tokenising API as thread-safe, and a
@@ -80,6 +100,9 @@ impl Vocab {
                 end_of_generation: (0..size).map(|token| sys::llama_vocab_is_eog(raw, token)).collect(),
                 controls: control_tokens(raw, size),
                 bos: (adds_bos && bos >= 0).then_some(bos),
+                document_start: [bos, sys::llama_vocab_eos(raw)].into_iter().find(|token| (0..size).contains(token)),
+                fill_in: FillIn::read(raw, size),
+                pair_marks: PairMarks::read(raw, size),
                 stacks: LargeStacks::new(ALL_STACKS),
             }
         }
@@ -126,12 +149,67 @@ impl Vocab {
         self.bos
     }
 
+    /// The token before the first of a document's: what a model goes on from that is
+    /// given no text.
+    pub(crate) fn document_start(&self) -> Option<Token> {
+        self.document_start
+    }
+
+    /// What marks a text to be filled in, if the model was trained to do so.
+    pub(crate) fn fill_in(&self) -> Option<FillIn> {
+        self.fill_in
+    }
+
+    /// What marks a pair of texts.
+    pub(crate) fn pair_marks(&self) -> &PairMarks {
+        &self.pair_marks
+    }
+
+    /// The text of a token, for control tokens their spelling.
+    pub(crate) fn spelling(&self, token: Token) -> &[u8] {
+        match self.piece(token) {
+            [] => self.control_spelling(token).map_or(&[], str::as_bytes),
+            piece => piece,
+        }
+    }
+
+    /// A caller's token, which has to exist; `param` is where it stands in the request.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` if it does not.
+    pub(crate) fn known(&self, token: u32, param: impl FnOnce() -> String) -> Result<Token> {
+        Token::try_from(token).ok().filter(|_| (token as usize) < self.len()).ok_or_else(|| {
+            let message = format!("token {token} does not exist; this model's tokens are 0 to {}", self.len() - 1);
+            Error::invalid(param(), message)
+        })
+    }
+
+    /// How many tokens a text of so many bytes has at least: known without tokenising,
+    /// which takes time and stack with the text's length.
+    pub(crate) fn least_tokens(&self, bytes: usize) -> usize {
+        bytes / self.longest_piece().max(1)
+    }
+
     /// Text to tokens, without a leading or trailing special token.
     pub(crate) fn tokenize(&self, spans: &[Span<'_>]) -> Result<Vec<Token>> {
         self.stacks.run(stack_for(spans.iter().map(|span| span.text)), "tokenize", || {
             let mut tokens = Vec::new();
             spans.iter().try_for_each(|span| self.append_tokens(*span, false, &mut tokens))?;
             Ok(tokens)
+        })
+    }
+
+    /// Several texts to tokens, each by itself and without a leading or trailing special
+    /// token.
+    pub(crate) fn tokenize_each(&self, spans: &[Span<'_>]) -> Result<Vec<Vec<Token>>> {
+        self.stacks.run(stack_for(spans.iter().map(|span| span.text)), "tokenize", || {
+            let tokenize = |span: &Span<'_>| {
+                let mut tokens = Vec::new();
+                self.append_tokens(*span, false, &mut tokens)?;
+                Ok(tokens)
+            };
+            spans.iter().map(tokenize).collect()
         })
     }
 
@@ -197,6 +275,42 @@ impl Vocab {
         match tokens[start..].iter().find(|token| usize::try_from(**token).map_or(true, |token| token >= self.len())) {
             Some(_) => Err(Error::invalid("messages", "the model's vocabulary has no tokens for this text")),
             None => Ok(()),
+        }
+    }
+}
+
+impl FillIn {
+    /// # Safety
+    ///
+    /// As [`Vocab::new`]; `size` is the vocabulary's size.
+    unsafe fn read(raw: *const sys::llama_vocab, size: i32) -> Option<Self> {
+        // SAFETY: forwarded from the caller.
+        let tokens =
+            unsafe { [sys::llama_vocab_fim_pre(raw), sys::llama_vocab_fim_suf(raw), sys::llama_vocab_fim_mid(raw)] };
+        let [prefix, suffix, middle] = tokens;
+        tokens.iter().all(|token| (0..size).contains(token)).then_some(FillIn { prefix, suffix, middle })
+    }
+}
+
+impl PairMarks {
+    /// # Safety
+    ///
+    /// As [`Vocab::new`]; `size` is the vocabulary's size.
+    unsafe fn read(raw: *const sys::llama_vocab, size: i32) -> Self {
+        // SAFETY: forwarded from the caller.
+        unsafe {
+            let known = |adds: bool, token: Token| Some(token).filter(|token| adds && (0..size).contains(token));
+            let sep = sys::llama_vocab_sep(raw);
+            // Without an end of its own, a vocabulary ends texts with its separator.
+            let eos = Some(sys::llama_vocab_eos(raw)).filter(|eos| *eos >= 0).unwrap_or(sep);
+            let start = known(sys::llama_vocab_get_add_bos(raw), sys::llama_vocab_bos(raw));
+            let sep = known(sys::llama_vocab_get_add_sep(raw), sep);
+            let eos = known(sys::llama_vocab_get_add_eos(raw), eos);
+            PairMarks {
+                start: start.into_iter().collect(),
+                between: eos.into_iter().chain(sep).collect(),
+                end: eos.or(sep).into_iter().collect(),
+            }
         }
     }
 }

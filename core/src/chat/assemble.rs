@@ -139,6 +139,8 @@ impl PendingChatCompletion {
                 reader.push(text, logprobs).into_iter().for_each(|delta| message.add(delta));
                 Ok(())
             }
+            // Chats do not ask for it.
+            Progress::Scored(_) => Ok(()),
             Progress::Finished(finish) => self.finish(event.choice, &finish),
         }
     }

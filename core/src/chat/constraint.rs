@@ -37,7 +37,7 @@ pub(super) fn lark_text(
     rendered: &Rendered,
     controls: &[(Token, String)],
 ) -> Result<Option<String>> {
-    let value = value_rule(model, request)?;
+    let value = value_rule(model, request.ext.grammar.as_deref(), request.response_format.as_ref())?;
     if value.is_none() && tools.call_mode == CallMode::None {
         return Ok(None);
     }
@@ -81,11 +81,15 @@ pub(super) fn param(request: &CreateChatCompletionRequest, tools: &Tools) -> &'s
 }
 
 /// A Lark expression for what the answer's text must be (SO1).
-fn value_rule(model: &LoadedModel, request: &CreateChatCompletionRequest) -> Result<Option<String>> {
-    if let Some(grammar) = &request.ext.grammar {
+pub(crate) fn value_rule(
+    model: &LoadedModel,
+    grammar: Option<&str>,
+    format: Option<&ResponseFormat>,
+) -> Result<Option<String>> {
+    if let Some(grammar) = grammar {
         return lark::lark_rule(&model.token_env()?, grammar, "grammar").map(Some);
     }
-    let rule = match &request.response_format {
+    let rule = match format {
         None | Some(ResponseFormat::Text) => return Ok(None),
         Some(ResponseFormat::JsonObject) => lark::json_object_rule(),
         Some(ResponseFormat::JsonSchema { json_schema }) => {

@@ -19,21 +19,18 @@ use std::sync::Arc;
 
 use crate::api::chat::CreateChatCompletionRequest;
 use crate::api::chat_options::Stop;
-use crate::api::error::{Error, Result};
+use crate::api::error::Result;
 use crate::api::message::ChatCompletionMessage;
 use crate::backend::{CallMode, OutputFormat, Rendered, Span, Token};
-use crate::generate::{EventReceiver, GenerationRequest, Generator, Penalties, Sampling};
+use crate::generate::{EventReceiver, GenerationRequest, Generator};
 use crate::model::LoadedModel;
 
 pub(crate) use assemble::{PendingChatCompletion, ReplyHead};
+pub(crate) use constraint::value_rule;
 use prompt::Conversation;
 use reader::{AnswerFormat, BareFormat};
 pub use stream::{ChatCompletionAsyncStream, ChatCompletionStream};
 use tools::Tools;
-
-/// The default of `min_p`: cuts the tail of improbable tokens that makes small
-/// models stumble at OpenAI's default temperature of 1.
-const DEFAULT_MIN_P: f32 = 0.05;
 
 /// A request that the scheduler has taken on.
 #[derive(Debug)]
@@ -62,20 +59,30 @@ pub(crate) fn submit(
     }
     let grammar = constraint::grammar(model, request, &tools, &conversation, &rendered)?;
     let choices = request.n.unwrap_or(1) as usize;
+    let params = request.sampling_params();
     let events = generator.submit(&GenerationRequest {
         prompt,
         choices,
         max_tokens,
-        sampling: sampling(request)?,
+        sampling: params.sampling()?,
         stops: stops(request, &rendered, tools.call_mode),
-        penalties: penalties(model, request)?,
+        penalties: params.penalties(model.backend.vocab())?,
         grammar,
         top_logprobs: request.logprobs.unwrap_or(false).then(|| request.top_logprobs.unwrap_or(0) as usize),
+        scores_prompt: false,
         visible_controls: visible_controls(model, &rendered),
         prediction: prediction(model, request, context_length)?,
     })?;
     let format = Arc::new(answer_format(model, request, tools, conversation.describes_tools(), rendered.output)?);
     Ok(Submission { events, format, choices })
+}
+
+/// The prompt of a validated request.
+pub(crate) fn prompt_tokens(model: &LoadedModel, request: &CreateChatCompletionRequest) -> Result<Vec<Token>> {
+    let tools = Tools::of(model, request)?;
+    let conversation = Conversation::new(model, request, &tools)?;
+    let rendered = conversation.render(&tools, tools.call_mode)?;
+    conversation.tokens(&rendered.prompt, model.info.context_length as usize)
 }
 
 /// How the answers to a request are read. `has_markup` tells whether the template
@@ -114,52 +121,12 @@ fn bare_format(model: &LoadedModel, tools: &Tools, has_markup: bool) -> Result<O
     }))
 }
 
-fn sampling(request: &CreateChatCompletionRequest) -> Result<Sampling> {
-    let seed = match request.seed {
-        Some(seed) => seed.cast_unsigned(),
-        None => getrandom::u64()
-            .map_err(|error| Error::internal("the system gives no random numbers").with_source(error))?,
-    };
-    Ok(Sampling {
-        temperature: request.temperature.unwrap_or(1.0),
-        top_k: request.ext.top_k.unwrap_or(0) as usize,
-        top_p: request.top_p.unwrap_or(1.0),
-        min_p: request.ext.min_p.unwrap_or(DEFAULT_MIN_P),
-        seed,
-    })
-}
-
 /// The caller's stop texts, and those that end a turn in the template's markup.
 /// The caller's are for text: they would cut a call that has to be whole (TL7).
 fn stops(request: &CreateChatCompletionRequest, rendered: &Rendered, call_mode: CallMode) -> Vec<String> {
     let callers = request.stop.as_ref().filter(|_| call_mode != CallMode::Required).map(Stop::as_slice);
     let all = callers.unwrap_or_default().iter().chain(&rendered.additional_stops);
     all.filter(|stop| !stop.is_empty()).cloned().collect()
-}
-
-/// # Errors
-///
-/// A 400 for a bias of a token that the model does not have.
-fn penalties(model: &LoadedModel, request: &CreateChatCompletionRequest) -> Result<Penalties> {
-    let vocab = model.backend.vocab();
-    let mut bias = Vec::new();
-    for (&token, &change) in request.logit_bias.iter().flatten() {
-        let known = Token::try_from(token).ok().filter(|_| (token as usize) < vocab.len());
-        let token = known.ok_or_else(|| {
-            let message = format!("token {token} does not exist; this model's tokens are 0 to {}", vocab.len() - 1);
-            Error::invalid(format!("logit_bias.{token}"), message)
-        })?;
-        bias.push((token, change));
-    }
-    if request.ext.ignore_eos.unwrap_or(false) {
-        bias.extend(vocab.end_of_generation().map(|token| (token, f32::NEG_INFINITY)));
-    }
-    Ok(Penalties {
-        bias,
-        frequency: request.frequency_penalty.unwrap_or(0.0),
-        presence: request.presence_penalty.unwrap_or(0.0),
-        repeat: request.ext.repeat_penalty.unwrap_or(1.0),
-    })
 }
 
 /// The control tokens that are part of the answer's markup.

@@ -94,8 +94,7 @@ impl<'a> Conversation<'a> {
     /// an answer (CQ20).
     pub(super) fn tokens(&self, prompt: &str, context_length: usize) -> Result<Vec<Token>> {
         let vocab = self.model.backend.vocab();
-        // Known without tokenising, which takes time and stack with the text's length.
-        let at_least = prompt.len() / vocab.longest_piece().max(1);
+        let at_least = vocab.least_tokens(prompt.len());
         if at_least > context_length {
             return Err(context_exceeded(context_length, at_least, None));
         }

@@ -118,6 +118,8 @@ impl ChatCompletionStream {
         let choice = &mut self.choices[event.choice];
         match event.progress {
             Progress::Text(text, logprobs) => choice.push(text, logprobs),
+            // Chats do not ask for it.
+            Progress::Scored(_) => {}
             Progress::Finished(finish) => {
                 let reason = choice.finish(&finish);
                 if let Some(events) = &self.events {

@@ -1,8 +1,9 @@
-//! Embeddings: a request's way to the embedding thread and its vectors' way back.
+//! Embeddings and ranking: a request's way to the embedding thread and its vectors' way back.
 //!
 //! `request -> tokens -> batches of whole texts -> vectors -> reply`
 
 mod batches;
+mod rerank;
 mod worker;
 
 use std::collections::HashMap;
@@ -23,11 +24,12 @@ use crate::api::models::ListObject;
 use crate::backend::{Abort, ContextOptions, Token, Vocab};
 use crate::call::Call;
 use crate::metrics::ModelMeters;
-use crate::model::{LoadedModel, ModelKind};
+use crate::model::{LoadedModel, ModelKind, Pooling};
 use crate::places::{Place, Places};
 use crate::promise::{Promise, Promised, promise};
 use crate::threads::join_other;
 use crate::wait::{Wait, block};
+pub(crate) use rerank::PendingRanking;
 use worker::Worker;
 
 /// Texts to turn into vectors, no two of them equal, and who waits for those.
@@ -62,8 +64,11 @@ impl Embedder {
         queue: usize,
         meters: &Arc<ModelMeters>,
     ) -> Result<Self> {
-        let ModelKind::Embedding { pooling, causal } = model.kind else {
-            return Err(Error::internal("the model makes no vectors"));
+        let (pooling, causal) = match model.kind {
+            ModelKind::Embedding { pooling, causal } => (pooling, causal),
+            // Of a text in slices, the classifier's output for the last counts.
+            ModelKind::Ranking { causal, .. } => (Pooling::Last, causal),
+            _ => return Err(Error::internal("the model makes no vectors")),
         };
         let abort = Abort::default();
         let (sender, receiver) = crossbeam_channel::unbounded();
@@ -94,7 +99,19 @@ impl Embedder {
         let tokens = tokens(model, &request.input)?;
         check_lengths(model, &request.input, &tokens)?;
         let prompt_tokens = tokens.iter().map(Vec::len).sum::<usize>();
-        let (inputs, order) = distinct(tokens);
+        Ok(PendingEmbeddings {
+            vectors: self.enqueue(tokens)?,
+            model: request.model.clone(),
+            dimensions,
+            format: request.encoding_format.unwrap_or_default(),
+            prompt_tokens: u32::try_from(prompt_tokens).unwrap_or(u32::MAX),
+        })
+    }
+
+    /// Hands texts to the thread.
+    fn enqueue(&self, texts: Vec<Vec<Token>>) -> Result<PendingVectors> {
+        let prompt_tokens = texts.iter().map(Vec::len).sum();
+        let (inputs, order) = distinct(texts);
         let place = self.places.take()?;
         let call = Call::current();
         if let Some(call) = &call {
@@ -115,15 +132,7 @@ impl Embedder {
         sender
             .send(job)
             .map_err(|_| Error::internal("the embedding thread has stopped after a fault; make a new engine"))?;
-        Ok(PendingEmbeddings {
-            promised,
-            order,
-            model: request.model.clone(),
-            dimensions,
-            format: request.encoding_format.unwrap_or_default(),
-            prompt_tokens: u32::try_from(prompt_tokens).unwrap_or(u32::MAX),
-            _call: call,
-        })
+        Ok(PendingVectors { promised, order, _call: call })
     }
 
     /// Ends all requests and the thread. Returns when it has gone.
@@ -188,13 +197,7 @@ fn tokens(model: &LoadedModel, input: &EmbeddingInput) -> Result<Vec<Vec<Token>>
 
 /// A caller's tokens, all of which the vocabulary has to have.
 fn known(vocab: &Vocab, tokens: &[u32], param: impl Fn() -> String) -> Result<Vec<Token>> {
-    let known = |&token: &u32| {
-        Token::try_from(token).ok().filter(|_| (token as usize) < vocab.len()).ok_or_else(|| {
-            let message = format!("token {token} does not exist; this model's tokens are 0 to {}", vocab.len() - 1);
-            Error::invalid(param(), message)
-        })
-    };
-    tokens.iter().map(known).collect()
+    tokens.iter().map(|&token| vocab.known(token, &param)).collect()
 }
 
 /// EM6
@@ -236,24 +239,36 @@ fn distinct(texts: Vec<Vec<Token>>) -> (Vec<(usize, Vec<Token>)>, Vec<usize>) {
     (distinct, order)
 }
 
+/// What the thread computes. Dropping it spares the work.
+#[derive(Debug)]
+struct PendingVectors {
+    promised: Promised<Result<Vec<Vec<f32>>>>,
+    /// For each text, which of the vectors is its own.
+    order: Vec<usize>,
+    /// The request that they answer, which has not ended before.
+    _call: Option<Arc<Call>>,
+}
+
+impl PendingVectors {
+    fn advance(&self, wait: &mut Wait<'_, '_>) -> Poll<Result<Vec<Vec<f32>>>> {
+        self.promised.advance(wait).map(|result| result?)
+    }
+}
+
 /// Vectors on their way. Dropping it spares the work.
 #[derive(Debug)]
 pub(crate) struct PendingEmbeddings {
-    promised: Promised<Result<Vec<Vec<f32>>>>,
-    /// For each input, which of the vectors is its own.
-    order: Vec<usize>,
+    vectors: PendingVectors,
     model: String,
     dimensions: usize,
     format: EncodingFormat,
     prompt_tokens: u32,
-    /// The request that it answers, which has not ended before.
-    _call: Option<Arc<Call>>,
 }
 
 impl PendingEmbeddings {
     /// The reply, waiting for it as `wait` says.
     pub(crate) fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Result<CreateEmbeddingResponse>> {
-        self.promised.advance(wait).map(|result| self.reply(result??))
+        self.vectors.advance(wait).map(|vectors| self.reply(vectors?))
     }
 
     pub(crate) fn wait(mut self) -> Result<CreateEmbeddingResponse> {
@@ -269,7 +284,7 @@ impl PendingEmbeddings {
         };
         Ok(CreateEmbeddingResponse {
             object: ListObject::List,
-            data: (0..).zip(&self.order).map(embedding).collect(),
+            data: (0..).zip(&self.vectors.order).map(embedding).collect(),
             model: std::mem::take(&mut self.model),
             usage: EmbeddingUsage { prompt_tokens: self.prompt_tokens, total_tokens: self.prompt_tokens },
         })

@@ -154,7 +154,7 @@ impl Worker {
 
     /// One text that is longer than a batch, slice after slice.
     fn compute_slices(&mut self, tokens: &[Token]) -> Result<Option<Vec<Vec<f32>>>> {
-        let mut whole = vec![0.0; self.model.embedding_length()];
+        let mut whole = vec![0.0; self.context.vector_length()];
         for (index, slice) in tokens.chunks(BATCH).enumerate() {
             self.batch.clear();
             for (offset, &token) in slice.iter().enumerate() {

@@ -31,6 +31,9 @@ pub(crate) enum Progress {
     /// More text: whole characters, never part of a stop text; and the log
     /// probabilities of the tokens that end in it, if they were asked for.
     Text(String, Vec<TokenLogprob>),
+    /// The log probabilities of the next tokens of the prompt, from its second on;
+    /// all of them come before any text.
+    Scored(Vec<TokenLogprob>),
     /// The choice's end.
     Finished(Finish),
 }
@@ -110,6 +113,10 @@ impl EventSender {
             }
             None => state.push(self.choice, Progress::Text(text, logprobs)),
         });
+    }
+
+    pub(super) fn scored(&self, logprobs: Vec<TokenLogprob>) {
+        self.shared.state.update(|state| state.push(self.choice, Progress::Scored(logprobs)));
     }
 
     pub(super) fn finish(mut self, finish: Finish) {
@@ -280,6 +287,7 @@ mod tests {
         let (mut senders, receiver) = channel(2);
         let finish = Finish {
             reason: StopReason::Stop,
+            mean_logprob: 0.0,
             prompt_tokens: 3,
             completion_tokens: 1,
             accepted_prediction_tokens: 0,

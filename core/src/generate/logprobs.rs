@@ -44,17 +44,16 @@ impl Distribution {
 
     /// The entry of a token, whose logit was `logit`.
     pub(super) fn entry(&self, token: Token, logit: f32, vocab: &Vocab) -> TokenLogprob {
-        let top = self.top.iter().map(|&(token, logit)| (shown(vocab, token), self.logprob(logit))).collect();
-        TokenLogprob { bytes: shown(vocab, token), logprob: self.logprob(logit), top }
+        // Control tokens may be among the likeliest, so they are spelled out.
+        let shown = |token| vocab.spelling(token).to_vec();
+        let top = self.top.iter().map(|&(token, logit)| (shown(token), self.logprob(logit))).collect();
+        TokenLogprob { bytes: shown(token), logprob: self.logprob(logit), top }
     }
-}
 
-/// A token's text; a control token's spelling, since it may be among the
-/// likeliest.
-fn shown(vocab: &Vocab, token: Token) -> Vec<u8> {
-    match (vocab.piece(token), vocab.control_spelling(token)) {
-        ([], Some(spelling)) => spelling.as_bytes().to_vec(),
-        (piece, _) => piece.to_vec(),
+    /// The entry of a token of the prompt, from the logits before it.
+    pub(super) fn score(logits: &[f32], top: usize, token: Token, vocab: &Vocab) -> TokenLogprob {
+        let logit = usize::try_from(token).ok().and_then(|index| logits.get(index).copied());
+        Distribution::read(logits, top).entry(token, logit.unwrap_or(f32::NEG_INFINITY), vocab)
     }
 }
 

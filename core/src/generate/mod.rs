@@ -8,6 +8,7 @@ mod events;
 mod logprobs;
 mod meter;
 mod output;
+mod params;
 mod penalties;
 mod prediction;
 mod sampler;
@@ -33,10 +34,12 @@ pub use events::CancelHandle;
 pub(crate) use events::{Event, EventReceiver, Progress};
 pub(crate) use logprobs::TokenLogprob;
 use meter::Meter;
+pub(crate) use params::SamplingParams;
 pub(crate) use penalties::Penalties;
 pub(crate) use sampler::Sampling;
 use scheduler::Scheduler;
 use sequence::Sequence;
+pub(crate) use text::TextStream;
 
 /// Prompt tokens computed in one step at most, so that a long prompt holds up
 /// the tokens of others for no longer than one such slice.
@@ -46,19 +49,19 @@ pub(crate) const SLICE: usize = 256;
 /// callers expect.
 pub(crate) const EXTRA: usize = 64;
 
-/// Tokens that callers expect, checked in one step at most: each needs room for
-/// its logits.
+/// Tokens that callers expect, or of prompts that are scored, computed in one step
+/// at most: each needs room for its logits.
 pub(crate) const DRAFT: usize = 16;
 
 /// What to generate.
 #[derive(Debug, Clone)]
 pub(crate) struct GenerationRequest {
-    /// The prompt; not empty, and shorter than the context.
+    /// The prompt; not empty, and no longer than the context.
     pub(crate) prompt: Vec<Token>,
     /// How many answers to generate over the one prompt; at least 1.
     pub(crate) choices: usize,
     /// Tokens of each answer at most, the end-of-turn token included; the
-    /// context's end limits it further.
+    /// context's end limits it further. 0 computes the prompt alone.
     pub(crate) max_tokens: Option<usize>,
     /// How to choose tokens.
     pub(crate) sampling: Sampling,
@@ -70,6 +73,9 @@ pub(crate) struct GenerationRequest {
     pub(crate) grammar: Option<Grammar>,
     /// How many likely tokens to report for each chosen one, if any.
     pub(crate) top_logprobs: Option<usize>,
+    /// Whether to report how likely the prompt's tokens were, with as many likely
+    /// ones.
+    pub(crate) scores_prompt: bool,
     /// Control tokens that are shown as text, because they mark up the answer.
     pub(crate) visible_controls: Arc<[Token]>,
     /// A text that the answer is expected to repeat in large parts.
@@ -86,9 +92,12 @@ pub(crate) enum StopReason {
 }
 
 /// How an answer ended, and the tokens that it took.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Finish {
     pub(crate) reason: StopReason,
+    /// The mean of its tokens' log probabilities, its end included; 0 unless they
+    /// were asked for.
+    pub(crate) mean_logprob: f64,
     pub(crate) prompt_tokens: usize,
     /// All that was computed for the answer, rejected predictions too (CR14).
     pub(crate) completion_tokens: usize,
@@ -155,19 +164,34 @@ impl Generator {
     /// `RateLimit` when too many requests wait (ER5) or the caller has no tokens left, `Timeout` when
     /// the request's time has passed, `Closed` after [`close`](Self::close).
     pub(crate) fn submit(&self, request: &GenerationRequest) -> Result<EventReceiver> {
-        let place = self.places.take()?;
-        let limit = self.context_length - request.prompt.len().min(self.context_length);
-        let max_tokens = request.max_tokens.map_or(limit, |max| max.min(limit));
+        self.submit_all(std::slice::from_ref(request))
+    }
+
+    /// Queues several prompts as one request. Their choices are numbered
+    /// throughout, and other callers' requests come between them.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    pub(crate) fn submit_all(&self, requests: &[GenerationRequest]) -> Result<EventReceiver> {
+        let place = Arc::new(self.places.take()?);
         let call = Call::current();
-        if let Some(call) = &call {
-            let asked_for = request.max_tokens.map_or(0, |_| max_tokens.saturating_mul(request.choices));
-            call.take_tokens(request.prompt.len(), asked_for)?;
-        }
-        let (events, mut receiver) = events::channel(request.choices);
+        let (mut events, mut receiver) = events::channel(requests.iter().map(|request| request.choices).sum());
         receiver.belongs_to(call.clone());
-        let meter = Meter::new(call, self.meters.clone());
-        let sequence = Sequence::of_request(request, max_tokens, events, &self.model, place, &meter)?;
-        self.meters.prompt_tokens.add(request.prompt.len());
+        let meter = Meter::new(call.clone(), self.meters.clone());
+        let mut sequences = Vec::with_capacity(requests.len());
+        for request in requests {
+            let limit = self.context_length - request.prompt.len().min(self.context_length);
+            let max_tokens = request.max_tokens.map_or(limit, |max| max.min(limit));
+            if let Some(call) = &call {
+                let asked_for = request.max_tokens.map_or(0, |_| max_tokens.saturating_mul(request.choices));
+                call.take_tokens(request.prompt.len(), asked_for)?;
+            }
+            let own = events.drain(..request.choices).collect();
+            sequences.push(Sequence::of_request(request, max_tokens, own, &self.model, &place, &meter)?);
+        }
+        self.meters.prompt_tokens.add(requests.iter().map(|request| request.prompt.len()).sum());
+        let sequence = Sequence::one_after_another(sequences)?;
         let submissions = self.submissions.lock();
         let sender = submissions.as_ref().ok_or_else(Error::closed)?;
         sender

@@ -67,6 +67,7 @@ impl Output {
         let (accepted_prediction_tokens, rejected_prediction_tokens) = counts.prediction;
         let finish = Finish {
             reason,
+            mean_logprob: counts.mean_logprob,
             prompt_tokens: counts.prompt,
             completion_tokens: counts.generated + rejected_prediction_tokens,
             accepted_prediction_tokens,
@@ -86,6 +87,7 @@ impl Output {
 pub(super) struct Counts {
     pub(super) prompt: usize,
     pub(super) generated: usize,
+    pub(super) mean_logprob: f64,
     /// Accepted and rejected.
     pub(super) prediction: (usize, usize),
 }

@@ -54,6 +54,8 @@ struct Part {
     tokens: usize,
     /// Expected tokens after them, to be checked.
     draft: Vec<Token>,
+    /// The batch indexes before tokens of the prompt that are to be scored.
+    scoring: Range<usize>,
     /// The batch index of the newest known token, if the next one can be chosen
     /// after it; the draft follows it in the batch.
     logits_at: Option<usize>,
@@ -187,6 +189,8 @@ impl Scheduler {
             }
             let (Some(mut sequence), Some(id)) = (self.waiting.pop_front(), self.free_ids.pop()) else { return };
             sequence.begin();
+            // At the end of the queue: other callers come first.
+            self.waiting.extend(sequence.take_follower());
             self.running.push(Running { id, sequence, part: None });
             self.share_prompt();
         }
@@ -306,7 +310,11 @@ impl Scheduler {
             self.running.iter_mut().partition(|running| running.sequence.is_decoding());
         let reserved = prompts.first().map_or(0, |running| running.sequence.next_slice(SLICE).tokens.len());
         let mut extra = EXTRA.min(cells.saturating_sub(decoding.len() + reserved));
-        let mut drafts = DRAFT;
+        let scored = |Running { sequence, .. }: &Running| {
+            if sequence.is_scoring() { sequence.next_slice(SLICE).tokens.len() } else { 0 }
+        };
+        let reserved_outputs = prompts.first().map_or(0, |running| scored(running));
+        let mut drafts = DRAFT - reserved_outputs;
         for running in decoding {
             let known = running.push_slice(&mut self.batch, 1 + extra);
             extra -= known - 1;
@@ -316,12 +324,15 @@ impl Scheduler {
             cells = cells.saturating_sub(known + drafted);
         }
         let mut budget = SLICE.min(cells);
+        let mut outputs = drafts + reserved_outputs;
         for running in prompts {
             running.part = None;
             let size = running.sequence.next_slice(SLICE).tokens.len();
-            if size <= budget {
+            let scored = scored(running);
+            if size <= budget && scored <= outputs {
                 running.push_slice(&mut self.batch, SLICE);
                 budget -= size;
+                outputs -= scored;
             }
         }
         debug_assert!(!self.batch.is_empty(), "make_room leaves room for the oldest sequence");
@@ -330,6 +341,7 @@ impl Scheduler {
     /// Lets each sequence whose part of the batch is complete choose what follows.
     /// Gives their indexes, which rise, and what came of it.
     fn choose_tokens(&mut self) -> Result<Vec<(usize, Outcome)>> {
+        self.score_prompts()?;
         for running in &mut self.running {
             if let Some(part) = &running.part {
                 running.sequence.advance(part.tokens);
@@ -358,6 +370,19 @@ impl Scheduler {
         };
         outcomes.extend(siblings);
         Ok(outcomes)
+    }
+
+    /// Tells how likely the prompts' tokens were, where that is asked for.
+    fn score_prompts(&mut self) -> Result<()> {
+        let Scheduler { context, running, sampling_pool, .. } = self;
+        for Running { sequence, part, .. } in running {
+            let Some(Part { scoring, .. }) = part else { continue };
+            if !Range::is_empty(scoring) {
+                let rows = context.logits(&scoring.clone().collect::<Vec<_>>())?;
+                sampling_pool.install(|| sequence.score(&rows));
+            }
+        }
+        Ok(())
     }
 
     /// Starts the other choices of the requests whose prompts are complete: they
@@ -450,12 +475,15 @@ impl Running {
     fn push_slice(&mut self, batch: &mut Batch, limit: usize) -> usize {
         let slice = self.sequence.next_slice(limit);
         let last = slice.tokens.len() - 1;
+        let first = batch.len();
         for (offset, &token) in slice.tokens.iter().enumerate() {
-            batch.push(token, slice.start + offset, self.id, slice.completes && offset == last);
+            let wants_logits = (slice.completes && offset == last) || slice.scoring.contains(&offset);
+            batch.push(token, slice.start + offset, self.id, wants_logits);
         }
         let logits_at = slice.completes.then(|| batch.len() - 1);
         let tokens = slice.tokens.len();
-        self.part = Some(Part { tokens, draft: Vec::new(), logits_at });
+        let scoring = first + slice.scoring.start..first + slice.scoring.end;
+        self.part = Some(Part { tokens, draft: Vec::new(), scoring, logits_at });
         tokens
     }
 

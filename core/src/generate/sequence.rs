@@ -1,18 +1,22 @@
 //! One choice of a request inside the scheduler.
 
+use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
+use rayon::prelude::*;
+
 use super::choose::Chooser;
 use super::events::EventSender;
-use super::logprobs::{HeldLogprobs, TokenLogprob};
+use super::logprobs::{Distribution, HeldLogprobs, TokenLogprob};
 use super::meter::Meter;
 use super::output::{Counts, Output};
 use super::penalties::Penalizer;
 use super::prediction::Prediction;
 use super::sampler::{Sampler, Sampling};
 use super::text::TextStream;
-use super::{GenerationRequest, SLICE, StopReason};
+use super::{DRAFT, GenerationRequest, SLICE, StopReason};
 use crate::api::error::{Error, Result};
 use crate::backend::{self, Token};
 use crate::constrain::Grammar;
@@ -27,11 +31,18 @@ pub(super) struct Sequence {
     /// How many of `tokens` are in the KV cache.
     cached: usize,
     max_tokens: usize,
+    /// How many of the prompt's tokens were told how likely they were: all, where
+    /// nobody asks. The first has nothing before it.
+    scored: usize,
     chooser: Chooser,
+    /// The sum of the answer's log probabilities, and of how many.
+    logprobs: (f64, u32),
     output: Output,
     prediction: Option<Prediction>,
     /// The request's other choices, until the prompt that they share is computed.
     siblings: Vec<Sequence>,
+    /// The request's other prompts, until this one is let in.
+    followers: VecDeque<Sequence>,
     /// The part of the prompt whose cells are shared with siblings.
     shared_prompt: Option<Arc<SharedPrompt>>,
     model: Arc<backend::Model>,
@@ -52,6 +63,9 @@ pub(super) struct Slice<'a> {
     pub(super) start: usize,
     /// Whether the next token can be chosen after these.
     pub(super) completes: bool,
+    /// Which of them, counted from the first, come before a token of the prompt that
+    /// is to be scored.
+    pub(super) scoring: Range<usize>,
 }
 
 impl Sequence {
@@ -61,17 +75,24 @@ impl Sequence {
         max_tokens: usize,
         events: Vec<EventSender>,
         model: &Arc<backend::Model>,
-        place: Place,
+        place: &Arc<Place>,
         meter: &Meter,
     ) -> Result<Self> {
-        let place = Arc::new(place);
         let mut choices = (0u64..)
             .zip(events)
-            .map(|(choice, events)| Sequence::new(request, choice, max_tokens, events, model, &place, meter))
+            .map(|(choice, events)| Sequence::new(request, choice, max_tokens, events, model, place, meter))
             .collect::<Result<Vec<_>>>()?
             .into_iter();
         let mut first = choices.next().ok_or_else(|| Error::internal("a request asks for no choice"))?;
         first.siblings = choices.collect();
+        Ok(first)
+    }
+
+    /// Several prompts: the first, with the others to follow when it has been let in.
+    pub(super) fn one_after_another(sequences: impl IntoIterator<Item = Sequence>) -> Result<Self> {
+        let mut sequences = sequences.into_iter();
+        let mut first = sequences.next().ok_or_else(|| Error::internal("a request has no prompt"))?;
+        first.followers = sequences.collect();
         Ok(first)
     }
 
@@ -93,6 +114,9 @@ impl Sequence {
             tokens: request.prompt.clone(),
             cached: 0,
             max_tokens,
+            // The siblings' prompt is the same.
+            scored: if request.scores_prompt && choice == 0 { 1 } else { request.prompt.len() },
+            logprobs: (0.0, 0),
             chooser: Chooser {
                 penalizer: Penalizer::new(request.penalties.clone(), &request.prompt),
                 sampler: Sampler::new(sampling),
@@ -107,6 +131,7 @@ impl Sequence {
             },
             prediction: request.prediction.clone().filter(|_| model.can_rewind()).map(Prediction::new),
             siblings: Vec::new(),
+            followers: VecDeque::new(),
             shared_prompt: None,
             model: model.clone(),
             meter: meter.clone(),
@@ -166,13 +191,43 @@ impl Sequence {
     pub(super) fn next_slice(&self, limit: usize) -> Slice<'_> {
         let start = self.cached;
         let left = self.tokens.len() - start;
+        let most = if self.is_scoring() { DRAFT } else { SLICE };
         let size = match left {
             _ if self.is_decoding() => left.min(limit),
-            _ if left <= SLICE => left,
-            left if left == SLICE + 1 => SLICE - 1,
-            _ => SLICE,
+            _ if left <= most => left,
+            left if left == most + 1 => most - 1,
+            _ => most,
         };
-        Slice { tokens: &self.tokens[start..start + size], start, completes: size == left }
+        // After eviction, what was scored before it is computed again.
+        let scoring = (self.scored - 1).clamp(start, start + size)..(self.prompt_tokens - 1).clamp(start, start + size);
+        Slice {
+            tokens: &self.tokens[start..start + size],
+            start,
+            completes: size == left,
+            scoring: scoring.start - start..scoring.end - start,
+        }
+    }
+
+    /// Whether tokens of the prompt are still to be scored.
+    pub(super) fn is_scoring(&self) -> bool {
+        self.scored < self.prompt_tokens
+    }
+
+    /// Tells how likely the next tokens of the prompt were, from the logits before each.
+    pub(super) fn score(&mut self, rows: &[&mut [f32]]) {
+        let (top, vocab) = (self.chooser.top_logprobs.unwrap_or(0), self.model.vocab());
+        let tokens = &self.tokens[self.scored..self.scored + rows.len()];
+        let score = |(row, &token): (&&mut [f32], &Token)| Distribution::score(row, top, token, vocab);
+        let entries = rows.par_iter().zip(tokens).map(score).collect();
+        self.scored += rows.len();
+        self.output.events.scored(entries);
+    }
+
+    /// The request's next prompt, with those after it.
+    pub(super) fn take_follower(&mut self) -> Option<Sequence> {
+        let mut next = self.followers.pop_front()?;
+        next.followers = std::mem::take(&mut self.followers);
+        Some(next)
     }
 
     /// The tokens that the caller expects next, to be checked together with the
@@ -231,6 +286,9 @@ impl Sequence {
     /// `rows` has the logits of the newest token and of the `draft` after it.
     /// Gives the reason if the answer has ended.
     pub(super) fn extend(&mut self, rows: &mut [&mut [f32]], draft: &[Token]) -> Result<Option<StopReason>> {
+        if self.max_tokens == 0 {
+            return Ok(Some(StopReason::Length));
+        }
         let before = self.tokens.len();
         let mut accepted = 0;
         let mut end = None;
@@ -267,6 +325,9 @@ impl Sequence {
     /// Adds a chosen token and sends its text. Gives the reason if it was the last.
     fn accept(&mut self, token: Token, logprob: Option<TokenLogprob>) -> Result<Option<StopReason>> {
         self.tokens.push(token);
+        if let Some(entry) = &logprob {
+            self.logprobs = (self.logprobs.0 + f64::from(entry.logprob), self.logprobs.1 + 1);
+        }
         if self.model.vocab().is_end_of_generation(token) {
             self.output.send_held();
             return Ok(Some(StopReason::Stop));
@@ -294,6 +355,7 @@ impl Sequence {
         let counts = Counts {
             prompt: self.prompt_tokens,
             generated: self.generated(),
+            mean_logprob: self.logprobs.0 / f64::from(self.logprobs.1.max(1)),
             prediction: self.prediction.as_ref().map_or((0, 0), Prediction::counts),
         };
         self.output.finish(reason, counts, &self.meter);

@@ -3,7 +3,7 @@
 
 /// The text of one sequence on its way out.
 #[derive(Debug, Default)]
-pub(super) struct TextStream {
+pub(crate) struct TextStream {
     stops: Vec<String>,
     /// Bytes that do not make a whole character yet.
     partial: Vec<u8>,
@@ -15,8 +15,8 @@ pub(super) struct TextStream {
 
 /// What [`TextStream::push`] let through.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Pushed {
-    pub(super) text: String,
+pub(crate) struct Pushed {
+    pub(crate) text: String,
     /// How many of the tokens' bytes it stands for: bytes that are no text are one
     /// replacement character, which has three.
     pub(super) bytes: usize,
@@ -25,12 +25,12 @@ pub(super) struct Pushed {
 }
 
 impl TextStream {
-    pub(super) fn new(stops: Vec<String>) -> Self {
+    pub(crate) fn new(stops: Vec<String>) -> Self {
         TextStream { stops, ..TextStream::default() }
     }
 
     /// Takes the bytes of one token.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Pushed {
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Pushed {
         self.partial.extend_from_slice(bytes);
         self.take_whole_characters();
         if let Some(at) = self.stops.iter().filter_map(|stop| self.held.find(stop.as_str())).min() {

@@ -15,8 +15,24 @@ pub(crate) enum ModelKind {
         /// computed in slices.
         causal: bool,
     },
+    /// How well a document answers a query.
+    Ranking {
+        /// As for vectors.
+        causal: bool,
+        /// What the model's output is.
+        score: RankScore,
+    },
     /// Something that this engine does not serve; the text says what.
     Unserved(&'static str),
+}
+
+/// What a model that ranks texts puts out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RankScore {
+    /// One number, greater for a better document.
+    Logit,
+    /// The probability that the document is good.
+    Probability,
 }
 
 /// How the vectors of a text's tokens become one.
@@ -42,7 +58,7 @@ impl ModelKind {
             Some(1) => Pooling::Mean,
             Some(2) => Pooling::Cls,
             Some(3) => Pooling::Last,
-            Some(4) => return ModelKind::Unserved("ranks texts"),
+            Some(4) if is_decoder => return ModelKind::ranking(gguf, architecture, causal),
             _ if is_decoder && causal => return ModelKind::Generative,
             _ => return ModelKind::Unserved("neither generates text token by token nor says how to make vectors"),
         };
@@ -50,6 +66,31 @@ impl ModelKind {
             return ModelKind::Unserved("has an encoder before its decoder");
         }
         ModelKind::Embedding { pooling, causal }
+    }
+
+    /// A model with a classifier over whole texts. llama.cpp computes without one too, and then what it
+    /// puts out means nothing.
+    fn ranking(gguf: &Gguf, architecture: &str, causal: bool) -> Self {
+        let outputs = |name: &str| {
+            let head = gguf.tensors.iter().find(|tensor| tensor.name == name)?;
+            Some(head.dims.get(1).copied().unwrap_or(1))
+        };
+        // Some have one layer, under the name of the first of two.
+        let outputs = outputs("cls.output.weight").or_else(|| outputs("cls.weight"));
+        let labels = match gguf.metadata.get(&format!("{architecture}.classifier.output_labels")) {
+            Some(Value::Array { len, .. }) => *len,
+            _ => 1,
+        };
+        match (outputs, architecture) {
+            (None, _) => ModelKind::Unserved("ranks texts, but its file has no classifier"),
+            (Some(outputs), _) if outputs != labels => {
+                ModelKind::Unserved("has a classifier of another size than its file says")
+            }
+            // llama.cpp normalises their answers, "yes" and "no".
+            (Some(2), "qwen3" | "qwen3vl") => ModelKind::Ranking { causal, score: RankScore::Probability },
+            (Some(1), _) => ModelKind::Ranking { causal, score: RankScore::Logit },
+            _ => ModelKind::Unserved("sorts texts into several classes"),
+        }
     }
 }
 
@@ -83,6 +124,7 @@ mod tests {
         for (pairs, is_decoder) in [
             (vec![bidirectional], true),
             (vec![("a.pooling_type", Value::U32(4))], true),
+            (vec![("a.pooling_type", Value::U32(4))], false),
             (vec![("a.pooling_type", Value::U32(1))], false),
             (vec![], false),
         ] {

@@ -44,7 +44,7 @@ pub struct ModelInfo {
     pub vocabulary_size: usize,
     /// Whether the model can chat: the file or the options give a template.
     pub has_chat_template: bool,
-    /// How many numbers a text's vector has; `None` for a model that generates text.
+    /// How many numbers a text's vector has; `None` for a model that makes no vectors.
     pub embedding_dimensions: Option<usize>,
     /// When the file was last changed, in seconds since 1970: `created` in the list of models.
     pub created: u64,
@@ -154,7 +154,7 @@ fn describe(
     let trained = model.trained_context().max(MIN_CONTEXT);
     let is_embedding = matches!(kind, ModelKind::Embedding { .. });
     // An encoder's table of positions ends where its training did.
-    let limit = if is_embedding { trained } else { u32::MAX };
+    let limit = if kind == ModelKind::Generative { u32::MAX } else { trained };
     let gguf = &file.checked.gguf;
     ModelInfo {
         id: id.to_owned(),

@@ -13,7 +13,7 @@ mod source;
 pub(crate) use control::ControlSpellings;
 pub(crate) use gate::check_template;
 pub use inspect::{MemoryEstimate, ModelFileInfo, TensorDescription, inspect};
-pub(crate) use kind::{ModelKind, Pooling};
+pub(crate) use kind::{ModelKind, Pooling, RankScore};
 pub(crate) use load::LoadedModel;
 pub use load::ModelInfo;
 pub use options::{GpuLayers, KvType, ModelOptions, Repack};

@@ -12,6 +12,7 @@ mod select;
 
 pub(crate) use base::{BaseModel, object, reply};
 pub(crate) use classes::{
-    ASYNC_PAGE, BATCH_COUNTS, CHAT_COMPLETION, CHAT_COMPLETION_CHUNK, DEVICE, MODEL, MODEL_INFO, SYNC_PAGE, add_classes,
+    ASYNC_PAGE, BATCH_COUNTS, CHAT_COMPLETION, CHAT_COMPLETION_CHUNK, COMPLETION, DETOKENIZE_RESPONSE, DEVICE, MODEL,
+    MODEL_INFO, RERANK_RESPONSE, SYNC_PAGE, TOKENIZE_RESPONSE, add_classes,
 };
 pub(crate) use schema::Schema;

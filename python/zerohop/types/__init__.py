@@ -35,10 +35,14 @@ from .chat.chat_completion_message_tool_call import (
     ChatCompletionMessageToolCallUnion,
 )
 from .chat.chat_completion_token_logprob import ChatCompletionTokenLogprob, TopLogprob
+from .completion import Completion
+from .completion_choice import CompletionChoice, Logprobs
 from .completion_usage import CompletionTokensDetails, CompletionUsage, PromptTokensDetails
 from .device import Device
 from .model import Model
 from .model_info import ModelInfo
+from .rerank_response import RerankDocument, RerankResponse, RerankResult, RerankUsage
+from .tokenize_response import DetokenizeResponse, TokenizeResponse
 
 __all__ = [
     "Annotation",
@@ -63,13 +67,22 @@ __all__ = [
     "ChoiceLogprobs",
     "ChunkChoice",
     "ChunkChoiceLogprobs",
+    "Completion",
+    "CompletionChoice",
     "CompletionTokensDetails",
     "CompletionUsage",
+    "DetokenizeResponse",
     "Device",
     "FunctionCall",
+    "Logprobs",
     "Model",
     "ModelInfo",
     "PromptTokensDetails",
+    "RerankDocument",
+    "RerankResponse",
+    "RerankResult",
+    "RerankUsage",
+    "TokenizeResponse",
     "ToolCallCustom",
     "ToolCallFunction",
     "TopLogprob",

@@ -1,0 +1,102 @@
+//! Calls of the API's methods: keyword arguments to a request's body.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyMapping, PyString};
+
+use crate::door::PendingReply;
+use crate::handle::Handle;
+use crate::json::Json;
+use crate::request::{self, Call, Schemas};
+use crate::{convert, errors, types};
+
+/// A method that posts its arguments to a path. It has the parameter `model` beside its own.
+pub(crate) struct Method {
+    /// What exceptions call it.
+    pub(crate) name: &'static str,
+    pub(crate) path: &'static str,
+    /// The API's parameters, as openai's SDK names them; extensions go into `extra_body`.
+    pub(crate) parameters: &'static [&'static str],
+    pub(crate) required: &'static [&'static str],
+    /// Parameters that may be any iterable, a generator say, as in openai's SDK.
+    pub(crate) iterables: &'static [&'static str],
+    pub(crate) schemas: Schemas,
+}
+
+impl Method {
+    /// The call with these arguments.
+    pub(crate) fn call(
+        &self,
+        handle: &Handle,
+        arguments: Option<&Bound<'_, PyDict>>,
+        py: Python<'_>,
+    ) -> PyResult<Call> {
+        let none = PyDict::new(py);
+        let arguments = arguments.unwrap_or(&none);
+        request::check_names(self.name, arguments, self.parameters, self.required)?;
+        let mut call = Call::post(self.path);
+        call.read_options(arguments)?;
+        if !arguments.contains("model")? {
+            call.set("model", self.only_model(handle)?);
+        }
+        for &name in self.parameters {
+            if let Some(value) = arguments.get_item(name)? {
+                call.set(name, read_parameter(name, &value, self.iterables.contains(&name))?);
+            }
+        }
+        call.merge_extra_body(arguments)?;
+        Ok(call)
+    }
+
+    /// Sends the call and waits for the reply.
+    pub(crate) fn send<'py>(
+        &self,
+        py: Python<'py>,
+        handle: &Arc<Handle>,
+        arguments: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.call(handle, arguments, py)?.send(py, handle)?.object_or_stream(py, &self.schemas)
+    }
+
+    /// The reply on its way, for event loops.
+    pub(crate) fn submit(
+        &self,
+        py: Python<'_>,
+        handle: &Arc<Handle>,
+        arguments: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<PendingReply> {
+        self.call(handle, arguments, py)?.submit(py, handle, self.schemas)
+    }
+
+    /// The name of the engine's only model.
+    fn only_model(&self, handle: &Handle) -> PyResult<Json> {
+        match &handle.models[..] {
+            [only] => Ok(Json::Text(only.clone())),
+            several => {
+                let hint = format!("; this engine has {}", several.join(", "));
+                Err(request::missing_argument(self.name, "model", &hint))
+            }
+        }
+    }
+}
+
+fn read_parameter(name: &str, value: &Bound<'_, PyAny>, is_iterable: bool) -> PyResult<Json> {
+    let py = value.py();
+    // An object iterates over its fields.
+    let whole = value.is_none()
+        || value.is_instance_of::<PyString>()
+        || value.is_instance_of::<PyMapping>()
+        || value.is_instance_of::<types::BaseModel>();
+    let list = if is_iterable && !whole && !value.is_instance_of::<PyList>() {
+        // What is no iterable is refused like any other wrong type.
+        value.try_iter().ok().map(Iterator::collect::<PyResult<Vec<_>>>).transpose()?
+    } else {
+        None
+    };
+    let json = match list {
+        Some(items) => convert::to_json(PyList::new(py, items)?.as_any()),
+        None => convert::to_json(value),
+    };
+    json.map_err(|refusal| refusal.within_key(name).into_error(|path, message| errors::bad_request(py, path, message)))
+}

@@ -1,0 +1,5 @@
+"""One of the answers of a legacy completion."""
+
+from .._native import CompletionChoice, Logprobs
+
+__all__ = ["CompletionChoice", "Logprobs"]

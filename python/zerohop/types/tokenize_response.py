@@ -1,0 +1,5 @@
+"""Text to tokens and back."""
+
+from .._native import DetokenizeResponse, TokenizeResponse
+
+__all__ = ["DetokenizeResponse", "TokenizeResponse"]
