@@ -11,7 +11,9 @@ mod model;
 mod places;
 mod prepare;
 mod promise;
+mod responses;
 mod router;
+mod store;
 mod wait;
 
 /// The API's requests, replies and chunks, in OpenAI's field names.
@@ -27,10 +29,21 @@ pub mod types {
     pub use crate::api::message::*;
     pub use crate::api::models::*;
     pub use crate::api::response_format::*;
+    pub use crate::api::stored::*;
     pub use crate::api::tool_calls::*;
     pub use crate::api::tool_choice::*;
     pub use crate::api::tools::*;
     pub use crate::api::usage::*;
+
+    /// The requests, items, answers and events of the Responses API.
+    pub mod responses {
+        pub use crate::api::responses::content::*;
+        pub use crate::api::responses::event::*;
+        pub use crate::api::responses::item::*;
+        pub use crate::api::responses::options::*;
+        pub use crate::api::responses::reply::*;
+        pub use crate::api::responses::request::{CreateResponse, Input, ResponseStreamOptions};
+    }
 
     /// Parameters that OpenAI's API does not have. The SDK sends them through
     /// `extra_body`.
@@ -45,6 +58,7 @@ pub use chat::{ChatCompletionAsyncStream, ChatCompletionStream};
 pub use engine::{Chat, Embeddings, Engine, EngineBuilder, Models};
 pub use generate::CancelHandle;
 pub use model::{GpuLayers, KvType, ModelInfo, ModelOptions, Repack};
+pub use responses::{ResponseAsyncStream, ResponseStream, Responses};
 pub use router::{Body, EventStream, Pending};
 
 /// The version of this crate and of the llama.cpp inside it, such as

@@ -11,13 +11,16 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::api::chat_chunk::ChatCompletionChunk;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::parse::{parse_chat_request, parse_embedding_request, shorten};
+use crate::api::responses::event::ResponseStreamEvent;
 use crate::chat::{ChatCompletionStream, PendingChatCompletion};
 use crate::embed::PendingEmbeddings;
 use crate::engine::Engine;
 use crate::generate::CancelHandle;
 use crate::promise::Promised;
+use crate::responses::{PendingResponse, ResponseStream, door};
 use crate::wait::{Wait, block};
 
 /// The body of a reply.
@@ -38,15 +41,31 @@ enum State {
     Preparing(Promised<Result<Pending>>),
     Ready(Response<Body>),
     Chat(PendingChatCompletion),
+    Response(Box<PendingResponse>),
     Embeddings(PendingEmbeddings),
 }
 
 /// A reply's events, each one `data: {json}` and a blank line; the last is
 /// `data: [DONE]` (CS1). A failure after the first is an event too, and the last
 /// one (CS11). Dropping the stream stops the generation (CS12).
+///
+/// The events of a response have a line `event: {type}` before that, and the last of them is the
+/// response's end (RE10).
 #[derive(Debug)]
-pub struct EventStream {
-    chunks: Option<ChatCompletionStream>,
+pub struct EventStream(Events);
+
+#[derive(Debug)]
+enum Events {
+    Chat(ChatCompletionStream),
+    Response(Box<ResponseStream>),
+    Ended,
+}
+
+/// An event before it is framed.
+struct Event {
+    /// The event's type, if it is told beside the data.
+    kind: Option<&'static str>,
+    data: Vec<u8>,
 }
 
 /// Finds the handler for a method and path.
@@ -55,10 +74,12 @@ pub(crate) fn route(engine: &Engine, method: &Method, uri: &Uri, body: &[u8]) ->
     let path = path.strip_prefix(&["v1"]).unwrap_or(&path);
     match (path, method) {
         (["chat", "completions"], &Method::POST) => chat_completion(engine, body),
+        (["chat", "completions", path @ ..], _) => door::completions(engine, path, method, uri, body),
+        (["responses", path @ ..], _) => door::responses(engine, path, method, uri, body),
         (["embeddings"], &Method::POST) => embeddings(engine, body),
         (["models"], &Method::GET) => Ok(Pending::ready(json(&engine.models().list()))),
         (["models", name @ ..], &Method::GET) => answer(retrieve_model(engine, name)),
-        (["chat", "completions"] | ["embeddings"] | ["models", ..], _) => answer(Err(method_not_allowed(method, uri))),
+        (["embeddings"] | ["models", ..], _) => answer(Err(method_not_allowed(method, uri))),
         _ => answer(Err(unknown_path(method, uri))),
     }
 }
@@ -70,7 +91,7 @@ fn chat_completion(engine: &Engine, body: &[u8]) -> Result<Pending> {
     };
     if request.stream == Some(true) {
         let stream = engine.chat().submit_stream(&request);
-        return answer(stream.map(|chunks| events(EventStream { chunks: Some(chunks) })));
+        return answer(stream.map(|chunks| events(EventStream(Events::Chat(chunks)))));
     }
     match engine.chat().submit(&request) {
         Ok(pending) => Ok(Pending(Some(State::Chat(pending)))),
@@ -96,20 +117,20 @@ fn unknown_path(method: &Method, uri: &Uri) -> Error {
     Error::new(ErrorKind::NotFound, format!("unknown path: {method} {}", shorten(uri.path()))).with_code("unknown_url")
 }
 
-fn method_not_allowed(method: &Method, uri: &Uri) -> Error {
+pub(crate) fn method_not_allowed(method: &Method, uri: &Uri) -> Error {
     Error::new(ErrorKind::NotFound, format!("{} does not take {method} requests", shorten(uri.path())))
         .with_code("unknown_url")
 }
 
 /// A finished result as a reply, unless it is an error that HTTP cannot express.
-fn answer(result: Result<Response<Body>>) -> Result<Pending> {
+pub(crate) fn answer(result: Result<Response<Body>>) -> Result<Pending> {
     match result {
         Ok(response) => Ok(Pending::ready(response)),
         Err(error) => error_response(&error).map(Pending::ready),
     }
 }
 
-fn json(value: &impl Serialize) -> Response<Body> {
+pub(crate) fn json(value: &impl Serialize) -> Response<Body> {
     with_request_id(Response::new(Body::Full(to_json(value))), "application/json")
 }
 
@@ -162,6 +183,16 @@ impl Pending {
         }
     }
 
+    /// A response on its way.
+    pub(crate) fn response(pending: PendingResponse) -> Self {
+        Pending(Some(State::Response(Box::new(pending))))
+    }
+
+    /// A response in events, or why there is none.
+    pub(crate) fn response_events(stream: Result<ResponseStream>) -> Result<Self> {
+        answer(stream.map(|stream| events(EventStream(Events::Response(Box::new(stream))))))
+    }
+
     /// Waits for the reply.
     ///
     /// # Errors
@@ -187,6 +218,7 @@ impl Pending {
     pub fn cancel_handle(&self) -> Option<CancelHandle> {
         match &self.0 {
             Some(State::Chat(pending)) => Some(pending.cancel_handle()),
+            Some(State::Response(pending)) => Some(pending.cancel_handle()),
             _ => None,
         }
     }
@@ -209,6 +241,10 @@ impl Pending {
             Some(State::Chat(mut pending)) => {
                 let reply = pending.advance(wait);
                 self.settle(reply, State::Chat(pending))
+            }
+            Some(State::Response(mut pending)) => {
+                let reply = pending.advance(wait);
+                self.settle(reply, State::Response(pending))
             }
             Some(State::Embeddings(mut pending)) => {
                 let reply = pending.advance(wait);
@@ -247,7 +283,7 @@ impl EventStream {
     ///
     /// `Closed` and `Cancelled`; every other failure is an event.
     pub fn next_until(&mut self, deadline: Instant) -> Poll<Option<Result<Vec<u8>>>> {
-        self.advance(&mut Wait::Until(deadline)).map(|data| data.map(|data| data.map(|data| frame(&data))))
+        self.advance(&mut Wait::Until(deadline)).map(|event| event.map(|event| event.map(|event| frame(&event))))
     }
 
     /// Like [`next_until`](Self::next_until), for async tasks.
@@ -256,35 +292,60 @@ impl EventStream {
     ///
     /// As [`next_until`](Self::next_until).
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Vec<u8>>>> {
-        self.advance(&mut Wait::Task(context)).map(|data| data.map(|data| data.map(|data| frame(&data))))
+        self.advance(&mut Wait::Task(context)).map(|event| event.map(|event| event.map(|event| frame(&event))))
     }
 
     /// A handle that cancels the stream from another thread.
     pub fn cancel_handle(&self) -> Option<CancelHandle> {
-        self.chunks.as_ref().map(ChatCompletionStream::cancel_handle)
+        match &self.0 {
+            Events::Chat(chunks) => Some(chunks.cancel_handle()),
+            Events::Response(events) => Some(events.cancel_handle()),
+            Events::Ended => None,
+        }
     }
 
     /// The events' JSON texts, without framing and the `[DONE]` at the end; an
     /// error event becomes an error.
-    pub(crate) fn data(self) -> impl Iterator<Item = Result<Vec<u8>>> {
-        let chunks = self.chunks.into_iter().flatten();
-        chunks.map(|chunk| chunk.map(|chunk| to_json(&chunk)))
+    pub(crate) fn data(self) -> Box<dyn Iterator<Item = Result<Vec<u8>>> + Send> {
+        match self.0 {
+            Events::Chat(chunks) => Box::new(chunks.map(|chunk| chunk.map(|chunk| to_json(&chunk)))),
+            Events::Response(events) => Box::new(events.map(|event| event.map(|event| to_json(&event)))),
+            Events::Ended => Box::new(std::iter::empty()),
+        }
     }
 
-    fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Option<Result<Vec<u8>>>> {
-        let Some(chunks) = &mut self.chunks else { return Poll::Ready(None) };
-        let Poll::Ready(chunk) = chunks.advance(wait) else { return Poll::Pending };
-        Poll::Ready(Some(match chunk {
-            Some(Ok(chunk)) => Ok(to_json(&chunk)),
-            None => {
-                self.chunks = None;
-                Ok(b"[DONE]".to_vec())
+    fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Option<Result<Event>>> {
+        match &mut self.0 {
+            Events::Chat(chunks) => {
+                let Poll::Ready(chunk) = chunks.advance(wait) else { return Poll::Pending };
+                Poll::Ready(Some(self.chat_event(chunk)))
             }
+            Events::Response(events) => {
+                let Poll::Ready(event) = events.advance(wait) else { return Poll::Pending };
+                if !matches!(event, Some(Ok(_))) {
+                    self.0 = Events::Ended;
+                }
+                let framed = |event: ResponseStreamEvent| Event { kind: Some(event.kind()), data: to_json(&event) };
+                Poll::Ready(event.map(|event| event.map(framed)))
+            }
+            Events::Ended => Poll::Ready(None),
+        }
+    }
+
+    fn chat_event(&mut self, chunk: Option<Result<ChatCompletionChunk>>) -> Result<Event> {
+        let data = match chunk {
+            Some(Ok(chunk)) => return Ok(Event { kind: None, data: to_json(&chunk) }),
+            None => b"[DONE]".to_vec(),
             Some(Err(error)) => {
-                self.chunks = None;
-                if error.status().is_some() { Ok(to_json(&error.to_body())) } else { Err(error) }
+                self.0 = Events::Ended;
+                if error.status().is_none() {
+                    return Err(error);
+                }
+                to_json(&error.to_body())
             }
-        }))
+        };
+        self.0 = Events::Ended;
+        Ok(Event { kind: None, data })
     }
 }
 
@@ -292,13 +353,18 @@ impl Iterator for EventStream {
     type Item = Result<Vec<u8>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        block(|wait| self.advance(wait)).map(|data| data.map(|data| frame(&data)))
+        block(|wait| self.advance(wait)).map(|event| event.map(|event| frame(&event)))
     }
 }
 
 /// One server-sent event.
-fn frame(data: &[u8]) -> Vec<u8> {
-    let mut event = Vec::with_capacity(data.len() + 8);
+fn frame(Event { kind, data }: &Event) -> Vec<u8> {
+    let mut event = Vec::with_capacity(data.len() + 64);
+    if let Some(kind) = kind {
+        event.extend_from_slice(b"event: ");
+        event.extend_from_slice(kind.as_bytes());
+        event.push(b'\n');
+    }
     event.extend_from_slice(b"data: ");
     event.extend_from_slice(data);
     event.extend_from_slice(b"\n\n");

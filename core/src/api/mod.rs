@@ -3,6 +3,7 @@
 //! - A chat request: `chat` (the request itself), `chat_options`, `ext` (what this engine understands
 //!   beyond the API), `message`, `content`, `tools`, `tool_choice`, `tool_calls`, `response_format`.
 //! - Its answers: `chat_reply`, `chat_chunk`, `logprobs`, `usage`.
+//! - `responses`: the Responses API; `stored`: what is kept for later, and lists of it.
 //! - `embeddings`: the request and reply for vectors.
 //! - `models`: the list of models.
 //! - `parse`: the way from a body's bytes to a validated request; `error`: the one error type.
@@ -15,7 +16,7 @@ pub(crate) mod chat;
 pub(crate) mod chat_chunk;
 pub(crate) mod chat_options;
 pub(crate) mod chat_reply;
-mod chat_validate;
+pub(crate) mod chat_validate;
 pub(crate) mod content;
 #[cfg(test)]
 mod contract_tests;
@@ -27,6 +28,8 @@ pub(crate) mod message;
 pub(crate) mod models;
 pub(crate) mod parse;
 pub(crate) mod response_format;
+pub(crate) mod responses;
+pub(crate) mod stored;
 pub(crate) mod tool_calls;
 pub(crate) mod tool_choice;
 pub(crate) mod tools;

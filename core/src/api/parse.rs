@@ -24,11 +24,7 @@ const MAX_BODY: usize = 64 << 20;
 
 /// Reads and validates the body of a chat completion request.
 pub(crate) fn parse_chat_request(body: &[u8]) -> Result<CreateChatCompletionRequest> {
-    if body.len() > MAX_BODY {
-        let message = format!("The request body has {} bytes; at most {MAX_BODY} are read", body.len());
-        return Err(Error::new(ErrorKind::InvalidRequest, message).with_code("request_too_large"));
-    }
-    let request: CreateChatCompletionRequest = from_json(body)?;
+    let request: CreateChatCompletionRequest = from_body(body)?;
     // CQ14. The typed Rust calls say by their name whether they stream.
     if request.stream_options.is_some() && request.stream != Some(true) {
         return Err(Error::invalid("stream_options", "'stream_options' is only allowed when 'stream' is true"));
@@ -42,6 +38,15 @@ pub(crate) fn parse_embedding_request(body: &[u8]) -> Result<CreateEmbeddingRequ
     let Object(request) = from_json::<Object<CreateEmbeddingRequest>>(body)?;
     request.validate()?;
     Ok(request)
+}
+
+/// Reads a request body as any type, unless it is too long.
+pub(crate) fn from_body<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    if body.len() > MAX_BODY {
+        let message = format!("The request body has {} bytes; at most {MAX_BODY} are read", body.len());
+        return Err(Error::new(ErrorKind::InvalidRequest, message).with_code("request_too_large"));
+    }
+    from_json(body)
 }
 
 /// Reads a request body as any type.

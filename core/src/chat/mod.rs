@@ -7,6 +7,7 @@ mod bare_calls;
 mod constraint;
 mod custom_input;
 mod generic_tools;
+pub(crate) mod keep;
 mod mark;
 mod message;
 mod output;
@@ -76,6 +77,18 @@ pub(crate) fn submit(
     })?;
     let format = Arc::new(answer_format(model, request, tools, conversation.describes_tools(), rendered.output)?);
     Ok(Submission { events, format, choices })
+}
+
+/// How many tokens the prompt of a validated request is.
+pub(crate) fn prompt_tokens(
+    model: &LoadedModel,
+    generator: &Generator,
+    request: &CreateChatCompletionRequest,
+) -> Result<usize> {
+    let tools = Tools::of(model, request)?;
+    let conversation = Conversation::new(model, request, &tools)?;
+    let rendered = conversation.render(&tools, tools.call_mode)?;
+    Ok(conversation.tokens(&rendered.prompt, generator.context_length())?.len())
 }
 
 /// How the answers to a request are read. `has_markup` tells whether the template
