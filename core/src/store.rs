@@ -211,3 +211,91 @@ pub(crate) fn written(value: &impl Serialize) -> String {
         Err(error) => unreachable!("an object cannot be written as JSON: {error}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(store: &Store, previous: Option<Arc<Turn>>, size: usize) -> Stored {
+        let text = |size: usize| store.text("x".repeat(size));
+        let turn = Arc::new(Turn { previous, input: text(size), output: text(0) });
+        Stored::Response(Arc::new(StoredResponse { response: text(0), turn }))
+    }
+
+    fn turn(store: &Store, id: &str) -> Arc<Turn> {
+        match store.get(id) {
+            Some(Stored::Response(response)) => response.turn.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn bytes(store: &Store) -> usize {
+        store.bytes.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn the_least_recently_used_goes_first() {
+        // RE11
+        let store = Store::new(3, usize::MAX);
+        for id in ["a", "b", "c"] {
+            store.put(id.to_owned(), response(&store, None, 1));
+        }
+        assert!(store.get("a").is_some());
+        store.put("d".to_owned(), response(&store, None, 1));
+        let kept = ["a", "b", "c", "d"].map(|id| store.get(id).is_some());
+        assert_eq!(kept, [true, false, true, true]);
+    }
+
+    #[test]
+    fn bytes_are_bounded_too() {
+        // RE11
+        let store = Store::new(usize::MAX, 10_000);
+        for index in 0..100 {
+            store.put(index.to_string(), response(&store, None, 1000));
+            assert!(bytes(&store) <= 10_000);
+        }
+        assert_eq!(store.responses().len(), 7);
+        // What is too large by itself takes everything with it, and goes.
+        store.put("large".to_owned(), response(&store, None, 10_001));
+        assert_eq!((store.responses().len(), bytes(&store)), (0, 0));
+    }
+
+    #[test]
+    fn a_conversation_outlives_its_responses_and_counts() {
+        // RE11
+        let store = Store::new(2, 5000);
+        store.put("0".to_owned(), response(&store, None, 1000));
+        for index in 1..4 {
+            let previous = turn(&store, &(index - 1).to_string());
+            store.put(index.to_string(), response(&store, Some(previous), 500));
+        }
+        assert!(store.get("0").is_none() && store.get("1").is_none());
+        assert!(bytes(&store) > 2500);
+        store.remove("2");
+        store.remove("3");
+        assert_eq!(bytes(&store), 0);
+    }
+
+    #[test]
+    fn a_conversation_of_any_length_can_go() {
+        // Dropped one within another, so many would overflow the stack.
+        let store = Store::new(1, usize::MAX);
+        store.put("a".to_owned(), response(&store, None, 1));
+        for _ in 0..200_000 {
+            let previous = turn(&store, "a");
+            store.put("a".to_owned(), response(&store, Some(previous), 1));
+        }
+        store.clear();
+        assert_eq!(bytes(&store), 0);
+    }
+
+    #[test]
+    fn what_has_gone_is_not_brought_back() {
+        // CQ17
+        let store = Store::new(2, usize::MAX);
+        assert!(!store.replace("a", response(&store, None, 1)));
+        assert!(store.get("a").is_none());
+        store.put("a".to_owned(), response(&store, None, 1));
+        assert!(store.replace("a", response(&store, None, 2)));
+    }
+}

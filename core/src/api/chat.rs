@@ -303,6 +303,12 @@ impl CreateChatCompletionRequest {
         self
     }
 
+    /// Whether to keep the answer for later.
+    pub fn store(mut self, store: bool) -> Self {
+        self.store = Some(store);
+        self
+    }
+
     /// The end user behind the request.
     pub fn user(mut self, user: impl Into<String>) -> Self {
         self.user = Some(user.into());

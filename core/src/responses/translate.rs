@@ -1,6 +1,6 @@
 //! A Responses request as the chat request that it stands for, and back: whose fault an error is.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use crate::api::chat::CreateChatCompletionRequest;
 use crate::api::chat_options::StreamOptions;
@@ -55,7 +55,7 @@ pub(super) fn translate(request: &CreateResponse, items: &[(Place, InputItem)]) 
     for (place, item) in items {
         conversation.add_item(place, item)?;
     }
-    let (messages, places) = conversation.finish();
+    let (messages, places) = conversation.finish()?;
     Ok(Translated { chat: with_options(request, messages), places })
 }
 
@@ -89,8 +89,9 @@ struct Conversation {
     places: Vec<MessagePlaces>,
     /// The model's message that more items may belong to.
     open: Option<(ChatCompletionMessage, MessagePlaces)>,
-    /// The ids of all calls.
-    calls: HashSet<String>,
+    /// The calls that have no answer yet, each with how many items came before it.
+    unanswered: HashMap<String, (usize, Place)>,
+    items: usize,
 }
 
 impl Conversation {
@@ -110,9 +111,16 @@ impl Conversation {
         self.places.push(places);
     }
 
-    fn finish(mut self) -> (Vec<ChatCompletionMessage>, Vec<MessagePlaces>) {
+    /// RE6
+    fn finish(mut self) -> Result<(Vec<ChatCompletionMessage>, Vec<MessagePlaces>)> {
         self.close();
-        (self.messages, self.places)
+        match self.unanswered.iter().min_by_key(|(_, (items, _))| *items) {
+            None => Ok((self.messages, self.places)),
+            Some((id, (_, place))) => {
+                let message = format!("No tool output found for the call with the call_id '{}'", shorten(id));
+                Err(Error::invalid(place.param(""), message))
+            }
+        }
     }
 
     /// The model's message, from `place` on if none is open.
@@ -124,6 +132,7 @@ impl Conversation {
     }
 
     fn add_item(&mut self, place: &Place, item: &InputItem) -> Result<()> {
+        self.items += 1;
         match item {
             InputItem::Message(message) if message.role == MessageRole::Assistant => self.add_answer(place, message)?,
             InputItem::Message(message) => {
@@ -186,7 +195,7 @@ impl Conversation {
     }
 
     fn add_call(&mut self, place: &Place, call: ChatCompletionMessageToolCall) {
-        self.calls.insert(call.id().to_owned());
+        self.unanswered.insert(call.id().to_owned(), (self.items, place.clone()));
         let (open, places) = self.open(place);
         open.tool_calls.get_or_insert_default().push(call);
         places.calls.push(place.clone());
@@ -194,7 +203,7 @@ impl Conversation {
 
     /// RE6
     fn add_output(&mut self, place: &Place, output: &ToolCallOutput) -> Result<()> {
-        if !self.calls.contains(&output.call_id) {
+        if self.unanswered.remove(&output.call_id).is_none() {
             let message = format!("No tool call found for the output with the call_id '{}'", shorten(&output.call_id));
             return Err(Error::invalid(place.param("call_id"), message));
         }
