@@ -14,6 +14,7 @@ use crate::handle::Handle;
 use crate::job::Job;
 use crate::json::Json;
 use crate::models::Models;
+use crate::responses::Responses;
 use crate::{errors, loader, logs, types};
 
 /// Runs models in this process and answers in the OpenAI API's shapes.
@@ -40,6 +41,12 @@ impl Engine {
     #[getter]
     fn chat(&self) -> Chat {
         Chat(self.0.clone())
+    }
+
+    /// The Responses API: `engine.responses.create(...)`.
+    #[getter]
+    fn responses(&self) -> Responses {
+        Responses(self.0.clone())
     }
 
     /// The models as the API lists them: `engine.models.list()`.

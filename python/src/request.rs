@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyMapping};
+use pyo3::types::{PyDict, PyList, PyMapping, PyString};
 use zerohop::Body;
 
 use crate::door::{PendingReply, Reading};
@@ -31,8 +31,12 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) fn get(path: &str) -> Self {
-        let headers = HeaderMap::new();
-        Call { method: Method::GET, path: path.to_owned(), headers, body: None, timeout: None }
+        Self::without_body(Method::GET, path)
+    }
+
+    /// A call that says all in its path.
+    pub(crate) fn without_body(method: Method, path: &str) -> Self {
+        Call { method, path: path.to_owned(), headers: HeaderMap::new(), body: None, timeout: None }
     }
 
     pub(crate) fn post(path: &str) -> Self {
@@ -138,7 +142,7 @@ pub(crate) struct Reply {
 pub(crate) struct Schemas {
     pub(crate) object: &'static types::Schema,
     /// Of each event, if the reply comes in events.
-    pub(crate) event: &'static types::Schema,
+    pub(crate) event: types::Shape,
 }
 
 impl Reply {
@@ -247,4 +251,33 @@ fn read_header(py: Python<'_>, name: &str, value: &str) -> PyResult<(HeaderName,
         (Ok(name), Ok(value)) => Ok((name, value)),
         _ => Err(errors::invalid_argument(py, &format!("extra_headers: '{name}' is no valid header"))),
     }
+}
+
+/// The name of the engine's only model, for a call that names none.
+pub(crate) fn only_model(method: &str, handle: &Handle) -> PyResult<Json> {
+    match &handle.models[..] {
+        [only] => Ok(Json::Text(only.clone())),
+        several => Err(missing_argument(method, "model", &format!("; this engine has {}", several.join(", ")))),
+    }
+}
+
+/// A parameter's value. Of those in `iterables` any iterable will do, a generator say, as in openai's SDK.
+pub(crate) fn read_parameter(name: &str, value: &Bound<'_, PyAny>, iterables: &[&str]) -> PyResult<Json> {
+    let py = value.py();
+    // An object iterates over its fields.
+    let whole = value.is_none()
+        || value.is_instance_of::<PyString>()
+        || value.is_instance_of::<PyMapping>()
+        || value.is_instance_of::<types::BaseModel>();
+    let list = if iterables.contains(&name) && !whole && !value.is_instance_of::<PyList>() {
+        // What is no iterable is refused like any other wrong type.
+        value.try_iter().ok().map(Iterator::collect::<PyResult<Vec<_>>>).transpose()?
+    } else {
+        None
+    };
+    let json = match list {
+        Some(items) => convert::to_json(PyList::new(py, items)?.as_any()),
+        None => convert::to_json(value),
+    };
+    json.map_err(|refusal| refusal.within_key(name).into_error(|path, message| errors::bad_request(py, path, message)))
 }

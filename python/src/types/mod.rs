@@ -7,11 +7,20 @@
 mod base;
 mod classes;
 mod dump;
+mod responses;
 mod schema;
 mod select;
 
-pub(crate) use base::{BaseModel, object, reply};
-pub(crate) use classes::{
-    ASYNC_PAGE, CHAT_COMPLETION, CHAT_COMPLETION_CHUNK, DEVICE, MODEL, MODEL_INFO, SYNC_PAGE, add_classes,
-};
-pub(crate) use schema::Schema;
+pub(crate) use base::{BaseModel, object, reply, value};
+pub(crate) use classes::{ASYNC_PAGE, CHAT_COMPLETION, CHAT_COMPLETION_CHUNK, DEVICE, MODEL, MODEL_INFO, SYNC_PAGE};
+pub(crate) use responses::{RESPONSE_OBJECT, RESPONSE_STREAM_EVENT};
+pub(crate) use schema::{Schema, Shape};
+
+use pyo3::prelude::*;
+
+/// Adds the classes to the native module.
+pub(crate) fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<BaseModel>()?;
+    classes::add_classes(module)?;
+    responses::add_classes(module)
+}
