@@ -208,7 +208,7 @@ fn a_stream_equals_the_whole() {
     // RE5, RE7, RE8, RE9, RE10
     let plain = engine(tiny());
     let tools = engine(templated("Qwen-Qwen2.5-7B-Instruct"));
-    let thinking = engine(templated("Qwen-Qwen3-0.6B"));
+    let thinking = engine(templated("Qwen3.5-4B"));
     let custom = json!({"type": "custom", "name": "dial", "format": {
         "type": "grammar", "syntax": "regex", "definition": "[0-9]{3}",
     }});
@@ -578,7 +578,7 @@ fn other_crates_types_fit() {
 fn a_dropped_or_cancelled_response_frees_its_place() {
     // RE10
     let engine = engine(tiny().queue(1).parallel(1).context_length(200_000));
-    let endless = CreateResponse::new("m", "Hi");
+    let endless = CreateResponse::new("m", "Hi").temperature(0.0);
     for _ in 0..3 {
         let mut stream = engine.responses().create_stream(&endless).unwrap();
         let id = match stream.next().unwrap().unwrap() {
@@ -743,7 +743,7 @@ fn a_real_model_calls_a_tool_and_reads_its_answer() {
     let question = InputMessage::user("So how is the weather in Oslo? Answer in one sentence.").into();
     let second = CreateResponse::new("m", [output, question]).previous_response_id(first.id.as_str());
     let second = engine.responses().create(&second.temperature(0.0).max_output_tokens(100)).unwrap();
-    assert!(second.output_text().contains("snow"), "{:?}", second.output);
+    assert!(second.output_text().to_lowercase().contains("snow"), "{:?}", second.output);
 
     let city = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"],
         "additionalProperties": false});

@@ -56,6 +56,9 @@ const ITERABLES: &[&str] = &["context_management", "input", "tools"];
 const SCHEMAS: Schemas = Schemas { object: &types::RESPONSE_OBJECT, event: types::RESPONSE_STREAM_EVENT };
 
 /// The responses of an engine.
+///
+/// They are kept in memory unless `store` is false: at most 4096 objects (chat completions with `store`
+/// among them) of 64 MiB together. What was not used for longest goes first.
 #[pyclass(frozen, module = "zerohop._native")]
 pub(crate) struct Responses(pub(crate) Arc<Handle>);
 

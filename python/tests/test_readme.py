@@ -8,10 +8,10 @@ README = Path(__file__).resolve().parents[2] / "README.md"
 
 def test_the_python_programs_run(qwen, run_python):
     programs = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    assert len(programs) == 3
+    assert len(programs) == 4
     # One goes on where the other ends.
     program = "".join(programs) + "client.close()"
     assert '"model.gguf"' in program
     done = run_python(program.replace('"model.gguf"', repr(str(qwen))))
     assert (done.returncode, done.stderr) == (0, "")
-    assert all(city in done.stdout for city in ["Paris", "Rome", "Madrid"])
+    assert all(word in done.stdout for word in ["Paris", "Rome", "Madrid", "Ada"])

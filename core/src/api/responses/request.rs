@@ -429,3 +429,97 @@ where
 {
     Ok(map.next_value::<Option<Object<T>>>()?.map(|Object(value)| value))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_field_survives_json() {
+        // RE1, RE2
+        let full = json!({
+            "model": "m",
+            "input": [
+                {"type": "message", "id": "msg_1", "role": "user", "content": "Hi", "status": "completed"},
+                {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": "a"}]},
+                {"type": "message", "role": "assistant", "content": [
+                    {"type": "output_text", "text": "a", "annotations": []},
+                    {"type": "refusal", "refusal": "no"},
+                ]},
+                {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "s"}],
+                    "content": [{"type": "reasoning_text", "text": "t"}], "status": "completed"},
+                {"type": "function_call", "id": "fc_1", "call_id": "c", "name": "f", "arguments": "{}"},
+                {"type": "function_call_output", "call_id": "c", "output": "1"},
+                {"type": "custom_tool_call", "call_id": "d", "name": "g", "input": "x", "status": "incomplete"},
+                {"type": "custom_tool_call_output", "id": "o", "call_id": "d", "output": [
+                    {"type": "input_text", "text": "a"},
+                    {"type": "input_image", "detail": "low", "image_url": "https://a/b.png", "file_id": "f"},
+                    {"type": "input_file", "file_id": "f", "filename": "n", "file_data": "AA", "file_url": "u"},
+                ]},
+                {"type": "item_reference", "id": "msg_2"},
+            ],
+            "instructions": "i", "previous_response_id": "resp_1", "store": false, "max_output_tokens": 5,
+            "temperature": 0.5, "top_p": 0.5, "top_logprobs": 2, "include": ["message.output_text.logprobs"],
+            "text": {"format": {"type": "json_schema", "name": "n", "description": "d", "schema": {}, "strict": true},
+                "verbosity": "medium"},
+            "reasoning": {"effort": "low", "summary": "auto", "generate_summary": "auto", "context": "auto",
+                "mode": "standard"},
+            "tools": [
+                {"type": "function", "name": "f", "description": "d", "parameters": {}, "strict": null},
+                {"type": "custom", "name": "g", "description": "d",
+                    "format": {"type": "grammar", "syntax": "lark", "definition": "start: /a/"}},
+                {"type": "custom", "name": "h", "format": {"type": "text"}},
+            ],
+            "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "custom", "name": "g"}]},
+            "parallel_tool_calls": true, "max_tool_calls": 3, "truncation": "auto", "metadata": {"k": "v"},
+            "stream": true, "stream_options": {"include_obfuscation": false}, "user": "u",
+            "safety_identifier": "s", "prompt_cache_key": "p", "prompt_cache_options": {"mode": "implicit"},
+            "prompt_cache_retention": "24h", "service_tier": "flex", "seed": 1, "top_k": 4,
+        });
+        let request: CreateResponse = serde_json::from_value(full.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&request).unwrap(), full);
+        assert!(request.check_unserved().is_ok());
+    }
+
+    #[test]
+    fn choices_and_formats_are_flat() {
+        // RE2
+        for (key, value) in [
+            ("tool_choice", json!("none")),
+            ("tool_choice", json!("required")),
+            ("tool_choice", json!({"type": "function", "name": "f"})),
+            ("tool_choice", json!({"type": "custom", "name": "f"})),
+            ("text", json!({"format": {"type": "text"}})),
+            ("text", json!({"format": {"type": "json_object"}})),
+            ("text", json!({"format": {"type": "regex", "regex": "a"}})),
+            ("text", json!({"format": {"type": "lark", "lark": "start: /a/"}})),
+            ("text", json!({})),
+        ] {
+            let body = json!({"model": "m", "input": "i", key: value});
+            let request: CreateResponse = serde_json::from_value(body.clone()).unwrap();
+            assert_eq!(serde_json::to_value(&request).unwrap(), body);
+        }
+    }
+
+    #[test]
+    fn what_the_sdk_adds_to_items_is_read() {
+        // RE5, RE6
+        let dumped = json!([
+            {"id": "msg_1", "role": "assistant", "type": "message", "status": "completed", "phase": null, "content": [
+                {"type": "output_text", "text": "a", "annotations": [{"type": "file_path"}], "parsed": {"a": 1},
+                    "logprobs": [{"token": "a", "bytes": [97], "logprob": -0.5, "top_logprobs": []}]},
+            ]},
+            {"id": "fc_1", "type": "function_call", "call_id": "c", "name": "f", "arguments": "{}", "async_": null,
+                "caller": null, "namespace": null, "status": null, "parsed_arguments": {}},
+            {"id": "rs_1", "type": "reasoning", "summary": [], "content": null, "encrypted_content": "x"},
+            {"id": "x"},
+            {"role": "user", "content": "b"},
+        ]);
+        let items: Vec<InputItem> = serde_json::from_value(dumped).unwrap();
+        let kinds: Vec<_> =
+            items.iter().map(|item| serde_json::to_value(item).unwrap()["type"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(kinds, ["message", "function_call", "reasoning", "item_reference", "message"]);
+    }
+}
