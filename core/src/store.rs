@@ -3,6 +3,7 @@
 //! In memory, as JSON texts, so that its size is known. What was not used for the longest time goes
 //! when there are too many objects or bytes.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -60,9 +61,11 @@ pub(crate) struct Turn {
 /// A chat completion and what it answers.
 #[derive(Debug)]
 pub(crate) struct StoredCompletion {
+    pub(crate) id: String,
     /// Where it stands among all.
     pub(crate) number: usize,
     pub(crate) model: String,
+    pub(crate) metadata: BTreeMap<String, String>,
     /// The object.
     pub(crate) completion: Text,
     /// The messages of the request, a JSON list.

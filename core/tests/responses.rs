@@ -415,6 +415,7 @@ fn a_bad_request_names_the_parameter_in_its_own_terms() {
         (json!({"text": {"verbosity": "low"}}), "text.verbosity"),
         (json!({"text": {"format": {"type": "xml"}}}), "text.format.type"),
         (json!({"text": {"format": {"type": "json_schema", "schema": {}}}}), "text.format.name"),
+        (json!({"text": {"format": {"type": "json_schema", "name": "a"}}}), "text.format.schema"),
         (json!({"text": {"format": {"type": "json_schema", "name": "a b", "schema": {}}}}), "text.format.name"),
         (
             json!({"text": {"format": {"type": "json_schema", "name": "a", "schema": {"not": {}}}}}),

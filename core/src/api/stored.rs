@@ -93,12 +93,6 @@ pub(crate) trait Entry {
     fn entry_id(&self) -> &str;
 }
 
-impl Entry for ChatCompletion {
-    fn entry_id(&self) -> &str {
-        &self.id
-    }
-}
-
 impl Entry for ChatCompletionStoreMessage {
     fn entry_id(&self) -> &str {
         &self.id
@@ -158,6 +152,19 @@ pub struct Page<T> {
     pub last_id: Option<String>,
     /// Whether there are more after the last.
     pub has_more: bool,
+}
+
+impl<T> Page<T> {
+    /// The page with something else in place of each entry.
+    pub(crate) fn try_map<U>(self, map: impl FnMut(T) -> Result<U>) -> Result<Page<U>> {
+        Ok(Page {
+            object: self.object,
+            data: self.data.into_iter().map(map).collect::<Result<_>>()?,
+            first_id: self.first_id,
+            last_id: self.last_id,
+            has_more: self.has_more,
+        })
+    }
 }
 
 /// Kept chat completions.

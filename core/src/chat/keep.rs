@@ -10,7 +10,7 @@ use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::message::ChatCompletionMessage;
 use crate::api::parse::shorten;
 use crate::api::stored::{
-    ChatCompletionDeleted, ChatCompletionList, ChatCompletionMessageList, ChatCompletionStoreMessage,
+    ChatCompletionDeleted, ChatCompletionList, ChatCompletionMessageList, ChatCompletionStoreMessage, Entry,
     ListChatCompletions, ListOrder, PageParams,
 };
 use crate::store::{Store, Stored, StoredCompletion, Text, read, written};
@@ -32,10 +32,12 @@ impl Keep {
     }
 
     pub(super) fn keep(self, completion: &ChatCompletion) {
-        let completion = ChatCompletion { metadata: Some(self.metadata), ..completion.clone() };
+        let completion = ChatCompletion { metadata: Some(self.metadata.clone()), ..completion.clone() };
         let stored = StoredCompletion {
+            id: completion.id.clone(),
             number: self.store.number(),
             model: completion.model.clone(),
+            metadata: self.metadata,
             completion: self.store.text(written(&completion)),
             messages: Arc::new(self.messages),
         };
@@ -60,26 +62,30 @@ pub(crate) fn retrieve(store: &Store, id: &str) -> Result<ChatCompletion> {
 
 pub(crate) fn list(store: &Store, filter: &ListChatCompletions) -> Result<ChatCompletionList> {
     let mut stored = store.completions();
-    stored.retain(|stored| filter.model.as_ref().is_none_or(|model| stored.model == *model));
+    stored.retain(|stored| {
+        let has = |(key, value): (&String, &String)| stored.metadata.get(key) == Some(value);
+        filter.model.as_ref().is_none_or(|model| stored.model == *model) && filter.metadata.iter().all(has)
+    });
     stored.sort_by_key(|stored| stored.number);
-    let mut completions = Vec::new();
-    for stored in stored {
-        let completion: ChatCompletion = read(&stored.completion)?;
-        let metadata = completion.metadata.as_ref();
-        if filter.metadata.iter().all(|(key, value)| metadata.is_some_and(|all| all.get(key) == Some(value))) {
-            completions.push(completion);
-        }
+    // Only those of the page are read.
+    filter.page.page(stored, ListOrder::Asc)?.try_map(|stored| read(&stored.completion))
+}
+
+impl Entry for Arc<StoredCompletion> {
+    fn entry_id(&self) -> &str {
+        &self.id
     }
-    filter.page.page(completions, ListOrder::Asc)
 }
 
 pub(crate) fn update(store: &Store, id: &str, metadata: BTreeMap<String, String>) -> Result<ChatCompletion> {
     check_metadata(&metadata)?;
     let stored = find(store, id)?;
-    let completion = ChatCompletion { metadata: Some(metadata), ..read(&stored.completion)? };
+    let completion = ChatCompletion { metadata: Some(metadata.clone()), ..read(&stored.completion)? };
     let updated = StoredCompletion {
+        id: stored.id.clone(),
         number: stored.number,
         model: stored.model.clone(),
+        metadata,
         completion: store.text(written(&completion)),
         messages: stored.messages.clone(),
     };

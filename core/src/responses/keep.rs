@@ -1,6 +1,9 @@
 //! Responses kept for later, and conversations that go on from them (RE11).
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+use aho_corasick::AhoCorasick;
 
 use super::build::new_id;
 use crate::api::error::{Error, ErrorKind, Result};
@@ -89,19 +92,24 @@ pub(super) fn history(turn: &Arc<Turn>, whole: bool) -> Result<Vec<InputItem>> {
     Ok(items)
 }
 
-/// The item of this id in any response that is kept, or in its input.
-pub(super) fn find_item(store: &Store, id: &str) -> Result<InputItem> {
-    // What cannot be part of a text need not be looked for in it.
-    let quoted = serde_json::Value::from(id).to_string();
+/// The items of these ids in the responses that are kept and in their inputs, as far as there are such.
+pub(super) fn find_items(store: &Store, ids: &HashSet<&str>) -> Result<HashMap<String, InputItem>> {
+    let mut found = HashMap::new();
+    if ids.is_empty() {
+        return Ok(found);
+    }
+    // In the texts as they are, all at once: reading all of them would take far longer.
+    let quoted = ids.iter().map(|id| serde_json::Value::from(*id).to_string());
+    let search = AhoCorasick::new(quoted)
+        .map_err(|error| Error::invalid("input", "The ids of the item references are too long").with_source(error))?;
     for response in store.responses() {
         for text in [&response.turn.output, &response.turn.input] {
-            if text.as_str().contains(&quoted) {
+            if search.is_match(text.as_str()) {
                 let items: Vec<InputItem> = read(text)?;
-                if let Some(item) = items.into_iter().find(|item| item.id() == Some(id)) {
-                    return Ok(item);
-                }
+                let items = items.into_iter().filter_map(|item| Some((item.id()?.to_owned(), item)));
+                found.extend(items.filter(|(id, _)| ids.contains(id.as_str())));
             }
         }
     }
-    Err(Error::new(ErrorKind::NotFound, format!("Item with id '{}' not found.", shorten(id))))
+    Ok(found)
 }

@@ -20,7 +20,7 @@ use crate::api::chat_options::Verbosity;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::parse::shorten;
 use crate::api::response_format::ResponseFormat;
-use crate::api::responses::item::InputItem;
+use crate::api::responses::item::{InputItem, InputMessage};
 use crate::api::responses::options::{ReasoningSummary, TextConfig, Truncation};
 use crate::api::responses::reply::{
     DeletedResponse, InputTokenCount, InputTokensObject, Response, ResponseItemList, ResponseObject, ResponseStatus,
@@ -182,20 +182,33 @@ impl Responses<'_> {
     }
 
     /// The whole conversation, each item with its place.
-    fn items(self, request: &CreateResponse, previous: Option<&Arc<Turn>>) -> Result<Vec<(Place, InputItem)>> {
+    fn items<'a>(self, request: &'a CreateResponse, previous: Option<&Arc<Turn>>) -> Result<Vec<(Place, InputItem)>> {
         let mut items = Vec::new();
         if let Some(turn) = previous {
             items.extend(keep::history(turn, true)?.into_iter().map(|item| (Place::Earlier, item)));
         }
-        let is_text = matches!(request.input, Input::Text(_));
-        for (index, item) in request.input.clone().into_items().into_iter().enumerate() {
-            let place = if is_text { Place::Text } else { Place::Item(index) };
-            let item = match item {
-                InputItem::ItemReference(reference) => keep::find_item(self.engine.store(), &reference.id)
-                    .map_err(|error| error.with_param(place.param("id")))?,
-                item => item,
+        let list = match &request.input {
+            Input::Text(text) => {
+                items.push((Place::Text, InputMessage::user(text.as_str()).into()));
+                return Ok(items);
+            }
+            Input::Items(list) => list,
+        };
+        let reference = |item: &'a InputItem| match item {
+            InputItem::ItemReference(reference) => Some(reference.id.as_str()),
+            _ => None,
+        };
+        let found = keep::find_items(self.engine.store(), &list.iter().filter_map(reference).collect())?;
+        for (index, item) in list.iter().enumerate() {
+            let place = Place::Item(index);
+            let item = match reference(item) {
+                None => item,
+                Some(id) => found.get(id).ok_or_else(|| {
+                    let message = format!("Item with id '{}' not found.", shorten(id));
+                    Error::new(ErrorKind::NotFound, message).with_param(place.param("id"))
+                })?,
             };
-            items.push((place, item));
+            items.push((place, item.clone()));
         }
         Ok(items)
     }
@@ -238,6 +251,10 @@ impl CreateResponse {
                     return Err(Error::unsupported_value(param, message));
                 }
             }
+        }
+        let format = self.text.as_ref().and_then(|text| text.format.as_ref());
+        if matches!(format, Some(ResponseFormat::JsonSchema { json_schema }) if json_schema.schema.is_none()) {
+            return Err(Error::invalid("text.format.schema", "Missing required parameter: 'text.format.schema'"));
         }
         if self.max_tool_calls == Some(0) {
             return Err(Error::invalid("max_tool_calls", "'max_tool_calls' must be at least 1"));

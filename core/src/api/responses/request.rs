@@ -8,7 +8,7 @@ use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::item::{InputItem, InputMessage};
+use super::item::InputItem;
 use super::options::{Includable, Reasoning, TextConfig, Truncation};
 use super::tools::{FlatChoice, FlatTool, flat_choice, flat_tools};
 use crate::api::chat_options::{PromptCacheOptions, PromptCacheRetention, ServiceTier};
@@ -138,16 +138,6 @@ pub enum Input {
 impl Default for Input {
     fn default() -> Self {
         Input::Items(Vec::new())
-    }
-}
-
-impl Input {
-    /// The items, however they were given.
-    pub fn into_items(self) -> Vec<InputItem> {
-        match self {
-            Input::Text(text) => vec![InputMessage::user(text).into()],
-            Input::Items(items) => items,
-        }
     }
 }
 

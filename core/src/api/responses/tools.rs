@@ -406,7 +406,7 @@ pub(crate) mod flat_format {
                 FormatKind::JsonSchema => JsonSchema {
                     name: required("name", raw.name)?,
                     description: raw.description,
-                    schema: Some(required("schema", raw.schema)?),
+                    schema: raw.schema,
                     strict: raw.strict,
                 }
                 .into(),
