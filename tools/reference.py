@@ -18,7 +18,7 @@ import pdoc.render
 PACKAGE = Path(__file__).resolve().parent.parent / "python/zerohop"
 
 # What programs use without naming it: `engine.chat.completions.create(...)`.
-UNNAMED = ["Chat", "Completions", "_CreateParams", "Models"]
+UNNAMED = ["Chat", "Completions", "_CreateParams", "Models", "Responses", "_ResponseParams"]
 
 
 def importable(stub: str) -> str:

@@ -1,5 +1,6 @@
 //! The engine: models by name, and the calls that reach them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroU32;
@@ -17,8 +18,12 @@ use crate::api::embeddings::{CreateEmbeddingRequest, CreateEmbeddingResponse};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::models::{self, ListObject, ModelList, ModelObject};
 use crate::api::parse::shorten;
+use crate::api::stored::{
+    ChatCompletionDeleted, ChatCompletionList, ChatCompletionMessageList, ListChatCompletions, PageParams,
+};
 use crate::backend::{self, ContextOptions};
 use crate::call::{Admission, Call, RateLimits};
+use crate::chat::keep::{self, Keep};
 use crate::chat::{self, ChatCompletionStream, PendingChatCompletion, ReplyHead};
 use crate::door;
 use crate::embed::{Embedder, PendingEmbeddings};
@@ -26,7 +31,9 @@ use crate::generate::{DRAFT, EXTRA, Generator, GeneratorOptions, SLICE};
 use crate::metrics::{Metrics, ModelMeters};
 use crate::model::{LoadedModel, ModelInfo, ModelKind, ModelOptions};
 use crate::prepare::Workers;
+use crate::responses::Responses;
 use crate::router::{Body, Pending};
+use crate::store::Store;
 
 /// The most sequences that llama.cpp can hold in one context.
 const MAX_PARALLEL: u32 = 256;
@@ -63,6 +70,8 @@ struct Inner {
     admission: Arc<Admission>,
     /// For requests of [`Engine::submit_async`].
     workers: Workers,
+    /// Answers that are kept for later.
+    store: Arc<Store>,
 }
 
 /// A model by its description, which stays when the engine is closed.
@@ -169,7 +178,8 @@ impl EngineBuilder {
         self.check_keys()?;
         let models = self.models.iter().map(|(name, options)| Model::load(name, options)).collect::<Result<_>>()?;
         let admission = Admission::new(self.api_keys, self.limits, self.timeout);
-        Ok(Engine(Arc::new(Inner { models, admission, workers: Workers::default() })))
+        let (workers, store) = (Workers::default(), Arc::default());
+        Ok(Engine(Arc::new(Inner { models, admission, workers, store })))
     }
 
     /// A key that no header can say would lock everybody out.
@@ -361,6 +371,11 @@ impl Engine {
         Chat { engine: self }
     }
 
+    /// Responses: the newer API beside chat completions.
+    pub fn responses(&self) -> Responses<'_> {
+        Responses::new(self)
+    }
+
     /// Vectors of texts.
     pub fn embeddings(&self) -> Embeddings<'_> {
         Embeddings { engine: self }
@@ -515,6 +530,7 @@ impl Engine {
         self.0.admission.close();
         self.0.models.iter().for_each(Model::close);
         self.0.workers.close();
+        self.0.store.clear();
     }
 
     /// Whether [`close`](Self::close) was called.
@@ -553,6 +569,17 @@ impl Engine {
     /// The model that a request names, ready to compute.
     pub(crate) fn served(&self, name: &str) -> Result<Arc<ServedModel>> {
         self.model(name)?.served()
+    }
+
+    /// # Errors
+    ///
+    /// `Closed` after [`close`](Self::close).
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.is_closed() { Err(Error::closed()) } else { Ok(()) }
+    }
+
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.0.store
     }
 
     fn model(&self, name: &str) -> Result<&Model> {
@@ -639,7 +666,8 @@ impl Chat<'_> {
             let served = self.engine.model(&request.model)?.served()?;
             let submission = chat::submit(&served.model, served.generator()?, request)?;
             let usage = request.stream_options.as_ref().and_then(|options| options.include_usage).unwrap_or(false);
-            Ok(ChatCompletionStream::new(ReplyHead::new(request, &served.fingerprint), submission, usage))
+            let keep = Keep::of(self.engine.store(), request);
+            Ok(ChatCompletionStream::new(ReplyHead::new(request, &served.fingerprint), submission, usage, keep))
         })
     }
 
@@ -648,8 +676,67 @@ impl Chat<'_> {
         self.engine.in_call("chat", &request.model, || {
             let served = self.engine.model(&request.model)?.served()?;
             let submission = chat::submit(&served.model, served.generator()?, request)?;
-            Ok(PendingChatCompletion::new(ReplyHead::new(request, &served.fingerprint), submission))
+            let keep = Keep::of(self.engine.store(), request);
+            Ok(PendingChatCompletion::new(ReplyHead::new(request, &served.fingerprint), submission, keep))
         })
+    }
+
+    /// How many tokens the prompt of a validated request is, and how many prompt and answer may be.
+    pub(crate) fn prompt_tokens(self, request: &CreateChatCompletionRequest) -> Result<(usize, usize)> {
+        let served = self.engine.served(&request.model)?;
+        let generator = served.generator()?;
+        Ok((chat::prompt_tokens(&served.model, request)?.len(), generator.context_length()))
+    }
+
+    /// A chat completion that was asked for with `store`. Completions are kept in memory, beside
+    /// [`Responses`], whose bounds they share.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` for an unknown id, and for a completion that was not kept or has gone since.
+    pub fn retrieve(&self, id: &str) -> Result<ChatCompletion> {
+        self.engine.check_open()?;
+        keep::retrieve(self.engine.store(), id)
+    }
+
+    /// The chat completions that are kept; the oldest first by default.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` for a page that there cannot be.
+    pub fn list(&self, filter: &ListChatCompletions) -> Result<ChatCompletionList> {
+        self.engine.check_open()?;
+        keep::list(self.engine.store(), filter)
+    }
+
+    /// Gives a kept chat completion other labels.
+    ///
+    /// # Errors
+    ///
+    /// As [`retrieve`](Self::retrieve), and `InvalidRequest` for labels that a request may not have.
+    pub fn update(&self, id: &str, metadata: BTreeMap<String, String>) -> Result<ChatCompletion> {
+        self.engine.check_open()?;
+        keep::update(self.engine.store(), id, metadata)
+    }
+
+    /// Forgets a chat completion.
+    ///
+    /// # Errors
+    ///
+    /// As [`retrieve`](Self::retrieve).
+    pub fn delete(&self, id: &str) -> Result<ChatCompletionDeleted> {
+        self.engine.check_open()?;
+        keep::delete(self.engine.store(), id)
+    }
+
+    /// The messages that a kept chat completion answers, in order by default.
+    ///
+    /// # Errors
+    ///
+    /// As [`retrieve`](Self::retrieve), and `InvalidRequest` for a page that there cannot be.
+    pub fn messages(&self, id: &str, page: &PageParams) -> Result<ChatCompletionMessageList> {
+        self.engine.check_open()?;
+        keep::messages(self.engine.store(), id, page)
     }
 }
 

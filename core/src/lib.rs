@@ -16,7 +16,9 @@ mod model;
 mod places;
 mod prepare;
 mod promise;
+mod responses;
 mod router;
+mod store;
 mod threads;
 mod tokenize;
 mod wait;
@@ -37,11 +39,22 @@ pub mod types {
     pub use crate::api::models::*;
     pub use crate::api::rerank::*;
     pub use crate::api::response_format::*;
+    pub use crate::api::stored::*;
     pub use crate::api::tokenize::*;
     pub use crate::api::tool_calls::*;
     pub use crate::api::tool_choice::*;
     pub use crate::api::tools::*;
     pub use crate::api::usage::*;
+
+    /// The requests, items, answers and events of the Responses API.
+    pub mod responses {
+        pub use crate::api::responses::content::*;
+        pub use crate::api::responses::event::*;
+        pub use crate::api::responses::item::*;
+        pub use crate::api::responses::options::*;
+        pub use crate::api::responses::reply::*;
+        pub use crate::api::responses::request::{CreateResponse, Input, ResponseStreamOptions};
+    }
 
     /// Parameters that OpenAI's API does not have. The SDK sends them through
     /// `extra_body`.
@@ -62,6 +75,7 @@ pub use model::{
     CachedModel, GpuLayers, KvType, MemoryEstimate, ModelFileInfo, ModelInfo, ModelOptions, Repack, TensorDescription,
     cached_models, inspect, pull,
 };
+pub use responses::{ResponseAsyncStream, ResponseStream, Responses};
 pub use router::{Body, EventStream, Pending};
 
 /// The version of this crate and of the llama.cpp inside it, such as

@@ -10,6 +10,7 @@ use common::{
     use_one_arena,
 };
 use zerohop::ErrorKind;
+use zerohop::types::responses::CreateResponse;
 
 #[test]
 fn nothing_leaks() {
@@ -18,6 +19,26 @@ fn nothing_leaks() {
     long_texts_reserve_little_at_once();
     requests_leak_nothing();
     engines_leak_nothing();
+    what_is_kept_is_bounded();
+}
+
+/// Responses are kept up to 64 MiB (RE11).
+fn what_is_kept_is_bounded() {
+    let engine = engine(tiny());
+    let keep = |count| {
+        let mut request = CreateResponse::new("m", "Hi").max_output_tokens(1);
+        // No part of the prompt, but of the object.
+        request.user = Some("x".repeat(1 << 20));
+        for _ in 0..count {
+            engine.responses().create(&request).unwrap();
+        }
+        resident_kib()
+    };
+    let before = keep(1);
+    let full = keep(80);
+    assert!((60 << 10..80 << 10).contains(&(full - before)), "{before} KiB, then {full} KiB");
+    let after = keep(160);
+    assert!(after < full + (8 << 10), "{full} KiB, then {after} KiB");
 }
 
 fn requests_leak_nothing() {

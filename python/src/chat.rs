@@ -55,7 +55,7 @@ static CREATE: Method = Method {
     ],
     required: &["messages"],
     iterables: &["functions", "messages", "tools"],
-    schemas: Schemas { object: &types::CHAT_COMPLETION, event: &types::CHAT_COMPLETION_CHUNK },
+    schemas: Schemas { object: &types::CHAT_COMPLETION, event: types::Shape::Object(&types::CHAT_COMPLETION_CHUNK) },
 };
 
 /// The chat endpoints of an engine.

@@ -18,6 +18,7 @@ use crate::handle::Handle;
 use crate::job::Job;
 use crate::json::Json;
 use crate::models::Models;
+use crate::responses::Responses;
 use crate::texts::{self, LegacyCompletions};
 use crate::{batch, convert, errors, loader, logs, types, wait};
 
@@ -104,6 +105,12 @@ impl Engine {
     #[pyo3(signature = (**arguments))]
     fn _submit_detokenize(&self, py: Python<'_>, arguments: Option<&Bound<'_, PyDict>>) -> PyResult<PendingReply> {
         texts::DETOKENIZE.submit(py, &self.0, arguments)
+    }
+
+    /// The Responses API: `engine.responses.create(...)`.
+    #[getter]
+    fn responses(&self) -> Responses {
+        Responses(self.0.clone())
     }
 
     /// The models as the API lists them: `engine.models.list()`.

@@ -23,6 +23,7 @@ mod notify;
 mod options;
 mod progress;
 mod request;
+mod responses;
 mod stream;
 mod texts;
 mod types;
@@ -42,6 +43,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<chat::Completions>()?;
     module.add_class::<texts::LegacyCompletions>()?;
     module.add_class::<models::Models>()?;
+    module.add_class::<responses::Responses>()?;
     module.add_class::<stream::Stream>()?;
     module.add_class::<door::PendingReply>()?;
     module.add_class::<door::ReplyEvents>()?;

@@ -31,8 +31,12 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) fn get(path: &str) -> Self {
-        let headers = HeaderMap::new();
-        Call { method: Method::GET, path: path.to_owned(), headers, body: None, timeout: None }
+        Self::without_body(Method::GET, path)
+    }
+
+    /// A call that says all in its path.
+    pub(crate) fn without_body(method: Method, path: &str) -> Self {
+        Call { method, path: path.to_owned(), headers: HeaderMap::new(), body: None, timeout: None }
     }
 
     pub(crate) fn post(path: &str) -> Self {
@@ -139,7 +143,7 @@ pub(crate) struct Reply {
 pub(crate) struct Schemas {
     pub(crate) object: &'static types::Schema,
     /// Of each event, if the reply comes in events.
-    pub(crate) event: &'static types::Schema,
+    pub(crate) event: types::Shape,
 }
 
 impl Reply {

@@ -33,7 +33,7 @@ impl Head {
 #[pyclass(frozen, generic, module = "zerohop", weakref)]
 pub(crate) struct Stream {
     head: Head,
-    schema: &'static types::Schema,
+    shape: types::Shape,
     events: Events,
     timeout: Option<Duration>,
 }
@@ -105,7 +105,11 @@ impl Stream {
     }
 
     fn __repr__(&self) -> String {
-        format!("<zerohop.Stream of {}>", self.schema.name)
+        let name = match self.shape {
+            types::Shape::Object(schema) => schema.name,
+            _ => "ResponseStreamEvent",
+        };
+        format!("<zerohop.Stream of {name}>")
     }
 
     fn __reduce__(_slf: &Bound<'_, Self>) -> PyResult<()> {
@@ -117,11 +121,11 @@ impl Stream {
     pub(crate) fn new(
         head: Head,
         events: EventStream,
-        schema: &'static types::Schema,
+        shape: types::Shape,
         handle: Arc<Handle>,
         timeout: Option<Duration>,
     ) -> Self {
-        Stream { head, schema, events: Events::new(events, handle), timeout }
+        Stream { head, shape, events: Events::new(events, handle), timeout }
     }
 
     fn next<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
@@ -150,7 +154,7 @@ impl Stream {
     fn object<'py>(&self, py: Python<'py>, event: Next) -> PyResult<Option<Bound<'py, PyAny>>> {
         match event {
             None | Some(Ok(Event::Done)) => Ok(None),
-            Some(Ok(Event::Data(json))) => types::object(py, self.schema, &json).map(Some),
+            Some(Ok(Event::Data(json))) => types::value(py, self.shape, &json).map(Some),
             Some(Ok(Event::Error(error))) => Err(errors::from_event(py, &error)),
             Some(Err(error)) => Err(errors::from_engine(py, &error)),
         }
@@ -173,9 +177,9 @@ fn read_next(mut next: impl FnMut() -> events::Next) -> Poll<Next> {
     }
 }
 
-/// Reads one server-sent event (CS1); a comment is none.
+/// Reads one server-sent event (CS1, RE10); a comment is none.
 fn read_event(frame: &[u8]) -> Option<Event> {
-    let data = frame.strip_prefix(b"data:")?.trim_ascii();
+    let data = frame.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"data:"))?.trim_ascii();
     if data == b"[DONE]" {
         return Some(Event::Done);
     }

@@ -36,7 +36,7 @@ static CREATE: Method = Method {
     ],
     required: &["prompt"],
     iterables: &["prompt"],
-    schemas: Schemas { object: &types::COMPLETION, event: &types::COMPLETION },
+    schemas: Schemas { object: &types::COMPLETION, event: types::Shape::Object(&types::COMPLETION) },
 };
 
 pub(crate) static RERANK: Method = Method {
@@ -45,7 +45,7 @@ pub(crate) static RERANK: Method = Method {
     parameters: &["model", "query", "documents", "top_n", "return_documents"],
     required: &["query", "documents"],
     iterables: &["documents"],
-    schemas: Schemas { object: &types::RERANK_RESPONSE, event: &types::RERANK_RESPONSE },
+    schemas: Schemas { object: &types::RERANK_RESPONSE, event: types::Shape::Object(&types::RERANK_RESPONSE) },
 };
 
 pub(crate) static TOKENIZE: Method = Method {
@@ -62,7 +62,7 @@ pub(crate) static TOKENIZE: Method = Method {
     ],
     required: &[],
     iterables: &["messages", "tools"],
-    schemas: Schemas { object: &types::TOKENIZE_RESPONSE, event: &types::TOKENIZE_RESPONSE },
+    schemas: Schemas { object: &types::TOKENIZE_RESPONSE, event: types::Shape::Object(&types::TOKENIZE_RESPONSE) },
 };
 
 pub(crate) static DETOKENIZE: Method = Method {
@@ -71,7 +71,7 @@ pub(crate) static DETOKENIZE: Method = Method {
     parameters: &["model", "tokens"],
     required: &["tokens"],
     iterables: &["tokens"],
-    schemas: Schemas { object: &types::DETOKENIZE_RESPONSE, event: &types::DETOKENIZE_RESPONSE },
+    schemas: Schemas { object: &types::DETOKENIZE_RESPONSE, event: types::Shape::Object(&types::DETOKENIZE_RESPONSE) },
 };
 
 /// The legacy completions of an engine.

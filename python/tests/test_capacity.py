@@ -18,7 +18,9 @@ def client_of(engine, **options):
 
 
 def ask(client, **request):
-    return client.chat.completions.create(**({"model": MODEL, "messages": USER, "max_tokens": 1} | request))
+    return client.chat.completions.create(
+        **({"model": MODEL, "messages": USER, "max_tokens": 1} | request)
+    )
 
 
 def test_a_key_is_asked_for(make_engine):
@@ -49,9 +51,7 @@ def test_one_key_and_none(make_engine):
 def test_a_rate_limit_tells_when_to_come_again(make_engine):
     # T10, ER5
     client = client_of(make_engine(requests_per_minute=1, tokens_per_minute=500))
-    raw = client.chat.completions.with_raw_response.create(
-        model=MODEL, messages=USER, max_tokens=1
-    )
+    raw = client.chat.completions.with_raw_response.create(model=MODEL, messages=USER, max_tokens=1)
     headers = raw.headers
     assert headers["x-ratelimit-limit-requests"] == "1"
     assert headers["x-ratelimit-remaining-requests"] == "0"

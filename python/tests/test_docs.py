@@ -7,7 +7,7 @@ import pytest
 import zerohop
 from zerohop import _native
 
-UNNAMED = [_native.Chat, _native.Completions, _native.Models]
+UNNAMED = [_native.Chat, _native.Completions, _native.Models, _native.Responses]
 PUBLIC = [getattr(zerohop, name) for name in zerohop.__all__ if not name.startswith("__")]
 TYPES = [getattr(zerohop.types, name) for name in zerohop.types.__all__]
 OBJECTS = [thing for thing in [*PUBLIC, *TYPES, *UNNAMED] if not isinstance(thing, str)]

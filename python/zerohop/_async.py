@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Generator
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Self, TypeVar, overload
 
 from ._exceptions import EngineClosedError
-from ._native import Completions, Engine, LegacyCompletions, Stream, _Loader
+from ._native import Completions, Engine, LegacyCompletions, Responses, Stream, _Loader
 from ._wait import ready
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         ModelInfo,
         ModelOptions,
         RerankResponse,
+        ResponseObject,
         TokenizeResponse,
         _CreateParams,
         _DetokenizeParams,
@@ -33,9 +34,11 @@ if TYPE_CHECKING:
         _Options,
         _Pending,
         _RerankParams,
+        _ResponseParams,
         _TokenizeParams,
     )
     from ._response import Response
+    from .types.responses import ResponseStreamEvent
 
     _Path = str | os.PathLike[str]
 
@@ -99,6 +102,11 @@ class AsyncEngine:
     rerank.__wrapped__ = Engine.rerank  # type: ignore[attr-defined]
     tokenize.__wrapped__ = Engine.tokenize  # type: ignore[attr-defined]
     detokenize.__wrapped__ = Engine.detokenize  # type: ignore[attr-defined]
+
+    @property
+    def responses(self) -> AsyncResponses:
+        """The Responses API: `await engine.responses.create(...)`."""
+        return AsyncResponses(self)
 
     @property
     def models(self) -> AsyncModels:
@@ -318,6 +326,55 @@ class AsyncLegacyCompletions(_Part):
 
     def __repr__(self) -> str:
         return f"<completions of {self._engine!r}>"
+
+
+class AsyncResponses(_Part):
+    """The responses of an engine."""
+
+    @overload
+    async def create(
+        self, *, stream: Literal[False] | None = ..., **params: Unpack[_ResponseParams]
+    ) -> ResponseObject: ...
+    @overload
+    async def create(
+        self, *, stream: Literal[True], **params: Unpack[_ResponseParams]
+    ) -> AsyncStream[ResponseStreamEvent]: ...
+    @overload
+    async def create(
+        self, *, stream: bool, **params: Unpack[_ResponseParams]
+    ) -> ResponseObject | AsyncStream[ResponseStreamEvent]: ...
+    async def create(self, **params: Any) -> ResponseObject | AsyncStream[ResponseStreamEvent]:
+        """Answers a conversation, as `Engine`'s does.
+
+        The answer is a `Response`, or an `AsyncStream` of events if `stream` is true.
+
+        The parameters are the API's. `model` may be left out if the engine has one model.
+        Parameters that the API does not have, such as `top_k`, go into `extra_body`. `timeout` is
+        the number of seconds that the answer, or each event of a stream, may take; none by default.
+        """
+        engine = await self._engine._loaded()
+        reply = await _reply(engine.responses._submit(**params))
+        return AsyncStream(reply) if isinstance(reply, Stream) else reply
+
+    # For `help()` and editors: the parameters are written down once.
+    create.__wrapped__ = Responses.create  # type: ignore[attr-defined]
+
+    async def retrieve(self, response_id: str) -> ResponseObject:
+        """The response of this id, if it was kept. Raises `NotFoundError` if there is none."""
+        # It takes no longer than looking the id up.
+        return (await self._engine._loaded()).responses.retrieve(response_id)
+
+    async def delete(self, response_id: str) -> None:
+        """Forgets a response. Raises `NotFoundError` if there is none of this id."""
+        (await self._engine._loaded()).responses.delete(response_id)
+
+    async def cancel(self, response_id: str) -> ResponseObject:
+        """Raises `BadRequestError`: only responses made in the background could be cancelled so.
+        Close a stream, or cancel the task that waits."""
+        return (await self._engine._loaded()).responses.cancel(response_id)
+
+    def __repr__(self) -> str:
+        return f"<responses of {self._engine!r}>"
 
 
 class AsyncModels(_Part):

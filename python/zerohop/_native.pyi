@@ -10,6 +10,7 @@ from typing import (
     Protocol,
     Required,
     Self,
+    TypeAlias,
     TypedDict,
     TypeVar,
     Unpack,
@@ -49,10 +50,12 @@ __all__ = [
     "CompletionUsage",
     "Completions",
     "BatchCounts",
+    "CustomTool",
     "DetokenizeResponse",
     "Device",
     "Engine",
     "FunctionCall",
+    "FunctionTool",
     "LegacyCompletions",
     "Logprobs",
     "Model",
@@ -60,10 +63,52 @@ __all__ = [
     "ModelOptions",
     "Models",
     "PromptTokensDetails",
+    "Reasoning",
     "RerankDocument",
     "RerankResponse",
     "RerankResult",
     "RerankUsage",
+    "ResponseCompletedEvent",
+    "ResponseContentPartAddedEvent",
+    "ResponseContentPartAddedReasoning",
+    "ResponseContentPartDoneEvent",
+    "ResponseContentPartDoneReasoning",
+    "ResponseCreatedEvent",
+    "ResponseCustomToolCall",
+    "ResponseCustomToolCallInputDeltaEvent",
+    "ResponseCustomToolCallInputDoneEvent",
+    "ResponseError",
+    "ResponseFailedEvent",
+    "ResponseFunctionCallArgumentsDeltaEvent",
+    "ResponseFunctionCallArgumentsDoneEvent",
+    "ResponseFunctionToolCall",
+    "ResponseInProgressEvent",
+    "ResponseIncompleteDetails",
+    "ResponseIncompleteEvent",
+    "ResponseInputTokensDetails",
+    "ResponseObject",
+    "ResponseOutputItemAddedEvent",
+    "ResponseOutputItemDoneEvent",
+    "ResponseOutputMessage",
+    "ResponseOutputRefusal",
+    "ResponseOutputText",
+    "ResponseOutputTextLogprob",
+    "ResponseOutputTextTopLogprob",
+    "ResponseOutputTokensDetails",
+    "ResponseReasoningContent",
+    "ResponseReasoningItem",
+    "ResponseReasoningSummary",
+    "ResponseReasoningTextDeltaEvent",
+    "ResponseReasoningTextDoneEvent",
+    "ResponseTextConfig",
+    "ResponseTextDeltaEvent",
+    "ResponseTextDeltaLogprob",
+    "ResponseTextDeltaTopLogprob",
+    "ResponseTextDoneEvent",
+    "ResponseTextDoneLogprob",
+    "ResponseTextDoneTopLogprob",
+    "ResponseUsage",
+    "Responses",
     "Stream",
     "SyncPage",
     "TokenizeResponse",
@@ -245,6 +290,9 @@ class Engine:
         """`tokenize` for event loops."""
     def _submit_detokenize(self, **params: Any) -> _Pending[DetokenizeResponse]:
         """`detokenize` for event loops."""
+    @property
+    def responses(self) -> Responses:
+        """The Responses API: `engine.responses.create(...)`."""
     @property
     def models(self) -> Models:
         """The models as the API lists them: `engine.models.list()`."""
@@ -533,6 +581,83 @@ class LegacyCompletions:
         """
     def _submit(self, **params: Any) -> _Pending[Completion | Stream[Completion]]:
         """`create` for event loops: the reply on its way."""
+
+class _ResponseParams(TypedDict, total=False):
+    access_programs: _Object
+    background: bool | None
+    background_options: _Object
+    context_management: Iterable[_Object] | None
+    conversation: str | _Object | None
+    image: _Object
+    include: list[str] | None
+    input: str | Iterable[_Object]
+    instructions: str | None
+    max_output_tokens: int | None
+    max_tool_calls: int | None
+    metadata: Mapping[str, str] | None
+    model: str
+    moderation: _Object | None
+    parallel_tool_calls: bool | None
+    previous_response_id: str | None
+    prompt: _Object | None
+    prompt_cache_key: str
+    prompt_cache_options: _Object
+    prompt_cache_retention: Literal["in_memory", "24h"] | None
+    reasoning: _Object | None
+    safety_identifier: str
+    service_tier: _ServiceTier | None
+    store: bool | None
+    stream_options: _Object | None
+    temperature: float | None
+    text: _Object
+    tool_choice: Literal["none", "auto", "required"] | _Object
+    tools: Iterable[_Object]
+    top_logprobs: int | None
+    top_p: float | None
+    truncation: Literal["auto", "disabled"] | None
+    user: str
+    extra_headers: Mapping[str, str] | None
+    extra_query: Mapping[str, str] | None
+    extra_body: Mapping[str, object] | None
+    timeout: float | None
+
+@final
+class Responses:
+    """The responses of an engine.
+
+    They are kept in memory unless `store` is false: at most 4096 objects (chat completions with
+    `store` among them) of 64 MiB together. What was not used for longest goes first.
+    """
+
+    @overload
+    def create(
+        self, *, stream: Literal[False] | None = ..., **params: Unpack[_ResponseParams]
+    ) -> ResponseObject: ...
+    @overload
+    def create(
+        self, *, stream: Literal[True], **params: Unpack[_ResponseParams]
+    ) -> Stream[_ResponseStreamEvent]: ...
+    @overload
+    def create(
+        self, *, stream: bool, **params: Unpack[_ResponseParams]
+    ) -> ResponseObject | Stream[_ResponseStreamEvent]:
+        """Answers a conversation.
+
+        The answer is a `Response`, or a `Stream` of events if `stream` is true.
+
+        The parameters are the API's. `model` may be left out if the engine has one model.
+        Parameters that the API does not have, such as `top_k`, go into `extra_body`. `timeout` is
+        the number of seconds that the answer, or each event of a stream, may take; none by default.
+        """
+    def _submit(self, **params: Any) -> _Pending[ResponseObject | Stream[_ResponseStreamEvent]]:
+        """`create` for event loops: the reply on its way."""
+    def retrieve(self, response_id: str) -> ResponseObject:
+        """The response of this id, if it was kept. Raises `NotFoundError` if there is none."""
+    def delete(self, response_id: str) -> None:
+        """Forgets a response. Raises `NotFoundError` if there is none of this id."""
+    def cancel(self, response_id: str) -> ResponseObject:
+        """Raises `BadRequestError`: only responses made in the background could be cancelled so.
+        Close a stream, or cancel the task that waits."""
 
 @final
 class Models:
@@ -1420,6 +1545,948 @@ class Device(BaseModel):
     def memory_total(self) -> int: ...
     @property
     def memory_free(self) -> int: ...
+
+@final
+class ResponseObject(BaseModel):
+    """An answer of the Responses API, and what it was asked with."""
+
+    __match_args__ = (
+        "id",
+        "access_programs",
+        "created_at",
+        "error",
+        "incomplete_details",
+        "instructions",
+        "metadata",
+        "model",
+        "object",
+        "output",
+        "parallel_tool_calls",
+        "temperature",
+        "tool_choice",
+        "tools",
+        "top_p",
+        "background",
+        "completed_at",
+        "conversation",
+        "image",
+        "input_transformations",
+        "max_output_tokens",
+        "max_tool_calls",
+        "moderation",
+        "previous_response_id",
+        "prompt",
+        "prompt_cache_diagnostics",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "reasoning",
+        "safety_identifier",
+        "service_tier",
+        "status",
+        "text",
+        "tool_usage",
+        "top_logprobs",
+        "truncation",
+        "usage",
+        "user",
+    )
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def access_programs(self) -> Any: ...
+    @property
+    def created_at(self) -> float: ...
+    @property
+    def error(self) -> ResponseError | None: ...
+    @property
+    def incomplete_details(self) -> ResponseIncompleteDetails | None: ...
+    @property
+    def instructions(self) -> str | list[Any] | None: ...
+    @property
+    def metadata(self) -> dict[str, str] | None: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def object(self) -> Literal["response"]: ...
+    @property
+    def output(self) -> list[_OutputItem]: ...
+    @property
+    def parallel_tool_calls(self) -> bool: ...
+    @property
+    def temperature(self) -> float | None: ...
+    @property
+    def tool_choice(self) -> Any: ...
+    @property
+    def tools(self) -> list[FunctionTool | CustomTool]: ...
+    @property
+    def top_p(self) -> float | None: ...
+    @property
+    def background(self) -> bool | None: ...
+    @property
+    def completed_at(self) -> float | None: ...
+    @property
+    def conversation(self) -> Any: ...
+    @property
+    def image(self) -> Any: ...
+    @property
+    def input_transformations(self) -> list[Any] | None: ...
+    @property
+    def max_output_tokens(self) -> int | None: ...
+    @property
+    def max_tool_calls(self) -> int | None: ...
+    @property
+    def moderation(self) -> Any: ...
+    @property
+    def previous_response_id(self) -> str | None: ...
+    @property
+    def prompt(self) -> Any: ...
+    @property
+    def prompt_cache_diagnostics(self) -> Any: ...
+    @property
+    def prompt_cache_key(self) -> str | None: ...
+    @property
+    def prompt_cache_options(self) -> Any: ...
+    @property
+    def prompt_cache_retention(self) -> Literal["in_memory", "24h"] | None: ...
+    @property
+    def reasoning(self) -> Reasoning | None: ...
+    @property
+    def safety_identifier(self) -> str | None: ...
+    @property
+    def service_tier(self) -> _ServiceTier | None: ...
+    @property
+    def status(
+        self,
+    ) -> (
+        Literal["completed", "failed", "in_progress", "cancelled", "queued", "incomplete"] | None
+    ): ...
+    @property
+    def text(self) -> ResponseTextConfig | None: ...
+    @property
+    def tool_usage(self) -> Any: ...
+    @property
+    def top_logprobs(self) -> int | None: ...
+    @property
+    def truncation(self) -> Literal["auto", "disabled"] | None: ...
+    @property
+    def usage(self) -> ResponseUsage | None: ...
+    @property
+    def user(self) -> str | None: ...
+    @property
+    def output_text(self) -> str:
+        """The texts of all messages, joined."""
+
+@final
+class ResponseIncompleteDetails(BaseModel):
+    """Why a response is not whole."""
+
+    __match_args__ = ("reason",)
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def reason(
+        self,
+    ) -> Literal["max_output_tokens", "max_messages", "content_filter", "steered"] | None: ...
+
+@final
+class ResponseError(BaseModel):
+    """What went wrong with a response."""
+
+    __match_args__ = ("code", "message", "misalignment", "param", "type")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def code(
+        self,
+    ) -> Literal[
+        "server_error",
+        "rate_limit_exceeded",
+        "invalid_prompt",
+        "data_residency_mismatch",
+        "bio_policy",
+        "misalignment_policy_violation",
+        "vector_store_timeout",
+        "invalid_image",
+        "invalid_image_format",
+        "invalid_base64_image",
+        "invalid_image_url",
+        "image_too_large",
+        "image_too_small",
+        "image_parse_error",
+        "image_content_policy_violation",
+        "invalid_image_mode",
+        "image_file_too_large",
+        "unsupported_image_media_type",
+        "empty_image_file",
+        "failed_to_download_image",
+        "image_file_not_found",
+    ]: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def misalignment(self) -> Any: ...
+    @property
+    def param(self) -> str | None: ...
+    @property
+    def type(self) -> str | None: ...
+
+@final
+class ResponseUsage(BaseModel):
+    """The tokens that a response used."""
+
+    __match_args__ = (
+        "input_tokens",
+        "input_tokens_details",
+        "output_tokens",
+        "output_tokens_details",
+        "total_tokens",
+    )
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def input_tokens(self) -> int: ...
+    @property
+    def input_tokens_details(self) -> ResponseInputTokensDetails: ...
+    @property
+    def output_tokens(self) -> int: ...
+    @property
+    def output_tokens_details(self) -> ResponseOutputTokensDetails: ...
+    @property
+    def total_tokens(self) -> int: ...
+
+@final
+class ResponseInputTokensDetails(BaseModel):
+    """Of the input's tokens, how many were which."""
+
+    __match_args__ = ("cache_write_tokens", "cached_tokens", "cache_write_tokens_details")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def cache_write_tokens(self) -> int: ...
+    @property
+    def cached_tokens(self) -> int: ...
+    @property
+    def cache_write_tokens_details(self) -> Any: ...
+
+@final
+class ResponseOutputTokensDetails(BaseModel):
+    """Of the answer's tokens, how many were which."""
+
+    __match_args__ = ("reasoning_tokens",)
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def reasoning_tokens(self) -> int: ...
+
+@final
+class ResponseTextConfig(BaseModel):
+    """The form of a response's text."""
+
+    __match_args__ = ("format", "verbosity")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def format(self) -> Any: ...
+    @property
+    def verbosity(self) -> Literal["low", "medium", "high"] | None: ...
+
+@final
+class Reasoning(BaseModel):
+    """How the model was to think."""
+
+    __match_args__ = ("context", "effort", "generate_summary", "mode", "summary")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def context(self) -> Literal["auto", "current_turn", "all_turns"] | None: ...
+    @property
+    def effort(
+        self,
+    ) -> Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None: ...
+    @property
+    def generate_summary(self) -> Literal["auto", "concise", "detailed"] | None: ...
+    @property
+    def mode(self) -> str | Literal["standard", "pro"] | None: ...
+    @property
+    def summary(self) -> Literal["auto", "concise", "detailed"] | None: ...
+
+@final
+class FunctionTool(BaseModel):
+    """A function that the model might call."""
+
+    __match_args__ = (
+        "name",
+        "parameters",
+        "strict",
+        "type",
+        "allowed_callers",
+        "async_",
+        "defer_loading",
+        "description",
+        "output_schema",
+    )
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def parameters(self) -> Any: ...
+    @property
+    def strict(self) -> bool | None: ...
+    @property
+    def type(self) -> Literal["function"]: ...
+    @property
+    def allowed_callers(self) -> list[Any] | None: ...
+    @property
+    def async_(self) -> bool | None: ...
+    @property
+    def defer_loading(self) -> bool | None: ...
+    @property
+    def description(self) -> str | None: ...
+    @property
+    def output_schema(self) -> Any: ...
+
+@final
+class CustomTool(BaseModel):
+    """A tool that the model might call with a text."""
+
+    __match_args__ = (
+        "name",
+        "type",
+        "allowed_callers",
+        "async_",
+        "defer_loading",
+        "description",
+        "format",
+    )
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def type(self) -> Literal["custom"]: ...
+    @property
+    def allowed_callers(self) -> list[Any] | None: ...
+    @property
+    def async_(self) -> bool | None: ...
+    @property
+    def defer_loading(self) -> bool | None: ...
+    @property
+    def description(self) -> str | None: ...
+    @property
+    def format(self) -> Any: ...
+
+@final
+class ResponseOutputMessage(BaseModel):
+    """What the model says. It can be sent back as input, as all items can."""
+
+    __match_args__ = ("id", "content", "role", "status", "type", "phase")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def content(self) -> list[ResponseOutputText | ResponseOutputRefusal]: ...
+    @property
+    def role(self) -> Literal["assistant"]: ...
+    @property
+    def status(self) -> Literal["in_progress", "completed", "incomplete"]: ...
+    @property
+    def type(self) -> Literal["message"]: ...
+    @property
+    def phase(self) -> Literal["commentary", "final_answer"] | None: ...
+
+@final
+class ResponseOutputText(BaseModel):
+    """Text of a message."""
+
+    __match_args__ = ("annotations", "text", "type", "logprobs")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def annotations(self) -> list[Any]: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def type(self) -> Literal["output_text"]: ...
+    @property
+    def logprobs(self) -> list[ResponseOutputTextLogprob] | None: ...
+
+@final
+class ResponseOutputTextLogprob(BaseModel):
+    """How likely a token of a text was."""
+
+    __match_args__ = ("token", "bytes", "logprob", "top_logprobs")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def token(self) -> str: ...
+    @property
+    def bytes(self) -> list[int]: ...
+    @property
+    def logprob(self) -> float: ...
+    @property
+    def top_logprobs(self) -> list[ResponseOutputTextTopLogprob]: ...
+
+@final
+class ResponseOutputTextTopLogprob(BaseModel):
+    """One of the likeliest tokens in a place."""
+
+    __match_args__ = ("token", "bytes", "logprob")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def token(self) -> str: ...
+    @property
+    def bytes(self) -> list[int]: ...
+    @property
+    def logprob(self) -> float: ...
+
+@final
+class ResponseOutputRefusal(BaseModel):
+    """Words of refusal of a message."""
+
+    __match_args__ = ("refusal", "type")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def refusal(self) -> str: ...
+    @property
+    def type(self) -> Literal["refusal"]: ...
+
+@final
+class ResponseReasoningItem(BaseModel):
+    """What the model thought."""
+
+    __match_args__ = ("id", "summary", "type", "content", "encrypted_content", "status")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def summary(self) -> list[ResponseReasoningSummary]: ...
+    @property
+    def type(self) -> Literal["reasoning"]: ...
+    @property
+    def content(self) -> list[ResponseReasoningContent] | None: ...
+    @property
+    def encrypted_content(self) -> str | None: ...
+    @property
+    def status(self) -> Literal["in_progress", "completed", "incomplete"] | None: ...
+
+@final
+class ResponseReasoningSummary(BaseModel):
+    """A summary of thoughts."""
+
+    __match_args__ = ("text", "type")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def type(self) -> Literal["summary_text"]: ...
+
+@final
+class ResponseReasoningContent(BaseModel):
+    """A part of the model's thoughts."""
+
+    __match_args__ = ("text", "type")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def type(self) -> Literal["reasoning_text"]: ...
+
+@final
+class ResponseFunctionToolCall(BaseModel):
+    """A call of a function. `arguments` is JSON text."""
+
+    __match_args__ = (
+        "arguments",
+        "call_id",
+        "name",
+        "type",
+        "id",
+        "async_",
+        "caller",
+        "namespace",
+        "status",
+    )
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def arguments(self) -> str: ...
+    @property
+    def call_id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def type(self) -> Literal["function_call"]: ...
+    @property
+    def id(self) -> str | None: ...
+    @property
+    def async_(self) -> bool | None: ...
+    @property
+    def caller(self) -> Any: ...
+    @property
+    def namespace(self) -> str | None: ...
+    @property
+    def status(self) -> Literal["in_progress", "completed", "incomplete"] | None: ...
+
+@final
+class ResponseCustomToolCall(BaseModel):
+    """A call of a custom tool."""
+
+    __match_args__ = ("call_id", "input", "name", "type", "id", "async_", "caller", "namespace")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def call_id(self) -> str: ...
+    @property
+    def input(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def type(self) -> Literal["custom_tool_call"]: ...
+    @property
+    def id(self) -> str | None: ...
+    @property
+    def async_(self) -> bool | None: ...
+    @property
+    def caller(self) -> Any: ...
+    @property
+    def namespace(self) -> str | None: ...
+
+@final
+class ResponseCreatedEvent(BaseModel):
+    """A response has been taken on."""
+
+    __match_args__ = ("response", "sequence_number", "type")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def response(self) -> ResponseObject: ...
+    @property
+    def sequence_number(self) -> int: ...
+    @property
+    def type(self) -> Literal["response.created"]: ...
+
+@final
+class ResponseInProgressEvent(BaseModel):
+    """A response is being computed."""
+
+    __match_args__ = ("response", "sequence_number", "type")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def response(self) -> ResponseObject: ...
+    @property
+    def sequence_number(self) -> int: ...
+    @property
+    def type(self) -> Literal["response.in_progress"]: ...
+
+@final
+class ResponseCompletedEvent(BaseModel):
+    """A response is whole."""
+
+    __match_args__ = ("response", "sequence_number", "type")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def response(self) -> ResponseObject: ...
+    @property
+    def sequence_number(self) -> int: ...
+    @property
+    def type(self) -> Literal["response.completed"]: ...
+
+@final
+class ResponseIncompleteEvent(BaseModel):
+    """A limit has cut a response."""
+
+    __match_args__ = ("response", "sequence_number", "type")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def response(self) -> ResponseObject: ...
+    @property
+    def sequence_number(self) -> int: ...
+    @property
+    def type(self) -> Literal["response.incomplete"]: ...
+
+@final
+class ResponseFailedEvent(BaseModel):
+    """A response went wrong."""
+
+    __match_args__ = ("response", "sequence_number", "type")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def response(self) -> ResponseObject: ...
+    @property
+    def sequence_number(self) -> int: ...
+    @property
+    def type(self) -> Literal["response.failed"]: ...
+
+@final
+class ResponseOutputItemAddedEvent(BaseModel):
+    """An item begins."""
+
+    __match_args__ = ("item", "output_index", "sequence_number", "type")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def item(self) -> _OutputItem: ...
+    @property
+    def output_index(self) -> int: ...
+    @property
+    def sequence_number(self) -> int: ...
+    @property
+    def type(self) -> Literal["response.output_item.added"]: ...
+
+@final
+class ResponseOutputItemDoneEvent(BaseModel):
+    """An item is finished."""
+
+    __match_args__ = ("item", "output_index", "sequence_number", "type")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def item(self) -> _OutputItem: ...
+    @property
+    def output_index(self) -> int: ...
+    @property
+    def sequence_number(self) -> int: ...
+    @property
+    def type(self) -> Literal["response.output_item.done"]: ...
+
+@final
+class ResponseContentPartAddedEvent(BaseModel):
+    """A part of an item begins."""
+
+    __match_args__ = ("content_index", "item_id", "output_index", "part", "sequence_number", "type")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def content_index(self) -> int: ...
+    @property
+    def item_id(self) -> str: ...
+    @property
+    def output_index(self) -> int: ...
+    @property
+    def part(
+        self,
+    ) -> ResponseOutputText | ResponseOutputRefusal | ResponseContentPartAddedReasoning: ...
+    @property
+    def sequence_number(self) -> int: ...
+    @property
+    def type(self) -> Literal["response.content_part.added"]: ...
+
+@final
+class ResponseContentPartAddedReasoning(BaseModel):
+    """Thoughts that begin."""
+
+    __match_args__ = ("text", "type")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def type(self) -> Literal["reasoning_text"]: ...
+
+@final
+class ResponseContentPartDoneEvent(BaseModel):
+    """A part of an item is finished."""
+
+    __match_args__ = ("content_index", "item_id", "output_index", "part", "sequence_number", "type")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def content_index(self) -> int: ...
+    @property
+    def item_id(self) -> str: ...
+    @property
+    def output_index(self) -> int: ...
+    @property
+    def part(
+        self,
+    ) -> ResponseOutputText | ResponseOutputRefusal | ResponseContentPartDoneReasoning: ...
+    @property
+    def sequence_number(self) -> int: ...
+    @property
+    def type(self) -> Literal["response.content_part.done"]: ...
+
+@final
+class ResponseContentPartDoneReasoning(BaseModel):
+    """Thoughts that are finished."""
+
+    __match_args__ = ("text", "type")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def type(self) -> Literal["reasoning_text"]: ...
+
+@final
+class ResponseTextDeltaEvent(BaseModel):
+    """More text."""
+
+    __match_args__ = (
+        "content_index",
+        "delta",
+        "item_id",
+        "logprobs",
+        "output_index",
+        "sequence_number",
+        "type",
+    )
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def content_index(self) -> int: ...
+    @property
+    def delta(self) -> str: ...
+    @property
+    def item_id(self) -> str: ...
+    @property
+    def logprobs(self) -> list[ResponseTextDeltaLogprob]: ...
+    @property
+    def output_index(self) -> int: ...
+    @property
+    def sequence_number(self) -> int: ...
+    @property
+    def type(self) -> Literal["response.output_text.delta"]: ...
+
+@final
+class ResponseTextDeltaLogprob(BaseModel):
+    """How likely a token was."""
+
+    __match_args__ = ("token", "logprob", "top_logprobs")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def token(self) -> str: ...
+    @property
+    def logprob(self) -> float: ...
+    @property
+    def top_logprobs(self) -> list[ResponseTextDeltaTopLogprob] | None: ...
+
+@final
+class ResponseTextDeltaTopLogprob(BaseModel):
+    """One of the likeliest tokens in a place."""
+
+    __match_args__ = ("token", "logprob")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def token(self) -> str | None: ...
+    @property
+    def logprob(self) -> float | None: ...
+
+@final
+class ResponseTextDoneEvent(BaseModel):
+    """A text is finished."""
+
+    __match_args__ = (
+        "content_index",
+        "item_id",
+        "logprobs",
+        "output_index",
+        "sequence_number",
+        "text",
+        "type",
+    )
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def content_index(self) -> int: ...
+    @property
+    def item_id(self) -> str: ...
+    @property
+    def logprobs(self) -> list[ResponseTextDoneLogprob]: ...
+    @property
+    def output_index(self) -> int: ...
+    @property
+    def sequence_number(self) -> int: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def type(self) -> Literal["response.output_text.done"]: ...
+
+@final
+class ResponseTextDoneLogprob(BaseModel):
+    """How likely a token was."""
+
+    __match_args__ = ("token", "logprob", "top_logprobs")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def token(self) -> str: ...
+    @property
+    def logprob(self) -> float: ...
+    @property
+    def top_logprobs(self) -> list[ResponseTextDoneTopLogprob] | None: ...
+
+@final
+class ResponseTextDoneTopLogprob(BaseModel):
+    """One of the likeliest tokens in a place."""
+
+    __match_args__ = ("token", "logprob")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def token(self) -> str | None: ...
+    @property
+    def logprob(self) -> float | None: ...
+
+@final
+class ResponseReasoningTextDeltaEvent(BaseModel):
+    """More thoughts."""
+
+    __match_args__ = (
+        "content_index",
+        "delta",
+        "item_id",
+        "output_index",
+        "sequence_number",
+        "type",
+    )
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def content_index(self) -> int: ...
+    @property
+    def delta(self) -> str: ...
+    @property
+    def item_id(self) -> str: ...
+    @property
+    def output_index(self) -> int: ...
+    @property
+    def sequence_number(self) -> int: ...
+    @property
+    def type(self) -> Literal["response.reasoning_text.delta"]: ...
+
+@final
+class ResponseReasoningTextDoneEvent(BaseModel):
+    """The thoughts are finished."""
+
+    __match_args__ = ("content_index", "item_id", "output_index", "sequence_number", "text", "type")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def content_index(self) -> int: ...
+    @property
+    def item_id(self) -> str: ...
+    @property
+    def output_index(self) -> int: ...
+    @property
+    def sequence_number(self) -> int: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def type(self) -> Literal["response.reasoning_text.done"]: ...
+
+@final
+class ResponseFunctionCallArgumentsDeltaEvent(BaseModel):
+    """More of a call's arguments."""
+
+    __match_args__ = ("delta", "item_id", "output_index", "sequence_number", "type")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def delta(self) -> str: ...
+    @property
+    def item_id(self) -> str: ...
+    @property
+    def output_index(self) -> int: ...
+    @property
+    def sequence_number(self) -> int: ...
+    @property
+    def type(self) -> Literal["response.function_call_arguments.delta"]: ...
+
+@final
+class ResponseFunctionCallArgumentsDoneEvent(BaseModel):
+    """A call's arguments are finished."""
+
+    __match_args__ = ("arguments", "item_id", "output_index", "sequence_number", "type")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def arguments(self) -> str: ...
+    @property
+    def item_id(self) -> str: ...
+    @property
+    def output_index(self) -> int: ...
+    @property
+    def sequence_number(self) -> int: ...
+    @property
+    def type(self) -> Literal["response.function_call_arguments.done"]: ...
+
+@final
+class ResponseCustomToolCallInputDeltaEvent(BaseModel):
+    """More of a custom tool's input."""
+
+    __match_args__ = ("delta", "item_id", "output_index", "sequence_number", "type")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def delta(self) -> str: ...
+    @property
+    def item_id(self) -> str: ...
+    @property
+    def output_index(self) -> int: ...
+    @property
+    def sequence_number(self) -> int: ...
+    @property
+    def type(self) -> Literal["response.custom_tool_call_input.delta"]: ...
+
+@final
+class ResponseCustomToolCallInputDoneEvent(BaseModel):
+    """A custom tool's input is finished."""
+
+    __match_args__ = ("input", "item_id", "output_index", "sequence_number", "type")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def input(self) -> str: ...
+    @property
+    def item_id(self) -> str: ...
+    @property
+    def output_index(self) -> int: ...
+    @property
+    def sequence_number(self) -> int: ...
+    @property
+    def type(self) -> Literal["response.custom_tool_call_input.done"]: ...
+
+_OutputItem: TypeAlias = (
+    ResponseOutputMessage
+    | ResponseReasoningItem
+    | ResponseFunctionToolCall
+    | ResponseCustomToolCall
+)
+_ResponseStreamEvent: TypeAlias = (
+    ResponseCreatedEvent
+    | ResponseInProgressEvent
+    | ResponseCompletedEvent
+    | ResponseIncompleteEvent
+    | ResponseFailedEvent
+    | ResponseOutputItemAddedEvent
+    | ResponseOutputItemDoneEvent
+    | ResponseContentPartAddedEvent
+    | ResponseContentPartDoneEvent
+    | ResponseTextDeltaEvent
+    | ResponseTextDoneEvent
+    | ResponseReasoningTextDeltaEvent
+    | ResponseReasoningTextDoneEvent
+    | ResponseFunctionCallArgumentsDeltaEvent
+    | ResponseFunctionCallArgumentsDoneEvent
+    | ResponseCustomToolCallInputDeltaEvent
+    | ResponseCustomToolCallInputDoneEvent
+)
 
 def devices() -> list[Device]:
     """The devices that this build can compute on, the processor among them."""

@@ -139,8 +139,7 @@ pub struct CreateChatCompletionRequest {
     /// What the chunks contain; only with `stream` (CQ14).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream_options: Option<StreamOptions>,
-    /// Whether to keep the answer for later retrieval; accepted and without effect, since nothing is
-    /// stored yet (CQ17).
+    /// Whether to keep the answer for later. Default false (CQ17).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<bool>,
     /// Labels of the caller's: at most 16, keys of at most 64 and values of at most 512 characters
@@ -302,6 +301,12 @@ impl CreateChatCompletionRequest {
     {
         let pairs = pairs.into_iter().map(|(key, value)| (key.into(), value.into()));
         self.metadata = Some(pairs.collect());
+        self
+    }
+
+    /// Whether to keep the answer for later.
+    pub fn store(mut self, store: bool) -> Self {
+        self.store = Some(store);
         self
     }
 

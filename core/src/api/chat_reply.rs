@@ -4,6 +4,8 @@
 //! says which of the two its `None` means. Reading ignores unknown keys, so that other providers'
 //! answers can be read too.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::chat_options::ServiceTier;
@@ -53,6 +55,9 @@ pub struct ChatCompletion {
     pub service_tier: Option<ServiceTier>,
     /// Changes with whatever may change the text that a seed gives (CQ12); null if unknown.
     pub system_fingerprint: Option<String>,
+    /// Labels of the caller's, in an answer that was kept and is fetched later (CQ17).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<BTreeMap<String, String>>,
 }
 
 impl ChatCompletion {
@@ -186,6 +191,7 @@ mod tests {
             usage: CompletionUsage::new(3, 4),
             service_tier: None,
             system_fingerprint: None,
+            metadata: None,
         };
         let expected = json!({
             "id": "chatcmpl-1",

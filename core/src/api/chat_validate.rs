@@ -138,7 +138,7 @@ fn check_modalities(modalities: &[Modality]) -> Result<()> {
 }
 
 /// CQ17
-fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<()> {
+pub(crate) fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<()> {
     if metadata.len() > 16 {
         let count = metadata.len();
         let message = format!("'metadata' has {count} pairs; at most 16 are allowed");

@@ -253,7 +253,7 @@ enum PartKind {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CacheBreakpoint {
+pub(super) struct CacheBreakpoint {
     #[serde(rename = "mode")]
     _mode: CacheBreakpointMode,
     #[serde(rename = "ttl")]
@@ -262,12 +262,12 @@ struct CacheBreakpoint {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum CacheBreakpointMode {
+pub(super) enum CacheBreakpointMode {
     Explicit,
 }
 
 #[derive(Deserialize)]
-enum CacheBreakpointTtl {
+pub(super) enum CacheBreakpointTtl {
     #[serde(rename = "30m")]
     ThirtyMinutes,
     #[serde(rename = "12h")]

@@ -229,6 +229,17 @@ impl Error {
         self
     }
 
+    /// The error of a request that stands for another one, with what that calls the parameter.
+    pub(crate) fn rename_param(mut self, rename: impl FnOnce(&str) -> String) -> Self {
+        if let Some(param) = self.param() {
+            let renamed = rename(param);
+            let message = self.message().replace(&format!("'{param}'"), &format!("'{renamed}'"));
+            let repr = Arc::make_mut(&mut self.0);
+            (repr.message, repr.param) = (message, Some(renamed.into()));
+        }
+        self
+    }
+
     /// What went wrong, to branch on.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

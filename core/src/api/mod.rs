@@ -4,6 +4,7 @@
 //!   beyond the API), `message`, `content`, `tools`, `tool_choice`, `tool_calls`, `response_format`.
 //! - Its answers: `chat_reply`, `chat_chunk`, `logprobs`, `usage`.
 //! - `completions`, `completions_reply`: the older endpoint for plain text.
+//! - `responses`: the Responses API; `stored`: what is kept for later, and lists of it.
 //! - `embeddings`: the request and reply for vectors.
 //! - `rerank`: documents in the order of a query.
 //! - `tokenize`: text to tokens and back.
@@ -18,7 +19,7 @@ pub(crate) mod chat;
 pub(crate) mod chat_chunk;
 pub(crate) mod chat_options;
 pub(crate) mod chat_reply;
-mod chat_validate;
+pub(crate) mod chat_validate;
 pub(crate) mod completions;
 pub(crate) mod completions_reply;
 pub(crate) mod content;
@@ -33,6 +34,8 @@ pub(crate) mod models;
 pub(crate) mod parse;
 pub(crate) mod rerank;
 pub(crate) mod response_format;
+pub(crate) mod responses;
+pub(crate) mod stored;
 pub(crate) mod tokenize;
 pub(crate) mod tool_calls;
 pub(crate) mod tool_choice;

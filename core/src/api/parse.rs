@@ -27,7 +27,7 @@ const MAX_BODY: usize = 64 << 20;
 
 /// Reads and validates the body of a chat completion request.
 pub(crate) fn parse_chat_request(body: &[u8]) -> Result<CreateChatCompletionRequest> {
-    let request: CreateChatCompletionRequest = from_json(limited(body)?)?;
+    let request: CreateChatCompletionRequest = from_body(body)?;
     // CQ14. The typed Rust calls say by their name whether they stream.
     if request.stream_options.is_some() && request.stream != Some(true) {
         return Err(stream_options_alone());
@@ -40,18 +40,9 @@ fn stream_options_alone() -> Error {
     Error::invalid("stream_options", "'stream_options' is only allowed when 'stream' is true")
 }
 
-/// A body that is not too large to be read.
-fn limited(body: &[u8]) -> Result<&[u8]> {
-    if body.len() > MAX_BODY {
-        let message = format!("The request body has {} bytes; at most {MAX_BODY} are read", body.len());
-        return Err(Error::new(ErrorKind::InvalidRequest, message).with_code("request_too_large"));
-    }
-    Ok(body)
-}
-
 /// Reads and validates the body of a request for a legacy completion.
 pub(crate) fn parse_completion_request(body: &[u8]) -> Result<CreateCompletionRequest> {
-    let request: CreateCompletionRequest = from_json(limited(body)?)?;
+    let request: CreateCompletionRequest = from_body(body)?;
     let streams = request.stream == Some(true);
     if request.stream_options.is_some() && !streams {
         return Err(stream_options_alone());
@@ -69,21 +60,30 @@ pub(crate) fn parse_embedding_request(body: &[u8]) -> Result<CreateEmbeddingRequ
 
 /// Reads and validates the body of a request to order documents.
 pub(crate) fn parse_rerank_request(body: &[u8]) -> Result<RerankRequest> {
-    let Object(request) = from_json::<Object<RerankRequest>>(limited(body)?)?;
+    let Object(request) = from_body::<Object<RerankRequest>>(body)?;
     request.validate()?;
     Ok(request)
 }
 
 /// Reads and validates the body of a request for tokens.
 pub(crate) fn parse_tokenize_request(body: &[u8]) -> Result<TokenizeRequest> {
-    let Object(request) = from_json::<Object<TokenizeRequest>>(limited(body)?)?;
+    let Object(request) = from_body::<Object<TokenizeRequest>>(body)?;
     request.validate()?;
     Ok(request)
 }
 
 /// Reads the body of a request for the text of tokens.
 pub(crate) fn parse_detokenize_request(body: &[u8]) -> Result<DetokenizeRequest> {
-    from_json::<Object<DetokenizeRequest>>(limited(body)?).map(|Object(request)| request)
+    from_body::<Object<DetokenizeRequest>>(body).map(|Object(request)| request)
+}
+
+/// Reads a request body as any type, unless it is too long.
+pub(crate) fn from_body<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    if body.len() > MAX_BODY {
+        let message = format!("The request body has {} bytes; at most {MAX_BODY} are read", body.len());
+        return Err(Error::new(ErrorKind::InvalidRequest, message).with_code("request_too_large"));
+    }
+    from_json(body)
 }
 
 /// Reads a request body as any type.

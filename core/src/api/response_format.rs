@@ -131,7 +131,7 @@ struct RawFormat {
 
 #[derive(Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum FormatKind {
+pub(super) enum FormatKind {
     Text,
     JsonObject,
     JsonSchema,

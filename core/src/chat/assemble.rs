@@ -7,7 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 
 use super::Submission;
-use super::message::{MessageBuilder, choice_logprobs, count, finish_reason};
+use super::keep::Keep;
+use super::message::{MessageBuilder, count};
 use super::reader::{AnswerFormat, Reader};
 use crate::api::chat::CreateChatCompletionRequest;
 use crate::api::chat_chunk::{ChatCompletionChunk, ChatCompletionChunkObject, ChunkChoice};
@@ -47,7 +48,7 @@ impl ReplyHead {
         }
     }
 
-    fn completion(&self, choices: Vec<Choice>, usage: CompletionUsage) -> ChatCompletion {
+    pub(super) fn completion(&self, choices: Vec<Choice>, usage: CompletionUsage) -> ChatCompletion {
         ChatCompletion {
             id: self.id.clone(),
             object: ChatCompletionObject::ChatCompletion,
@@ -57,6 +58,7 @@ impl ReplyHead {
             usage,
             service_tier: self.service_tier,
             system_fingerprint: Some(self.system_fingerprint.clone()),
+            metadata: None,
         }
     }
 
@@ -85,6 +87,7 @@ pub(crate) struct PendingChatCompletion {
     pending: Vec<PendingChoice>,
     finished: Vec<Choice>,
     usage: CompletionUsage,
+    keep: Option<Keep>,
 }
 
 #[derive(Debug)]
@@ -94,7 +97,7 @@ struct PendingChoice {
 }
 
 impl PendingChatCompletion {
-    pub(crate) fn new(head: ReplyHead, submission: Submission) -> Self {
+    pub(crate) fn new(head: ReplyHead, submission: Submission, keep: Option<Keep>) -> Self {
         let Submission { events, format, choices } = submission;
         let pending =
             |_| PendingChoice { reader: Reader::new(format.clone(), false), message: MessageBuilder::default() };
@@ -105,6 +108,7 @@ impl PendingChatCompletion {
             format,
             finished: Vec::new(),
             usage: CompletionUsage::default(),
+            keep,
         }
     }
 
@@ -127,7 +131,11 @@ impl PendingChatCompletion {
             if self.finished.len() == self.pending.len() {
                 let mut choices = std::mem::take(&mut self.finished);
                 choices.sort_by_key(|choice| choice.index);
-                return Poll::Ready(Ok(self.head.completion(choices, std::mem::take(&mut self.usage))));
+                let completion = self.head.completion(choices, std::mem::take(&mut self.usage));
+                if let Some(keep) = self.keep.take() {
+                    keep.keep(&completion);
+                }
+                return Poll::Ready(Ok(completion));
             }
         }
     }
@@ -149,13 +157,10 @@ impl PendingChatCompletion {
         let PendingChoice { reader, message } = &mut self.pending[choice];
         reader.finish(finish.reason).into_iter().for_each(|delta| message.add(delta));
         count(&mut self.usage, finish, reader.reasoning_tokens()?);
-        let (message, logprobs) = std::mem::take(message).finish(self.format.legacy);
-        self.finished.push(Choice {
-            index: u32::try_from(choice).unwrap_or(u32::MAX),
-            message,
-            logprobs: choice_logprobs(self.head.logprobs, logprobs),
-            finish_reason: self.events.note_finish(finish_reason(finish, reader)),
-        });
+        let index = u32::try_from(choice).unwrap_or(u32::MAX);
+        let choice = std::mem::take(message).into_choice(index, finish, reader, self.head.logprobs);
+        self.events.note_finish(choice.finish_reason);
+        self.finished.push(choice);
         Ok(())
     }
 

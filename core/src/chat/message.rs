@@ -1,7 +1,7 @@
 //! Deltas put together to a message, and the counts of a whole reply.
 
 use super::reader::{Delta, Reader};
-use crate::api::chat_reply::{ChatCompletionResponseMessage, FinishReason};
+use crate::api::chat_reply::{ChatCompletionResponseMessage, Choice, FinishReason};
 use crate::api::logprobs::{ChoiceLogprobs, TokenLogprob, TopLogprob};
 use crate::api::tool_calls::{ChatCompletionMessageToolCall, FunctionCall};
 use crate::api::usage::CompletionUsage;
@@ -43,8 +43,19 @@ impl MessageBuilder {
         }
     }
 
+    /// The choice that the message is.
+    pub(super) fn into_choice(self, index: u32, finish: &Finish, reader: &Reader, with_logprobs: bool) -> Choice {
+        let (message, logprobs) = self.finish(reader.format().legacy);
+        Choice {
+            index,
+            message,
+            logprobs: choice_logprobs(with_logprobs, logprobs),
+            finish_reason: finish_reason(finish, reader),
+        }
+    }
+
     /// The message (CR5, CR6), and the log probabilities of its content.
-    pub(super) fn finish(self, legacy: bool) -> (ChatCompletionResponseMessage, Vec<TokenLogprob>) {
+    fn finish(self, legacy: bool) -> (ChatCompletionResponseMessage, Vec<TokenLogprob>) {
         let has_other = !self.calls.is_empty() || !self.reasoning.is_empty();
         let content = if self.content.is_empty() && has_other { None } else { Some(self.content) };
         let mut message = ChatCompletionResponseMessage::new(content);

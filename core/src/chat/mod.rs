@@ -7,6 +7,7 @@ mod bare_calls;
 mod constraint;
 mod custom_input;
 mod generic_tools;
+pub(crate) mod keep;
 mod mark;
 mod message;
 mod output;

@@ -10,10 +10,11 @@ use futures_core::Stream;
 
 use super::Submission;
 use super::assemble::ReplyHead;
-use super::message::{api_logprob, choice_logprobs, count, finish_reason};
+use super::keep::Keep;
+use super::message::{MessageBuilder, api_logprob, choice_logprobs, count, finish_reason};
 use super::reader::{AnswerFormat, Delta, Reader};
 use crate::api::chat_chunk::{ChatCompletionChunk, ChunkChoice, ChunkDelta, FunctionCallDelta, ToolCallDelta};
-use crate::api::chat_reply::FinishReason;
+use crate::api::chat_reply::{Choice, FinishReason};
 use crate::api::error::Result;
 use crate::api::logprobs::TokenLogprob;
 use crate::api::message::Role;
@@ -40,6 +41,7 @@ pub struct ChatCompletionStream {
     begun: usize,
     usage: CompletionUsage,
     ready: VecDeque<ChatCompletionChunk>,
+    keep: Option<Keep>,
 }
 
 /// One choice of a stream.
@@ -52,10 +54,14 @@ struct StreamedChoice {
     has_finished: bool,
     /// Chunks that wait for the first chunks of the choices before this one.
     waiting: Vec<ChunkChoice>,
+    /// The whole message, if it is to be kept.
+    message: Option<MessageBuilder>,
+    /// The whole choice, once it has finished.
+    kept: Option<Choice>,
 }
 
 impl ChatCompletionStream {
-    pub(crate) fn new(head: ReplyHead, submission: Submission, include_usage: bool) -> Self {
+    pub(crate) fn new(head: ReplyHead, submission: Submission, include_usage: bool, keep: Option<Keep>) -> Self {
         let Submission { events, format, choices } = submission;
         let logprobs = head.logprobs;
         let choice = |index| StreamedChoice {
@@ -65,6 +71,8 @@ impl ChatCompletionStream {
             has_begun: false,
             has_finished: false,
             waiting: Vec::new(),
+            message: keep.is_some().then(MessageBuilder::default),
+            kept: None,
         };
         ChatCompletionStream {
             head,
@@ -76,6 +84,7 @@ impl ChatCompletionStream {
             begun: 0,
             usage: CompletionUsage::default(),
             ready: VecDeque::new(),
+            keep,
         }
     }
 
@@ -154,6 +163,10 @@ impl ChatCompletionStream {
 
     fn finish(&mut self) {
         self.events = None;
+        if let Some(keep) = self.keep.take() {
+            let choices = self.choices.iter_mut().filter_map(|choice| choice.kept.take()).collect();
+            keep.keep(&self.head.completion(choices, self.usage.clone()));
+        }
         if self.include_usage {
             // CS5: after the choices' end, a chunk of its own.
             let mut chunk = self.head.chunk(Vec::new());
@@ -177,11 +190,16 @@ impl StreamedChoice {
         self.begin(ChunkDelta { content: Some(String::new()), ..ChunkDelta::default() });
         let reason = finish_reason(finish, &self.reader);
         self.wait(ChunkDelta::default(), Vec::new(), Some(reason));
+        let message = self.message.take();
+        self.kept = message.map(|message| message.into_choice(self.index, finish, &self.reader, self.logprobs));
         self.has_finished = true;
         reason
     }
 
     fn add(&mut self, delta: Delta) {
+        if let Some(message) = &mut self.message {
+            message.add(delta.clone());
+        }
         // CS3. Content that begins later, or never, is null and not empty (CR6).
         let content = matches!(delta, Delta::Content(..)).then(String::new);
         self.begin(ChunkDelta { content, ..ChunkDelta::default() });

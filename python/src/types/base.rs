@@ -13,6 +13,7 @@ use serde_json::ser::PrettyFormatter;
 
 use super::classes::SCHEMAS;
 use super::dump::{Exclude, dump};
+use super::responses;
 use super::schema::{Field, Schema, Shape};
 use super::select::Selection;
 use crate::json::{Fields, Json};
@@ -50,9 +51,11 @@ pub(crate) fn reply<'py>(
     }
 }
 
-fn value<'py>(py: Python<'py>, shape: Shape, json: &Json) -> PyResult<Bound<'py, PyAny>> {
+/// JSON as what it is by its shape.
+pub(crate) fn value<'py>(py: Python<'py>, shape: Shape, json: &Json) -> PyResult<Bound<'py, PyAny>> {
     match (shape, json) {
         (Shape::Object(schema), _) => object(py, schema, json),
+        (Shape::OneOf(_), _) => value(py, shape.entry(json), json),
         (Shape::List(_) | Shape::Union(_), Json::List(items)) => {
             let objects: Vec<_> =
                 items.iter().map(|item| value(py, shape.entry(item), item)).collect::<PyResult<_>>()?;
@@ -411,7 +414,7 @@ impl BaseModel {
 
 /// The schema of a class that has fields.
 fn schema_of(class: &Bound<'_, PyType>) -> PyResult<&'static Schema> {
-    let found = SCHEMAS.iter().find(|schema| (schema.class)(class.py()).is(class));
+    let found = SCHEMAS.iter().chain(responses::SCHEMAS).find(|schema| (schema.class)(class.py()).is(class));
     found.copied().ok_or_else(|| PyTypeError::new_err("this class has no fields; use one of its subclasses"))
 }
 
@@ -460,6 +463,7 @@ fn write_repr(py: Python<'_>, schema: &'static Schema, object: &Fields, text: &m
 fn write_value_repr(py: Python<'_>, shape: Shape, value: &Json, text: &mut String) -> PyResult<()> {
     match (shape, value) {
         (Shape::Object(schema), Json::Object(object)) => write_repr(py, schema, object, text)?,
+        (Shape::OneOf(_), _) => write_value_repr(py, shape.entry(value), value, text)?,
         (Shape::List(_) | Shape::Union(_), Json::List(items)) => {
             text.push('[');
             for (index, item) in items.iter().enumerate() {

@@ -63,16 +63,17 @@ macro_rules! classes {
         pub(super) static SCHEMAS: &[&Schema] = &[$(&$schema),*];
 
         /// Adds the classes to the native module.
-        pub(crate) fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
-            module.add_class::<BaseModel>()?;
+        pub(super) fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
             $(module.add(stringify!($class), module.py().get_type::<$class>())?;)*
             Ok(())
         }
     };
 }
 
+pub(super) use classes;
+
 /// A field's name as Python has it: `type` is a keyword in Rust alone.
-const fn field_name(name: &'static str) -> &'static str {
+pub(super) const fn field_name(name: &'static str) -> &'static str {
     match name.as_bytes() {
         [b'r', b'#', ..] => name.split_at(2).1,
         _ => name,

@@ -7,12 +7,23 @@
 mod base;
 mod classes;
 mod dump;
+mod responses;
 mod schema;
 mod select;
 
-pub(crate) use base::{BaseModel, object, reply};
+pub(crate) use base::{BaseModel, object, reply, value};
 pub(crate) use classes::{
     ASYNC_PAGE, BATCH_COUNTS, CHAT_COMPLETION, CHAT_COMPLETION_CHUNK, COMPLETION, DETOKENIZE_RESPONSE, DEVICE, MODEL,
-    MODEL_INFO, RERANK_RESPONSE, SYNC_PAGE, TOKENIZE_RESPONSE, add_classes,
+    MODEL_INFO, RERANK_RESPONSE, SYNC_PAGE, TOKENIZE_RESPONSE,
 };
-pub(crate) use schema::Schema;
+pub(crate) use responses::{RESPONSE_OBJECT, RESPONSE_STREAM_EVENT};
+pub(crate) use schema::{Schema, Shape};
+
+use pyo3::prelude::*;
+
+/// Adds the classes to the native module.
+pub(crate) fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<BaseModel>()?;
+    classes::add_classes(module)?;
+    responses::add_classes(module)
+}

@@ -38,14 +38,16 @@ pub(crate) enum Shape {
     List(&'static Schema),
     /// A list of objects, each of the class that belongs to its `type`.
     Union(&'static [(&'static str, &'static Schema)]),
+    /// One object, of the class that belongs to its `type`.
+    OneOf(&'static [(&'static str, &'static Schema)]),
 }
 
 impl Shape {
-    /// The class of an entry in a list of this shape.
+    /// The class of an entry in a list of this shape, or of the one object.
     pub(crate) fn class_of(self, entry: &Json) -> Option<&'static Schema> {
         match (self, entry) {
             (Shape::List(schema), _) => Some(schema),
-            (Shape::Union(classes), Json::Object(fields)) => {
+            (Shape::Union(classes) | Shape::OneOf(classes), Json::Object(fields)) => {
                 let Json::Text(kind) = fields.get("type")? else { return None };
                 classes.iter().find(|(name, _)| *name == kind.as_str()).map(|(_, schema)| *schema)
             }
@@ -53,7 +55,7 @@ impl Shape {
         }
     }
 
-    /// The shape of an entry in a list of this shape.
+    /// The shape of an entry in a list of this shape, or of the one object.
     pub(crate) fn entry(self, entry: &Json) -> Shape {
         self.class_of(entry).map_or(Shape::Plain, Shape::Object)
     }
@@ -69,6 +71,10 @@ impl Spec {
 
     pub(crate) const fn list(self, schema: &'static Schema) -> Self {
         Spec { shape: Shape::List(schema), ..self }
+    }
+
+    pub(crate) const fn one_of(self, classes: &'static [(&'static str, &'static Schema)]) -> Self {
+        Spec { shape: Shape::OneOf(classes), ..self }
     }
 
     pub(crate) const fn union(self, classes: &'static [(&'static str, &'static Schema)]) -> Self {
@@ -91,6 +97,10 @@ impl Schema {
                 (None, _) if field.spec.required => return Err(format!("{path} is missing")),
                 (None | Some(Json::Null), _) | (_, Shape::Plain) => {}
                 (Some(value), Shape::Object(schema)) => schema.check(value, &path)?,
+                (Some(value), shape @ Shape::OneOf(_)) => {
+                    let schema = shape.class_of(value).ok_or_else(|| format!("{path} has no known type"))?;
+                    schema.check(value, &path)?;
+                }
                 (Some(Json::List(items)), shape) => {
                     for (index, item) in items.iter().enumerate() {
                         let path = format!("{path}[{index}]");

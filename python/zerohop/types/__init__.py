@@ -11,6 +11,8 @@ from .._native import (
     ToolCallCustom,
     ToolCallFunction,
 )
+from . import responses as responses
+from . import shared as shared
 from .batch_counts import BatchCounts
 from .chat.chat_completion import ChatCompletion, Choice, ChoiceLogprobs
 from .chat.chat_completion_audio import ChatCompletionAudio

@@ -1,0 +1,183 @@
+//! Replies on their way.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use http::Response;
+use serde::Serialize;
+
+use super::events::Events;
+use super::reply::{Body, answer, error_response, events, json};
+use crate::api::error::{Error, ErrorKind, Result};
+use crate::chat::PendingChatCompletion;
+use crate::completions::PendingCompletion;
+use crate::door::Admitted;
+use crate::embed::{PendingEmbeddings, PendingRanking};
+use crate::generate::CancelHandle;
+use crate::promise::Promised;
+use crate::responses::{PendingResponse, ResponseStream};
+use crate::wait::{Wait, block};
+
+/// A reply on its way. Dropping it cancels the request.
+#[derive(Debug)]
+pub struct Pending(Option<State>);
+
+#[derive(Debug)]
+enum State {
+    Admitted(Box<Admitted>),
+    Preparing(Promised<Result<Pending>>),
+    Ready(Response<Body>),
+    Chat(PendingChatCompletion),
+    Completion(PendingCompletion),
+    Response(Box<PendingResponse>),
+    Embeddings(PendingEmbeddings),
+    Ranking(PendingRanking),
+}
+
+impl Pending {
+    pub(crate) fn ready(response: Response<Body>) -> Self {
+        Pending(Some(State::Ready(response)))
+    }
+
+    pub(crate) fn admitted(admitted: Admitted) -> Self {
+        Pending(Some(State::Admitted(Box::new(admitted))))
+    }
+
+    /// A reply to a request that is being prepared, or cannot be.
+    pub(crate) fn prepared(prepared: Result<Promised<Result<Pending>>>) -> Result<Self> {
+        match prepared {
+            Ok(prepared) => Ok(Pending(Some(State::Preparing(prepared)))),
+            Err(error) => answer(Err(error)),
+        }
+    }
+
+    /// A chat completion on its way.
+    pub(super) fn chat(pending: PendingChatCompletion) -> Self {
+        Pending(Some(State::Chat(pending)))
+    }
+
+    /// A legacy completion on its way.
+    pub(super) fn completion(pending: PendingCompletion) -> Self {
+        Pending(Some(State::Completion(pending)))
+    }
+
+    /// A response on its way.
+    pub(crate) fn response(pending: PendingResponse) -> Self {
+        Pending(Some(State::Response(Box::new(pending))))
+    }
+
+    /// A response in events, or why there is none.
+    pub(crate) fn response_events(stream: Result<ResponseStream>) -> Result<Self> {
+        answer(stream.map(|stream| events(Events::Response(Box::new(stream)))))
+    }
+
+    /// Vectors on their way.
+    pub(super) fn embeddings(pending: PendingEmbeddings) -> Self {
+        Pending(Some(State::Embeddings(pending)))
+    }
+
+    /// An order of documents on its way.
+    pub(super) fn ranking(pending: PendingRanking) -> Self {
+        Pending(Some(State::Ranking(pending)))
+    }
+
+    /// Waits for the reply.
+    ///
+    /// # Errors
+    ///
+    /// `Closed` and `Cancelled`; everything else is a response.
+    pub fn wait(mut self) -> Result<Response<Body>> {
+        block(|wait| self.advance(wait))
+    }
+
+    /// Waits for the reply until `deadline`; [`Poll::Pending`] when it has passed.
+    /// Must not be called again after it gave a reply.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait`](Self::wait).
+    pub fn wait_until(&mut self, deadline: Instant) -> Poll<Result<Response<Body>>> {
+        self.advance(&mut Wait::Until(deadline))
+    }
+
+    /// A handle that cancels the request from another thread; `None` when the
+    /// reply is there already, while [`Engine::submit_async`] prepares the request,
+    /// and for embeddings and ranking, which take little time. Dropping the value cancels all.
+    pub fn cancel_handle(&self) -> Option<CancelHandle> {
+        match &self.0 {
+            Some(State::Chat(pending)) => Some(pending.cancel_handle()),
+            Some(State::Admitted(admitted)) => admitted.cancel_handle(),
+            Some(State::Completion(pending)) => Some(pending.cancel_handle()),
+            Some(State::Response(pending)) => Some(pending.cancel_handle()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Result<Response<Body>>> {
+        match self.0.take() {
+            Some(State::Admitted(mut admitted)) => {
+                let reply = admitted.advance(wait);
+                if reply.is_pending() {
+                    self.0 = Some(State::Admitted(admitted));
+                }
+                reply
+            }
+            Some(State::Preparing(prepared)) => match prepared.advance(wait) {
+                Poll::Ready(Ok(Ok(pending))) => {
+                    *self = pending;
+                    self.advance(wait)
+                }
+                Poll::Ready(Ok(Err(error))) => Poll::Ready(Err(error)),
+                Poll::Ready(Err(error)) => Poll::Ready(error_response(&error)),
+                Poll::Pending => {
+                    self.0 = Some(State::Preparing(prepared));
+                    Poll::Pending
+                }
+            },
+            Some(State::Ready(response)) => Poll::Ready(Ok(response)),
+            Some(State::Chat(mut pending)) => {
+                let reply = pending.advance(wait);
+                self.settle(reply, State::Chat(pending))
+            }
+            Some(State::Completion(mut pending)) => {
+                let reply = pending.advance(wait);
+                self.settle(reply, State::Completion(pending))
+            }
+            Some(State::Response(mut pending)) => {
+                let reply = pending.advance(wait);
+                self.settle(reply, State::Response(pending))
+            }
+            Some(State::Embeddings(mut pending)) => {
+                let reply = pending.advance(wait);
+                self.settle(reply, State::Embeddings(pending))
+            }
+            Some(State::Ranking(mut pending)) => {
+                let reply = pending.advance(wait);
+                self.settle(reply, State::Ranking(pending))
+            }
+            None => Poll::Ready(Err(Error::new(ErrorKind::InvalidArgument, "the reply has been fetched already"))),
+        }
+    }
+
+    /// The response for a reply that is there, or the state kept for later.
+    fn settle<T: Serialize>(&mut self, reply: Poll<Result<T>>, state: State) -> Poll<Result<Response<Body>>> {
+        match reply {
+            Poll::Ready(Ok(value)) => Poll::Ready(Ok(json(&value))),
+            Poll::Ready(Err(error)) => Poll::Ready(error_response(&error)),
+            Poll::Pending => {
+                self.0 = Some(state);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Future for Pending {
+    type Output = Result<Response<Body>>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.advance(&mut Wait::Task(context))
+    }
+}

@@ -1,0 +1,5 @@
+"""A tool that the model might call with a text."""
+
+from ..._native import CustomTool
+
+__all__ = ["CustomTool"]

@@ -1,0 +1,5 @@
+"""A function that the model might call."""
+
+from ..._native import FunctionTool
+
+__all__ = ["FunctionTool"]

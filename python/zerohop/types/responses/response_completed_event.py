@@ -1,0 +1,5 @@
+"""A response is whole."""
+
+from ..._native import ResponseCompletedEvent
+
+__all__ = ["ResponseCompletedEvent"]

@@ -1,0 +1,5 @@
+"""A response went wrong."""
+
+from ..._native import ResponseFailedEvent
+
+__all__ = ["ResponseFailedEvent"]

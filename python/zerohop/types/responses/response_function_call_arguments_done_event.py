@@ -1,0 +1,5 @@
+"""A call's arguments are finished."""
+
+from ..._native import ResponseFunctionCallArgumentsDoneEvent
+
+__all__ = ["ResponseFunctionCallArgumentsDoneEvent"]

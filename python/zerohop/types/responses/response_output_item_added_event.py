@@ -1,0 +1,5 @@
+"""An item begins."""
+
+from ..._native import ResponseOutputItemAddedEvent
+
+__all__ = ["ResponseOutputItemAddedEvent"]

@@ -1,0 +1,5 @@
+"""An item is finished."""
+
+from ..._native import ResponseOutputItemDoneEvent
+
+__all__ = ["ResponseOutputItemDoneEvent"]

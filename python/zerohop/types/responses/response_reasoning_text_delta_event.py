@@ -1,0 +1,5 @@
+"""More thoughts."""
+
+from ..._native import ResponseReasoningTextDeltaEvent
+
+__all__ = ["ResponseReasoningTextDeltaEvent"]

@@ -1,0 +1,5 @@
+"""The thoughts are finished."""
+
+from ..._native import ResponseReasoningTextDoneEvent
+
+__all__ = ["ResponseReasoningTextDoneEvent"]

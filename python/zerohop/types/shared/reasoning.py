@@ -1,0 +1,5 @@
+"""How the model was to think."""
+
+from ..._native import Reasoning
+
+__all__ = ["Reasoning"]
