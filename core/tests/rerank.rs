@@ -74,7 +74,7 @@ fn callers_and_batches_do_not_change_a_score() {
     let engine = ranker();
     let words = ["red", "blue", "stone", "river", "cat", "dog", "mat"];
     let documents: Vec<String> = (0..200)
-        .map(|index| (0..1 + index % 40).map(|word| words[(index + word * 3) % 7]).collect::<Vec<_>>().join(" "))
+        .map(|index| (0..=index % 40).map(|word| words[(index + word * 3) % 7]).collect::<Vec<_>>().join(" "))
         .collect();
     let together = engine.rerank(&RerankRequest::new("m", "a big cat", documents.clone())).unwrap();
     std::thread::scope(|scope| {

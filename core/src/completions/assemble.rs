@@ -3,7 +3,7 @@
 use std::task::Poll;
 
 use super::read::{Piece, Reading};
-use crate::api::completions::CreateCompletionRequest;
+use crate::api::completions::{CompletionPrompt, CreateCompletionRequest};
 use crate::api::completions_reply::{Completion, CompletionChoice, CompletionLogprobs};
 use crate::api::error::Result;
 use crate::generate::CancelHandle;
@@ -31,7 +31,7 @@ impl PendingCompletion {
         let logprobs = request.logprobs.map(|_| CompletionLogprobs::default());
         let choice = CompletionChoice { index: 0, text: String::new(), logprobs, finish_reason: None };
         let candidates = vec![Candidate { choice, mean_logprob: 0.0 }; reading.candidates()];
-        let answers = vec![candidates; request.prompt.as_ref().map_or(1, |prompt| prompt.len())];
+        let answers = vec![candidates; request.prompt.as_ref().map_or(1, CompletionPrompt::len)];
         PendingCompletion { reading, choices: request.choices() as usize, answers }
     }
 
