@@ -97,7 +97,7 @@ def test_what_never_fits_is_not_retried(make_engine):
 
 
 def test_an_engine_ends_what_takes_too_long(make_engine):
-    engine = make_engine(timeout=0.1)
+    engine = make_engine(timeout=1)
     with pytest.raises(openai.APIStatusError) as caught:
         ask(client_of(engine), max_tokens=None)
     assert (caught.value.status_code, caught.value.code) == (408, "request_timeout")
@@ -107,13 +107,14 @@ def test_an_engine_ends_what_takes_too_long(make_engine):
     # CS11
     with pytest.raises(openai.APIError, match="longer than its time limit"):
         list(ask(client_of(engine), max_tokens=None, stream=True))
-    assert ask(client_of(engine)).choices
+    # On a busy machine even a short answer may be late.
+    assert ask(client_of(engine, max_retries=5)).choices
 
 
 def test_a_header_shortens_the_time(engine):
     client = client_of(engine)
     with pytest.raises(openai.APIStatusError) as caught:
-        ask(client, max_tokens=4000, extra_headers={"x-request-timeout": "0.001"})
+        ask(client, max_tokens=1500, extra_headers={"x-request-timeout": "0.001"})
     assert caught.value.status_code == 408
 
 
