@@ -56,7 +56,7 @@ pub struct EventStream(Events);
 
 #[derive(Debug)]
 enum Events {
-    Chat(ChatCompletionStream),
+    Chat(Box<ChatCompletionStream>),
     Response(Box<ResponseStream>),
     Ended,
 }
@@ -91,7 +91,7 @@ fn chat_completion(engine: &Engine, body: &[u8]) -> Result<Pending> {
     };
     if request.stream == Some(true) {
         let stream = engine.chat().submit_stream(&request);
-        return answer(stream.map(|chunks| events(EventStream(Events::Chat(chunks)))));
+        return answer(stream.map(|chunks| events(EventStream(Events::Chat(Box::new(chunks))))));
     }
     match engine.chat().submit(&request) {
         Ok(pending) => Ok(Pending(Some(State::Chat(pending)))),
