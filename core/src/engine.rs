@@ -1,6 +1,5 @@
 //! The engine: models by name, and the calls that reach them.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroU32;
@@ -18,12 +17,9 @@ use crate::api::embeddings::{CreateEmbeddingRequest, CreateEmbeddingResponse};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::models::{self, ListObject, ModelList, ModelObject};
 use crate::api::parse::shorten;
-use crate::api::stored::{
-    ChatCompletionDeleted, ChatCompletionList, ChatCompletionMessageList, ListChatCompletions, PageParams,
-};
 use crate::backend::{self, ContextOptions};
 use crate::call::{Admission, Call, RateLimits};
-use crate::chat::keep::{self, Keep};
+use crate::chat::keep::Keep;
 use crate::chat::{self, ChatCompletionStream, PendingChatCompletion, ReplyHead};
 use crate::door;
 use crate::embed::{Embedder, PendingEmbeddings};
@@ -623,7 +619,7 @@ fn read_reply<R: DeserializeOwned>(body: &[u8]) -> Result<R> {
 /// Chat completions of an [`Engine`].
 #[derive(Debug, Clone, Copy)]
 pub struct Chat<'a> {
-    engine: &'a Engine,
+    pub(crate) engine: &'a Engine,
 }
 
 impl Chat<'_> {
@@ -686,57 +682,6 @@ impl Chat<'_> {
         let served = self.engine.served(&request.model)?;
         let generator = served.generator()?;
         Ok((chat::prompt_tokens(&served.model, request)?.len(), generator.context_length()))
-    }
-
-    /// A chat completion that was asked for with `store`. Completions are kept in memory, beside
-    /// [`Responses`], whose bounds they share.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound` for an unknown id, and for a completion that was not kept or has gone since.
-    pub fn retrieve(&self, id: &str) -> Result<ChatCompletion> {
-        self.engine.check_open()?;
-        keep::retrieve(self.engine.store(), id)
-    }
-
-    /// The chat completions that are kept; the oldest first by default.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidRequest` for a page that there cannot be.
-    pub fn list(&self, filter: &ListChatCompletions) -> Result<ChatCompletionList> {
-        self.engine.check_open()?;
-        keep::list(self.engine.store(), filter)
-    }
-
-    /// Gives a kept chat completion other labels.
-    ///
-    /// # Errors
-    ///
-    /// As [`retrieve`](Self::retrieve), and `InvalidRequest` for labels that a request may not have.
-    pub fn update(&self, id: &str, metadata: BTreeMap<String, String>) -> Result<ChatCompletion> {
-        self.engine.check_open()?;
-        keep::update(self.engine.store(), id, metadata)
-    }
-
-    /// Forgets a chat completion.
-    ///
-    /// # Errors
-    ///
-    /// As [`retrieve`](Self::retrieve).
-    pub fn delete(&self, id: &str) -> Result<ChatCompletionDeleted> {
-        self.engine.check_open()?;
-        keep::delete(self.engine.store(), id)
-    }
-
-    /// The messages that a kept chat completion answers, in order by default.
-    ///
-    /// # Errors
-    ///
-    /// As [`retrieve`](Self::retrieve), and `InvalidRequest` for a page that there cannot be.
-    pub fn messages(&self, id: &str, page: &PageParams) -> Result<ChatCompletionMessageList> {
-        self.engine.check_open()?;
-        keep::messages(self.engine.store(), id, page)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::api::stored::{
     ChatCompletionDeleted, ChatCompletionList, ChatCompletionMessageList, ChatCompletionStoreMessage, Entry,
     ListChatCompletions, ListOrder, PageParams,
 };
+use crate::engine::Chat;
 use crate::store::{Store, Stored, StoredCompletion, Text, read, written};
 
 /// What to keep of a chat completion once it is finished.
@@ -56,11 +57,11 @@ fn unknown(id: &str) -> Error {
     Error::new(ErrorKind::NotFound, format!("Chat completion with id '{}' not found.", shorten(id)))
 }
 
-pub(crate) fn retrieve(store: &Store, id: &str) -> Result<ChatCompletion> {
+fn retrieve(store: &Store, id: &str) -> Result<ChatCompletion> {
     read(&find(store, id)?.completion)
 }
 
-pub(crate) fn list(store: &Store, filter: &ListChatCompletions) -> Result<ChatCompletionList> {
+fn list(store: &Store, filter: &ListChatCompletions) -> Result<ChatCompletionList> {
     let mut stored = store.completions();
     stored.retain(|stored| {
         let has = |(key, value): (&String, &String)| stored.metadata.get(key) == Some(value);
@@ -77,7 +78,7 @@ impl Entry for Arc<StoredCompletion> {
     }
 }
 
-pub(crate) fn update(store: &Store, id: &str, metadata: BTreeMap<String, String>) -> Result<ChatCompletion> {
+fn update(store: &Store, id: &str, metadata: BTreeMap<String, String>) -> Result<ChatCompletion> {
     check_metadata(&metadata)?;
     let stored = find(store, id)?;
     let completion = ChatCompletion { metadata: Some(metadata.clone()), ..read(&stored.completion)? };
@@ -92,15 +93,69 @@ pub(crate) fn update(store: &Store, id: &str, metadata: BTreeMap<String, String>
     if store.replace(id, Stored::Completion(Arc::new(updated))) { Ok(completion) } else { Err(unknown(id)) }
 }
 
-pub(crate) fn delete(store: &Store, id: &str) -> Result<ChatCompletionDeleted> {
+fn delete(store: &Store, id: &str) -> Result<ChatCompletionDeleted> {
     find(store, id)?;
     store.remove(id);
     Ok(ChatCompletionDeleted::new(id))
 }
 
-pub(crate) fn messages(store: &Store, id: &str, page: &PageParams) -> Result<ChatCompletionMessageList> {
+fn messages(store: &Store, id: &str, page: &PageParams) -> Result<ChatCompletionMessageList> {
     let messages: Vec<ChatCompletionMessage> = read(&find(store, id)?.messages)?;
     let messages = messages.into_iter().enumerate();
     let messages = messages.map(|(index, message)| ChatCompletionStoreMessage::new(id, index, message)).collect();
     page.page(messages, ListOrder::Asc)
+}
+
+/// What is kept.
+impl Chat<'_> {
+    /// A chat completion that was asked for with `store`. Completions are kept in memory, beside
+    /// [`Responses`](crate::Responses), whose bounds they share.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` for an unknown id, and for a completion that was not kept or has gone since.
+    pub fn retrieve(&self, id: &str) -> Result<ChatCompletion> {
+        self.engine.check_open()?;
+        retrieve(self.engine.store(), id)
+    }
+
+    /// The chat completions that are kept; the oldest first by default.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` for a page that there cannot be.
+    pub fn list(&self, filter: &ListChatCompletions) -> Result<ChatCompletionList> {
+        self.engine.check_open()?;
+        list(self.engine.store(), filter)
+    }
+
+    /// Gives a kept chat completion other labels.
+    ///
+    /// # Errors
+    ///
+    /// As [`retrieve`](Self::retrieve), and `InvalidRequest` for labels that a request may not have.
+    pub fn update(&self, id: &str, metadata: BTreeMap<String, String>) -> Result<ChatCompletion> {
+        self.engine.check_open()?;
+        update(self.engine.store(), id, metadata)
+    }
+
+    /// Forgets a chat completion.
+    ///
+    /// # Errors
+    ///
+    /// As [`retrieve`](Self::retrieve).
+    pub fn delete(&self, id: &str) -> Result<ChatCompletionDeleted> {
+        self.engine.check_open()?;
+        delete(self.engine.store(), id)
+    }
+
+    /// The messages that a kept chat completion answers, in order by default.
+    ///
+    /// # Errors
+    ///
+    /// As [`retrieve`](Self::retrieve), and `InvalidRequest` for a page that there cannot be.
+    pub fn messages(&self, id: &str, page: &PageParams) -> Result<ChatCompletionMessageList> {
+        self.engine.check_open()?;
+        messages(self.engine.store(), id, page)
+    }
 }

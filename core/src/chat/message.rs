@@ -55,7 +55,7 @@ impl MessageBuilder {
     }
 
     /// The message (CR5, CR6), and the log probabilities of its content.
-    fn finish(self, legacy: bool) -> (ChatCompletionResponseMessage, Vec<TokenLogprob>) {
+    pub(in crate::chat) fn finish(self, legacy: bool) -> (ChatCompletionResponseMessage, Vec<TokenLogprob>) {
         let has_other = !self.calls.is_empty() || !self.reasoning.is_empty();
         let content = if self.content.is_empty() && has_other { None } else { Some(self.content) };
         let mut message = ChatCompletionResponseMessage::new(content);

@@ -89,6 +89,7 @@ impl Responses<'_> {
     /// # Ok::<(), zerohop::Error>(())
     /// ```
     pub fn create_stream(&self, request: &CreateResponse) -> Result<ResponseStream> {
+        self.engine.check_open()?;
         request.check()?;
         let previous = self.previous(request)?;
         let items = self.items(request, previous.as_ref())?;
@@ -158,6 +159,7 @@ impl Responses<'_> {
     ///
     /// As [`create`](Self::create).
     pub fn count_input_tokens(&self, request: &CreateResponse) -> Result<InputTokenCount> {
+        self.engine.check_open()?;
         request.check()?;
         let items = self.items(request, self.previous(request)?.as_ref())?;
         let translated = translate::translate(request, &items)?;
@@ -171,14 +173,12 @@ impl Responses<'_> {
     /// The conversation that the request goes on with.
     fn previous(self, request: &CreateResponse) -> Result<Option<Arc<Turn>>> {
         let Some(id) = &request.previous_response_id else { return Ok(None) };
-        match self.engine.store().get(id) {
-            Some(Stored::Response(response)) => Ok(Some(response.turn.clone())),
-            _ => {
-                let message = format!("Previous response with id '{}' not found.", shorten(id));
-                let error = Error::new(ErrorKind::NotFound, message).with_param("previous_response_id");
-                Err(error.with_code("previous_response_not_found"))
-            }
+        if let Some(Stored::Response(response)) = self.engine.store().get(id) {
+            return Ok(Some(response.turn.clone()));
         }
+        let message = format!("Previous response with id '{}' not found.", shorten(id));
+        let error = Error::new(ErrorKind::NotFound, message).with_param("previous_response_id");
+        Err(error.with_code("previous_response_not_found"))
     }
 
     /// The whole conversation, each item with its place.

@@ -25,7 +25,7 @@ pub struct EventStream(Events);
 /// Where events come from.
 #[derive(Debug)]
 pub(super) enum Events {
-    Chat(ChatCompletionStream),
+    Chat(Box<ChatCompletionStream>),
     Text(CompletionStream),
     Response(Box<ResponseStream>),
     Ended,

@@ -63,7 +63,7 @@ fn chat_completion(engine: &Engine, body: &[u8]) -> Result<Pending> {
     };
     if request.stream == Some(true) {
         let stream = engine.chat().submit_stream(&request);
-        return answer(stream.map(|chunks| reply::events(Events::Chat(chunks))));
+        return answer(stream.map(|chunks| reply::events(Events::Chat(Box::new(chunks)))));
     }
     match engine.chat().submit(&request) {
         Ok(pending) => Ok(Pending::chat(pending)),

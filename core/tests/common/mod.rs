@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of this")]
 
 pub mod mutate;
+pub mod responses;
 
 use std::path::PathBuf;
 

@@ -22,6 +22,7 @@ pub(crate) mod flat_tools {
         serializer.collect_seq(tools.iter().map(WrittenTool::of))
     }
 
+    #[expect(clippy::ref_option, reason = "serde gives the field so")]
     pub(crate) fn serialize_option<S: Serializer>(
         tools: &Option<Vec<ChatCompletionTool>>,
         serializer: S,
