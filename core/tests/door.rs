@@ -142,7 +142,7 @@ fn paths_may_lack_the_version_or_have_slashes_to_spare() {
     {
         assert_eq!(post(&engine, path, &chat_body(&json!({}))).status(), 200, "{path}");
     }
-    for response in [get(&engine, "/v1/chat/completions"), get(&engine, "/v2/models"), get(&engine, "/")] {
+    for response in [get(&engine, "/v1/embeddings"), get(&engine, "/v2/models"), get(&engine, "/")] {
         assert_eq!(response.status(), 404);
         assert_eq!(full(response)["error"]["code"], "unknown_url");
     }

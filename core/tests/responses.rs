@@ -438,9 +438,9 @@ fn other_crates_types_fit() {
 #[test]
 fn a_dropped_or_cancelled_response_frees_its_place() {
     // RE10
-    let engine = engine(tiny().queue(1).parallel(1).context_length(200_000));
+    let engine = engine(tiny().queue(8).parallel(1).context_length(200_000));
     let endless = CreateResponse::new("m", "Hi").temperature(0.0);
-    for _ in 0..3 {
+    for _ in 0..10 {
         let mut stream = engine.responses().create_stream(&endless).unwrap();
         let id = match stream.next().unwrap().unwrap() {
             ResponseStreamEvent::Created(event) => event.response.id,
