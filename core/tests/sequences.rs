@@ -191,7 +191,7 @@ fn live(seed: u64) {
 
 #[test]
 fn calls_in_any_order_end_as_they_should() {
-    for round in 0..count(25, 3_000) {
+    for round in 0..count(12, 3_000) {
         live(first_seed() + round as u64);
     }
 }
