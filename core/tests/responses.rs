@@ -216,6 +216,7 @@ fn probabilities_are_told_when_they_are_asked_for() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of cases")]
 fn a_bad_request_names_the_parameter_in_its_own_terms() {
     // RE1, RE2, RE6
     let engine = engine(templated("Qwen-Qwen2.5-7B-Instruct"));

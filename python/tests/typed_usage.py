@@ -24,6 +24,7 @@ from zerohop.types import (
     TokenizeResponse,
 )
 from zerohop.types.chat import ChatCompletion, ChatCompletionChunk
+from zerohop.types.responses import Response, ResponseStreamEvent, ResponseTextDeltaEvent
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
 
@@ -79,6 +80,28 @@ def plain_texts(engine: zerohop.Engine, either: bool) -> None:
     assert_type(engine.tokenize(prompt="a"), TokenizeResponse)
     assert_type(engine.tokenize(messages=MESSAGES).tokens, list[int])
     assert_type(engine.detokenize(tokens=[1]), DetokenizeResponse)
+
+
+def responses(engine: zerohop.Engine, either: bool) -> None:
+    create = engine.responses.create
+    reply = create(input="Hello", instructions="Rhyme.", extra_body={"top_k": 3})
+    assert_type(reply, Response)
+    assert_type(reply.output_text, str)
+    again = create(input=[*reply.output, {"role": "user", "content": "More"}])
+    assert_type(again, Response)
+    for event in create(input="Hello", stream=True):
+        assert_type(event, ResponseStreamEvent)
+        if event.type == "response.output_text.delta":
+            assert_type(event, ResponseTextDeltaEvent)
+    assert_type(create(input="a", stream=either), Response | zerohop.Stream[ResponseStreamEvent])
+    assert_type(engine.responses.retrieve(reply.id), Response)
+
+
+async def responses_in_event_loops(engine: zerohop.AsyncEngine) -> None:
+    reply = await engine.responses.create(input="Hello")
+    assert_type(reply, Response)
+    stream = await engine.responses.create(input="Hello", stream=True)
+    assert_type(stream, zerohop.AsyncStream[ResponseStreamEvent])
 
 
 async def in_event_loops(either: bool) -> None:

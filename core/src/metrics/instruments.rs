@@ -81,9 +81,8 @@ impl Times {
             count += bucket.load(Ordering::Relaxed);
             count
         };
-        let (longest, bounded) = match self.buckets.split_last() {
-            Some(split) => split,
-            None => unreachable!("there is always the last bucket"),
+        let Some((longest, bounded)) = self.buckets.split_last() else {
+            unreachable!("there is always the last bucket")
         };
         let buckets = BOUNDS.iter().zip(bounded).map(|(bound, bucket)| Bucket {
             seconds: Duration::from_micros(*bound).as_secs_f64(),
@@ -142,7 +141,7 @@ mod tests {
         let counts: Vec<u64> = histogram.buckets.iter().map(|bucket| bucket.count).collect();
         assert_eq!(counts[..3], [2, 4, 4]);
         assert_eq!(counts.last(), Some(&4));
-        assert!((histogram.sum - 3000.000_302).abs() < 1e-6);
+        assert!((histogram.sum - 3_000.000_302).abs() < 1e-6);
         assert!((histogram.mean() - 600.0).abs() < 0.001);
         // Longer than any clock runs.
         times.note(Duration::MAX, 1);
