@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::api::chat::CreateChatCompletionRequest;
 use crate::api::chat_reply::ChatCompletion;
-use crate::api::embeddings::{CreateEmbeddingRequest, CreateEmbeddingResponse};
+use crate::api::embeddings::{CreateEmbeddingRequest, CreateEmbeddingResponse, EmbeddingUsage};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::models::{self, ListObject, ModelList, ModelObject};
 use crate::api::parse::shorten;
@@ -493,6 +493,41 @@ impl Embeddings<'_> {
     pub fn create(&self, request: &CreateEmbeddingRequest) -> Result<CreateEmbeddingResponse> {
         request.validate()?;
         self.submit(request)?.wait()
+    }
+
+    /// The number of numbers in a model's vectors.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` for an unknown model, `InvalidRequest` for one that generates text, `Closed`.
+    pub fn dimensions(&self, model: &str) -> Result<usize> {
+        let served = self.engine.model(model)?.served()?;
+        served.embedder()?;
+        Ok(served.model.backend.embedding_length())
+    }
+
+    /// Like [`create`](Self::create), writing the vectors into `out`, one after another in the order of
+    /// the inputs; what `out` has beyond them stays. A vector has [`dimensions`](Self::dimensions)
+    /// numbers unless the request sets another number of them. `encoding_format` has no say here.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create), and `InvalidArgument` if `out` is too short. What is in `out` then is
+    /// unspecified.
+    ///
+    /// ```no_run
+    /// use zerohop::types::CreateEmbeddingRequest;
+    ///
+    /// let engine = zerohop::Engine::builder().model("minilm", "minilm.gguf").build()?;
+    /// let mut vectors = [[0.0_f32; 384]; 2];
+    /// let request = CreateEmbeddingRequest::new("minilm", ["a cat", "a kitten"]);
+    /// engine.embeddings().create_into(&request, vectors.as_flattened_mut())?;
+    /// let similarity: f32 = vectors[0].iter().zip(&vectors[1]).map(|(a, b)| a * b).sum();
+    /// # Ok::<(), zerohop::Error>(())
+    /// ```
+    pub fn create_into(&self, request: &CreateEmbeddingRequest, out: &mut [f32]) -> Result<EmbeddingUsage> {
+        request.validate()?;
+        self.submit(request)?.wait_into(out)
     }
 
     /// Starts a validated request.

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyMapping, PyString};
+use pyo3::types::PyDict;
 
 use crate::door::PendingReply;
 use crate::handle::Handle;
-use crate::json::Json;
 use crate::request::{self, Call, Schemas};
-use crate::{convert, errors, types};
+use crate::types;
 
 /// The API's parameters, as openai's SDK names them; extensions go into `extra_body`.
 const PARAMETERS: &[&str] = &[
@@ -113,50 +112,19 @@ impl Completions {
 
 impl Completions {
     fn call(&self, arguments: &Bound<'_, PyDict>) -> PyResult<Call> {
-        request::check_names("Completions.create", arguments, PARAMETERS, &["messages"])?;
+        const METHOD: &str = "Completions.create";
+        request::check_names(METHOD, arguments, PARAMETERS, &["messages"])?;
         let mut call = Call::post("/v1/chat/completions");
         call.read_options(arguments)?;
         if !arguments.contains("model")? {
-            call.set("model", self.only_model()?);
+            call.set("model", request::only_model(METHOD, &self.0)?);
         }
         for &name in PARAMETERS {
             if let Some(value) = arguments.get_item(name)? {
-                call.set(name, read_parameter(name, &value)?);
+                call.set(name, request::read_parameter(name, &value, ITERABLES.contains(&name))?);
             }
         }
         call.merge_extra_body(arguments)?;
         Ok(call)
     }
-
-    /// The name of the engine's only model.
-    fn only_model(&self) -> PyResult<Json> {
-        match &self.0.models[..] {
-            [only] => Ok(Json::Text(only.clone())),
-            several => Err(request::missing_argument(
-                "Completions.create",
-                "model",
-                &format!("; this engine has {}", several.join(", ")),
-            )),
-        }
-    }
-}
-
-fn read_parameter(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Json> {
-    let py = value.py();
-    // An object iterates over its fields.
-    let whole = value.is_none()
-        || value.is_instance_of::<PyString>()
-        || value.is_instance_of::<PyMapping>()
-        || value.is_instance_of::<types::BaseModel>();
-    let list = if ITERABLES.contains(&name) && !whole && !value.is_instance_of::<PyList>() {
-        // What is no iterable is refused like any other wrong type.
-        value.try_iter().ok().map(Iterator::collect::<PyResult<Vec<_>>>).transpose()?
-    } else {
-        None
-    };
-    let json = match list {
-        Some(items) => convert::to_json(PyList::new(py, items)?.as_any()),
-        None => convert::to_json(value),
-    };
-    json.map_err(|refusal| refusal.within_key(name).into_error(|path, message| errors::bad_request(py, path, message)))
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::chat::Chat;
 use crate::door::{self, Headers, PendingReply, Reply};
+use crate::embeddings::Embeddings;
 use crate::handle::Handle;
 use crate::job::Job;
 use crate::json::Json;
@@ -40,6 +41,12 @@ impl Engine {
     #[getter]
     fn chat(&self) -> Chat {
         Chat(self.0.clone())
+    }
+
+    /// Vectors of texts: `engine.embeddings.create(...)`.
+    #[getter]
+    fn embeddings(&self) -> Embeddings {
+        Embeddings(self.0.clone())
     }
 
     /// The models as the API lists them: `engine.models.list()`.

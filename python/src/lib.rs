@@ -7,6 +7,7 @@
 mod chat;
 mod convert;
 mod door;
+mod embeddings;
 mod engine;
 mod errors;
 mod events;
@@ -22,6 +23,7 @@ mod progress;
 mod request;
 mod stream;
 mod types;
+mod vectors;
 mod wait;
 
 use pyo3::prelude::*;
@@ -36,8 +38,10 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<options::ModelOptions>()?;
     module.add_class::<chat::Chat>()?;
     module.add_class::<chat::Completions>()?;
+    module.add_class::<embeddings::Embeddings>()?;
     module.add_class::<models::Models>()?;
     module.add_class::<stream::Stream>()?;
+    module.add_class::<vectors::Vectors>()?;
     module.add_class::<door::PendingReply>()?;
     module.add_class::<door::ReplyEvents>()?;
     module.add_class::<job::Job>()?;

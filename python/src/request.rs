@@ -8,14 +8,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyMapping};
+use pyo3::types::{PyDict, PyList, PyMapping, PyString};
 use zerohop::Body;
 
 use crate::door::{PendingReply, Reading};
 use crate::handle::Handle;
 use crate::json::{Fields, Json};
 use crate::stream::{Head, Stream};
-use crate::{convert, errors, logs, types, wait};
+use crate::{convert, errors, logs, types, vectors, wait};
 
 /// What every call takes beside the API's parameters.
 const OPTIONS: &[&str] = &["extra_headers", "extra_query", "extra_body", "timeout"];
@@ -43,6 +43,11 @@ impl Call {
     /// Sets a parameter of the body.
     pub(crate) fn set(&mut self, name: &str, value: Json) {
         self.body.get_or_insert_default().set(name, value);
+    }
+
+    /// A parameter of the body.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&Json> {
+        self.body.as_ref()?.get(name)
     }
 
     /// Reads `timeout`, `extra_headers` and `extra_query`.
@@ -109,8 +114,13 @@ impl Call {
     ///
     /// As [`send`](Self::send), without the reply's.
     pub(crate) fn submit(self, py: Python<'_>, handle: &Arc<Handle>, schemas: Schemas) -> PyResult<PendingReply> {
+        self.submit_as(py, handle, Reading::Objects(schemas))
+    }
+
+    /// Like [`submit`](Self::submit), for a reply that is read in another way.
+    pub(crate) fn submit_as(self, py: Python<'_>, handle: &Arc<Handle>, reading: Reading) -> PyResult<PendingReply> {
         let timeout = self.timeout;
-        PendingReply::new(py, handle, self.into_http(py)?, Reading::Objects(schemas), timeout)
+        PendingReply::new(py, handle, self.into_http(py)?, reading, timeout)
     }
 
     fn into_http(self, py: Python<'_>) -> PyResult<http::Request<Vec<u8>>> {
@@ -167,6 +177,21 @@ impl Reply {
         }
     }
 
+    /// The reply as an object, or as a stream of them.
+    pub(crate) fn read_as<'py>(self, py: Python<'py>, reading: &Reading) -> PyResult<Bound<'py, PyAny>> {
+        match (reading, self.body) {
+            (Reading::Vectors, Body::Full(body)) => {
+                let json = py.detach(|| vectors::read_reply(&body));
+                let json = json.map_err(|error| errors::unexpected_reply(py, &error))?;
+                types::reply(py, &types::CREATE_EMBEDDING_RESPONSE, &json, self.head.request_id())
+            }
+            (Reading::Objects(schemas), body) => Reply { body, ..self }.object_or_stream(py, schemas),
+            (Reading::Parts | Reading::Vectors, _) => {
+                Err(errors::unexpected_reply(py, "the engine answered with events"))
+            }
+        }
+    }
+
     /// The reply as an object, or as a stream of them if it comes in events.
     pub(crate) fn object_or_stream<'py>(self, py: Python<'py>, schemas: &Schemas) -> PyResult<Bound<'py, PyAny>> {
         match self.body {
@@ -219,6 +244,36 @@ pub(crate) fn check_names(
 
 pub(crate) fn missing_argument(method: &str, name: &str, hint: &str) -> PyErr {
     PyTypeError::new_err(format!("{method}() missing a required keyword-only argument: '{name}'{hint}"))
+}
+
+/// The name of the engine's only model.
+pub(crate) fn only_model(method: &str, handle: &Handle) -> PyResult<Json> {
+    match &handle.models[..] {
+        [only] => Ok(Json::Text(only.clone())),
+        several => Err(missing_argument(method, "model", &format!("; this engine has {}", several.join(", ")))),
+    }
+}
+
+/// A parameter's value; one that may be any iterable, a generator say, is read to its end, as openai's SDK
+/// does.
+pub(crate) fn read_parameter(name: &str, value: &Bound<'_, PyAny>, is_iterable: bool) -> PyResult<Json> {
+    let py = value.py();
+    // An object iterates over its fields.
+    let whole = value.is_none()
+        || value.is_instance_of::<PyString>()
+        || value.is_instance_of::<PyMapping>()
+        || value.is_instance_of::<types::BaseModel>();
+    let list = if is_iterable && !whole && !value.is_instance_of::<PyList>() {
+        // What is no iterable is refused like any other wrong type.
+        value.try_iter().ok().map(Iterator::collect::<PyResult<Vec<_>>>).transpose()?
+    } else {
+        None
+    };
+    let json = match list {
+        Some(items) => convert::to_json(PyList::new(py, items)?.as_any()),
+        None => convert::to_json(value),
+    };
+    json.map_err(|refusal| refusal.within_key(name).into_error(|path, message| errors::bad_request(py, path, message)))
 }
 
 /// An argument that is there and not None.

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Generator
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Self, TypeVar, overload
 
 from ._exceptions import EngineClosedError
-from ._native import Completions, Engine, Stream, _Loader
+from ._native import Completions, Embeddings, Engine, Stream, _Loader
 from ._wait import ready
 
 if TYPE_CHECKING:
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
         AsyncPage,
         ChatCompletion,
         ChatCompletionChunk,
+        CreateEmbeddingResponse,
         Model,
         ModelInfo,
         ModelOptions,
         _CreateParams,
+        _EmbeddingParams,
         _Options,
     )
     from ._response import Response
@@ -67,6 +69,11 @@ class AsyncEngine:
     def chat(self) -> AsyncChat:
         """Chat completions: `await engine.chat.completions.create(...)`."""
         return AsyncChat(self)
+
+    @property
+    def embeddings(self) -> AsyncEmbeddings:
+        """Vectors of texts: `await engine.embeddings.create(...)`."""
+        return AsyncEmbeddings(self)
 
     @property
     def models(self) -> AsyncModels:
@@ -214,6 +221,32 @@ class AsyncCompletions(_Part):
 
     def __repr__(self) -> str:
         return f"<chat.completions of {self._engine!r}>"
+
+
+class AsyncEmbeddings(_Part):
+    """The embeddings of an engine."""
+
+    async def create(self, **params: Unpack[_EmbeddingParams]) -> CreateEmbeddingResponse:
+        """Turns texts into vectors of length 1, as `Engine`'s does.
+
+        `input` is a text, texts, a text's tokens, or several texts' tokens. The other parameters
+        are the API's. `model` may be left out if the engine has one model. Each `embedding` is a
+        list of floats, or text if `encoding_format` is `"base64"`; `vectors` of the reply has all
+        of them for numpy, without copying. `timeout` is the number of seconds that the answer may
+        take; none by default.
+        """
+        engine = await self._engine._loaded()
+        pending = engine.embeddings._submit(**params)
+        try:
+            reply: CreateEmbeddingResponse = await ready(pending.poll, pending.timeout)
+        finally:
+            pending.close()
+        return reply
+
+    create.__wrapped__ = Embeddings.create  # type: ignore[attr-defined]
+
+    def __repr__(self) -> str:
+        return f"<embeddings of {self._engine!r}>"
 
 
 class AsyncModels(_Part):

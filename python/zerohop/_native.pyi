@@ -46,7 +46,11 @@ __all__ = [
     "CompletionTokensDetails",
     "CompletionUsage",
     "Completions",
+    "CreateEmbeddingResponse",
     "Device",
+    "Embedding",
+    "EmbeddingUsage",
+    "Embeddings",
     "Engine",
     "FunctionCall",
     "Model",
@@ -59,6 +63,7 @@ __all__ = [
     "ToolCallCustom",
     "ToolCallFunction",
     "TopLogprob",
+    "Vectors",
     "_Events",
     "_Job",
     "_Loader",
@@ -195,6 +200,9 @@ class Engine:
     @property
     def chat(self) -> Chat:
         """Chat completions: `engine.chat.completions.create(...)`."""
+    @property
+    def embeddings(self) -> Embeddings:
+        """Vectors of texts: `engine.embeddings.create(...)`."""
     @property
     def models(self) -> Models:
         """The models as the API lists them: `engine.models.list()`."""
@@ -359,6 +367,48 @@ class Completions:
         """
     def _submit(self, **params: Any) -> _Pending[ChatCompletion | Stream[ChatCompletionChunk]]:
         """`create` for event loops: the reply on its way."""
+
+class _EmbeddingParams(TypedDict, total=False):
+    input: Required[str | Iterable[str] | Iterable[int] | Iterable[Sequence[int]]]
+    model: str
+    dimensions: int | None
+    encoding_format: Literal["float", "base64"] | None
+    user: str | None
+    extra_headers: Mapping[str, str] | None
+    extra_query: Mapping[str, str] | None
+    extra_body: Mapping[str, object] | None
+    timeout: float | None
+
+@final
+class Embeddings:
+    """The embeddings of an engine."""
+
+    def create(self, **params: Unpack[_EmbeddingParams]) -> CreateEmbeddingResponse:
+        """Turns texts into vectors of length 1.
+
+        `input` is a text, texts, a text's tokens, or several texts' tokens. The other parameters
+        are the API's. `model` may be left out if the engine has one model. Each `embedding` is a
+        list of floats, or text if `encoding_format` is `"base64"`; `vectors` of the reply has all
+        of them for numpy, without copying. `timeout` is the number of seconds that the answer may
+        take; none by default.
+        """
+    def _submit(self, **params: Any) -> _Pending[CreateEmbeddingResponse]:
+        """`create` for event loops: the reply on its way."""
+
+@final
+class Vectors:
+    """The vectors of a reply, 32-bit floats in one piece of memory.
+
+    `numpy.asarray(vectors)`, `memoryview(vectors)` and everything else that reads Python's buffers
+    sees them in place, as an array of `shape`: nothing is copied, and the memory stays as long as
+    any of them does. It cannot be written to.
+    """
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of vectors, and how many numbers each has."""
+    def __len__(self) -> int: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
 
 @final
 class Models:
@@ -1023,6 +1073,54 @@ class AsyncPage(BaseModel):
     @property
     def object(self) -> Literal["list"]: ...
     def __aiter__(self) -> AsyncIterator[Model]: ...
+
+@final
+class CreateEmbeddingResponse(BaseModel):
+    """The vectors of a request's texts."""
+
+    __match_args__ = ("data", "model", "object", "usage")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def data(self) -> list[Embedding]: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def object(self) -> Literal["list"]: ...
+    @property
+    def usage(self) -> EmbeddingUsage: ...
+    @property
+    def vectors(self) -> Vectors:
+        """All vectors in one piece of memory: `numpy.asarray(reply.vectors)` copies nothing.
+
+        Raises `InvalidArgumentError` if the reply has base64 text.
+        """
+
+@final
+class Embedding(BaseModel):
+    """The vector of a text. `embedding` is a list of floats."""
+
+    __match_args__ = ("embedding", "index", "object")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def embedding(self) -> list[float]: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def object(self) -> Literal["embedding"]: ...
+
+@final
+class EmbeddingUsage(BaseModel):
+    """The tokens that a request for embeddings used."""
+
+    __match_args__ = ("prompt_tokens", "total_tokens")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def prompt_tokens(self) -> int: ...
+    @property
+    def total_tokens(self) -> int: ...
 
 @final
 class ModelInfo(BaseModel):

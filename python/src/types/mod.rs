@@ -12,6 +12,7 @@ mod select;
 
 pub(crate) use base::{BaseModel, object, reply};
 pub(crate) use classes::{
-    ASYNC_PAGE, CHAT_COMPLETION, CHAT_COMPLETION_CHUNK, DEVICE, MODEL, MODEL_INFO, SYNC_PAGE, add_classes,
+    ASYNC_PAGE, CHAT_COMPLETION, CHAT_COMPLETION_CHUNK, CREATE_EMBEDDING_RESPONSE, DEVICE, MODEL, MODEL_INFO,
+    SYNC_PAGE, add_classes,
 };
 pub(crate) use schema::Schema;

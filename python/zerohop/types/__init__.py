@@ -1,13 +1,15 @@
 """The API's objects, under the names and modules that openai's SDK has them in.
 
 Where it has two of one name, that of chunks is `ChunkChoice` and `ChunkChoiceLogprobs` here. The
-`Function` and `Custom` of tool calls are `ToolCallFunction` and `ToolCallCustom` here.
+`Function` and `Custom` of tool calls are `ToolCallFunction` and `ToolCallCustom` here, and the
+`Usage` of embeddings is `EmbeddingUsage`.
 """
 
 from .._native import (
     BaseModel,
     ChunkChoice,
     ChunkChoiceLogprobs,
+    EmbeddingUsage,
     ToolCallCustom,
     ToolCallFunction,
 )
@@ -35,7 +37,9 @@ from .chat.chat_completion_message_tool_call import (
 )
 from .chat.chat_completion_token_logprob import ChatCompletionTokenLogprob, TopLogprob
 from .completion_usage import CompletionTokensDetails, CompletionUsage, PromptTokensDetails
+from .create_embedding_response import CreateEmbeddingResponse
 from .device import Device
+from .embedding import Embedding
 from .model import Model
 from .model_info import ModelInfo
 
@@ -63,7 +67,10 @@ __all__ = [
     "ChunkChoiceLogprobs",
     "CompletionTokensDetails",
     "CompletionUsage",
+    "CreateEmbeddingResponse",
     "Device",
+    "Embedding",
+    "EmbeddingUsage",
     "FunctionCall",
     "Model",
     "ModelInfo",
