@@ -19,6 +19,7 @@ use crate::api::parse::shorten;
 use crate::backend::{self, ContextOptions};
 use crate::chat::{self, ChatCompletionStream, PendingChatCompletion, ReplyHead};
 use crate::embed::{Embedder, PendingEmbeddings};
+use crate::files::{FileStore, Files};
 use crate::generate::{DRAFT, EXTRA, Generator, GeneratorOptions, SLICE};
 use crate::model::{LoadedModel, ModelInfo, ModelKind, ModelOptions};
 use crate::prepare::Workers;
@@ -59,6 +60,7 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     models: Vec<Model>,
     closed: AtomicBool,
+    files: FileStore,
     /// For requests of [`Engine::submit_async`].
     workers: Workers,
 }
@@ -108,7 +110,12 @@ impl EngineBuilder {
     pub fn build(self) -> Result<Engine> {
         self.check_names()?;
         let models = self.models.iter().map(|(name, options)| Model::load(name, options)).collect::<Result<_>>()?;
-        Ok(Engine(Arc::new(Inner { models, closed: AtomicBool::new(false), workers: Workers::default() })))
+        Ok(Engine(Arc::new(Inner {
+            models,
+            closed: AtomicBool::new(false),
+            files: FileStore::default(),
+            workers: Workers::default(),
+        })))
     }
 
     fn check_names(&self) -> Result<()> {
@@ -264,6 +271,18 @@ impl Engine {
         Embeddings { engine: self }
     }
 
+    /// Files, kept in memory.
+    pub fn files(&self) -> Files<'_> {
+        Files::new(self)
+    }
+
+    /// # Errors
+    ///
+    /// `Closed` after [`close`](Self::close).
+    pub(crate) fn open_files(&self) -> Result<&FileStore> {
+        if self.is_closed() { Err(Error::closed()) } else { Ok(&self.0.files) }
+    }
+
     /// The list of models.
     pub fn models(&self) -> Models<'_> {
         Models { engine: self }
@@ -306,7 +325,7 @@ impl Engine {
         if self.0.closed.load(Ordering::Relaxed) {
             return Err(Error::closed());
         }
-        router::route(self, request.method(), request.uri(), request.body().as_ref())
+        router::route(self, request.method(), request.uri(), request.headers(), request.body().as_ref())
     }
 
     /// Like [`submit`](Self::submit), for callers that must not be held up, such as
@@ -369,13 +388,14 @@ impl Engine {
         }
     }
 
-    /// Ends all requests with [`ErrorKind::Closed`] and unloads the models, also
+    /// Ends all requests with [`ErrorKind::Closed`], unloads the models and drops the files, also
     /// where clones of the engine live on. Returns when the model threads have
     /// gone. Later calls fail; closing twice is fine.
     pub fn close(&self) {
         self.0.closed.store(true, Ordering::Relaxed);
         self.0.models.iter().for_each(Model::close);
         self.0.workers.close();
+        self.0.files.clear();
     }
 
     /// Whether [`close`](Self::close) was called.

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use http::{Method, Response, StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
@@ -16,6 +16,7 @@ use crate::api::parse::{parse_chat_request, parse_embedding_request, shorten};
 use crate::chat::{ChatCompletionStream, PendingChatCompletion};
 use crate::embed::PendingEmbeddings;
 use crate::engine::Engine;
+use crate::files;
 use crate::generate::CancelHandle;
 use crate::promise::Promised;
 use crate::wait::{Wait, block};
@@ -23,7 +24,7 @@ use crate::wait::{Wait, block};
 /// The body of a reply.
 #[derive(Debug)]
 pub enum Body {
-    /// A whole body: JSON.
+    /// A whole body: JSON, or a file's bytes, as the content type says.
     Full(Vec<u8>),
     /// A stream of server-sent events.
     Events(EventStream),
@@ -50,12 +51,13 @@ pub struct EventStream {
 }
 
 /// Finds the handler for a method and path.
-pub(crate) fn route(engine: &Engine, method: &Method, uri: &Uri, body: &[u8]) -> Result<Pending> {
+pub(crate) fn route(engine: &Engine, method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Result<Pending> {
     let path: Vec<&str> = uri.path().split('/').filter(|segment| !segment.is_empty()).collect();
     let path = path.strip_prefix(&["v1"]).unwrap_or(&path);
     match (path, method) {
         (["chat", "completions"], &Method::POST) => chat_completion(engine, body),
         (["embeddings"], &Method::POST) => embeddings(engine, body),
+        (["files", rest @ ..], _) => answer(files::answer(engine, method, uri, rest, headers, body)),
         (["models"], &Method::GET) => Ok(Pending::ready(json(&engine.models().list()))),
         (["models", name @ ..], &Method::GET) => answer(retrieve_model(engine, name)),
         (["chat", "completions"] | ["embeddings"] | ["models", ..], _) => answer(Err(method_not_allowed(method, uri))),
@@ -96,7 +98,7 @@ fn unknown_path(method: &Method, uri: &Uri) -> Error {
     Error::new(ErrorKind::NotFound, format!("unknown path: {method} {}", shorten(uri.path()))).with_code("unknown_url")
 }
 
-fn method_not_allowed(method: &Method, uri: &Uri) -> Error {
+pub(crate) fn method_not_allowed(method: &Method, uri: &Uri) -> Error {
     Error::new(ErrorKind::NotFound, format!("{} does not take {method} requests", shorten(uri.path())))
         .with_code("unknown_url")
 }
@@ -109,19 +111,23 @@ fn answer(result: Result<Response<Body>>) -> Result<Pending> {
     }
 }
 
-fn json(value: &impl Serialize) -> Response<Body> {
-    with_request_id(Response::new(Body::Full(to_json(value))), "application/json")
+pub(crate) fn json(value: &impl Serialize) -> Response<Body> {
+    bytes(to_json(value), HeaderValue::from_static("application/json"))
+}
+
+pub(crate) fn bytes(body: Vec<u8>, content_type: HeaderValue) -> Response<Body> {
+    with_request_id(Response::new(Body::Full(body)), content_type)
 }
 
 fn events(stream: EventStream) -> Response<Body> {
-    with_request_id(Response::new(Body::Events(stream)), "text/event-stream")
+    with_request_id(Response::new(Body::Events(stream)), HeaderValue::from_static("text/event-stream"))
 }
 
 /// Every reply has a content type and a request id (T3, T4).
-fn with_request_id(mut response: Response<Body>, content_type: &'static str) -> Response<Body> {
+fn with_request_id(mut response: Response<Body>, content_type: HeaderValue) -> Response<Body> {
     let request_id = format!("req_{}", Uuid::new_v4().simple());
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CONTENT_TYPE, content_type);
     if let Ok(request_id) = HeaderValue::from_str(&request_id) {
         headers.insert("x-request-id", request_id);
     }

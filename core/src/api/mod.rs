@@ -4,7 +4,7 @@
 //!   beyond the API), `message`, `content`, `tools`, `tool_choice`, `tool_calls`, `response_format`.
 //! - Its answers: `chat_reply`, `chat_chunk`, `logprobs`, `usage`.
 //! - `embeddings`: the request and reply for vectors.
-//! - `models`: the list of models.
+//! - `files`: what is said about files. `models`: the list of models.
 //! - `parse`: the way from a body's bytes to a validated request; `error`: the one error type.
 //!
 //! Each request type has a `validate` that both doors run: the typed Rust calls and the JSON one.
@@ -22,6 +22,7 @@ mod contract_tests;
 pub(crate) mod embeddings;
 pub(crate) mod error;
 pub(crate) mod ext;
+pub(crate) mod files;
 pub(crate) mod logprobs;
 pub(crate) mod message;
 pub(crate) mod models;
