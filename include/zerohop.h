@@ -81,8 +81,8 @@
  * are given to the loop, through a pipe or an eventfd.
  *
  * Paths: POST /v1/chat/completions, POST /v1/embeddings, GET /v1/models and
- * GET /v1/models/NAME, with the JSON of OpenAI's API. zerohop_embeddings writes vectors
- * into memory of the caller's, without JSON. A body for a chat completion has "model" and "messages", and
+ * GET /v1/models/NAME, with the JSON of OpenAI's API, and /v1/files with its forms.
+ * zerohop_embeddings writes vectors into memory of the caller's, without JSON. A body for a chat completion has "model" and "messages", and
  * among much else "stream", "tools", "response_format", "temperature" and
  * "max_completion_tokens".
  *

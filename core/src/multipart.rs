@@ -62,8 +62,9 @@ impl<'a> Form<'a> {
             if rest.starts_with(b"--") {
                 return Ok(Form(parts));
             }
-            rest = rest.trim_ascii_start_of_line();
-            rest = rest.strip_prefix(b"\r\n").ok_or_else(|| malformed("a boundary is followed by something else"))?;
+            rest = without_blanks(rest)
+                .strip_prefix(b"\r\n")
+                .ok_or_else(|| malformed("a boundary is followed by something else"))?;
             if parts.len() == MAX_PARTS {
                 return Err(malformed(&format!("it has more than {MAX_PARTS} parts")));
             }
@@ -134,16 +135,10 @@ fn malformed(reason: &str) -> Error {
     Error::new(ErrorKind::InvalidRequest, format!("The request body is no valid multipart form: {reason}"))
 }
 
-trait Line {
-    /// Without the blanks that transports may add behind a boundary.
-    fn trim_ascii_start_of_line(&self) -> &Self;
-}
-
-impl Line for [u8] {
-    fn trim_ascii_start_of_line(&self) -> &Self {
-        let blanks = self.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-        &self[blanks..]
-    }
+/// Without the blanks that transports may add behind a boundary.
+fn without_blanks(line: &[u8]) -> &[u8] {
+    let blanks = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    &line[blanks..]
 }
 
 /// The boundary that a content type names.
@@ -269,15 +264,19 @@ mod tests {
     fn parts_are_slices_of_the_body() {
         let body = "--b\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n\
                     --b \t\r\ncontent-disposition: FORM-DATA; name=file; filename=\"a.txt\"\r\n\
-                    Content-Type: text/plain\r\n\r\nline\r\n--bless\r\n\r\n--b--\r\nepilogue";
+                    Content-Type: text/plain\r\n\r\nline\r\n-b\r\n\r\n--b--\r\nepilogue";
         let mut form = form(body).unwrap();
         assert_eq!(form.text("none").unwrap(), None);
         assert_eq!(form.text("purpose").unwrap(), Some("batch"));
         let file = form.file("file").unwrap().unwrap();
-        assert_eq!(file.name, "a.txt");
-        // What only looks like the boundary belongs to the file: `--b` is a delimiter wherever it begins
-        // a line, so that clients choose longer ones.
-        assert_eq!(file.content, b"line");
+        assert_eq!((&*file.name, file.content), ("a.txt", b"line\r\n-b\r\n".as_slice()));
+        form.finish().unwrap();
+    }
+
+    #[test]
+    fn a_line_that_begins_like_the_boundary_is_one() {
+        // RFC 2046, 5.1.1: no part may have it. Clients choose long ones.
+        assert!(form("--b\r\nContent-Disposition: form-data; name=t\r\n\r\nx\r\n--bless\r\n--b--").is_err());
     }
 
     #[test]

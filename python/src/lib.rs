@@ -11,6 +11,7 @@ mod embeddings;
 mod engine;
 mod errors;
 mod events;
+mod files;
 mod handle;
 mod job;
 mod json;
@@ -39,6 +40,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<chat::Chat>()?;
     module.add_class::<chat::Completions>()?;
     module.add_class::<embeddings::Embeddings>()?;
+    module.add_class::<files::Files>()?;
     module.add_class::<models::Models>()?;
     module.add_class::<stream::Stream>()?;
     module.add_class::<vectors::Vectors>()?;

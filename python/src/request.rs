@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyMapping, PyString};
+use pyo3::types::{PyBytes, PyDict, PyList, PyMapping, PyString};
 use zerohop::Body;
 
 use crate::door::{PendingReply, Reading};
@@ -26,18 +26,70 @@ pub(crate) struct Call {
     path: String,
     headers: HeaderMap,
     body: Option<Fields>,
+    /// A body that is no JSON.
+    form: Option<Vec<u8>>,
     timeout: Option<Duration>,
 }
 
 impl Call {
     pub(crate) fn get(path: &str) -> Self {
         let headers = HeaderMap::new();
-        Call { method: Method::GET, path: path.to_owned(), headers, body: None, timeout: None }
+        Call { method: Method::GET, path: path.to_owned(), headers, body: None, form: None, timeout: None }
     }
 
     pub(crate) fn post(path: &str) -> Self {
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
-        Call { method: Method::POST, path: path.to_owned(), headers, body: Some(Fields::default()), timeout: None }
+        Call {
+            method: Method::POST,
+            path: path.to_owned(),
+            headers,
+            body: Some(Fields::default()),
+            form: None,
+            timeout: None,
+        }
+    }
+
+    pub(crate) fn delete(path: &str) -> Self {
+        Call { method: Method::DELETE, ..Call::get(path) }
+    }
+
+    /// A form with fields and a file.
+    ///
+    /// # Errors
+    ///
+    /// What keeps the form from being sent.
+    pub(crate) fn post_form(
+        path: &str,
+        fields: &[(String, String)],
+        (name, filename): (&str, &str),
+        content: &[u8],
+    ) -> Result<Self, http::Error> {
+        // Between quotes, as browsers and httpx write it.
+        let quoted = |text: &str| {
+            let text = text.replace('\\', "\\\\").replace('"', "%22");
+            text.replace('\r', "%0D").replace('\n', "%0A")
+        };
+        let mut boundary = "zerohop".to_owned();
+        let holds = |boundary: &str| content.windows(boundary.len()).any(|window| window == boundary.as_bytes());
+        while holds(&boundary) || fields.iter().any(|(_, value)| value.contains(&boundary)) {
+            boundary.push('-');
+        }
+        let mut form = Vec::with_capacity(content.len() + 1024);
+        let mut part = |head: &str, content: &[u8]| {
+            form.extend_from_slice(
+                format!("--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n").as_bytes(),
+            );
+            form.extend_from_slice(content);
+            form.extend_from_slice(b"\r\n");
+        };
+        for (name, value) in fields {
+            part(&format!("name=\"{}\"", quoted(name)), value.as_bytes());
+        }
+        part(&format!("name=\"{}\"; filename=\"{}\"", quoted(name), quoted(filename)), content);
+        form.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+        let content_type = HeaderValue::try_from(format!("multipart/form-data; boundary={boundary}"))?;
+        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, content_type)]);
+        Ok(Call { method: Method::POST, headers, form: Some(form), ..Call::get(path) })
     }
 
     /// Sets a parameter of the body.
@@ -62,14 +114,19 @@ impl Call {
             }
         }
         if let Some(query) = given(arguments, "extra_query")? {
-            for (index, (name, value)) in text_pairs("extra_query", &query)?.iter().enumerate() {
-                let separator = if index == 0 { '?' } else { '&' };
-                let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
-                // Writing to a string cannot fail.
-                let _ = write!(self.path, "{separator}{}={}", encode(name), encode(value));
-            }
+            self.add_query(&text_pairs("extra_query", &query)?);
         }
         Ok(())
+    }
+
+    /// Puts a query behind the path.
+    pub(crate) fn add_query(&mut self, pairs: &[(String, String)]) {
+        for (index, (name, value)) in pairs.iter().enumerate() {
+            let separator = if index == 0 { '?' } else { '&' };
+            let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
+            // Writing to a string cannot fail.
+            let _ = write!(self.path, "{separator}{}={}", encode(name), encode(value));
+        }
     }
 
     /// Lays `extra_body` over the body's top level (T7).
@@ -124,11 +181,11 @@ impl Call {
     }
 
     fn into_http(self, py: Python<'_>) -> PyResult<http::Request<Vec<u8>>> {
-        let Call { method, path, headers, body, .. } = self;
+        let Call { method, path, headers, body, form, .. } = self;
         let invalid = |error: &dyn ToString| errors::invalid_argument(py, &error.to_string());
         let body = match body {
             Some(body) => py.detach(|| serde_json::to_vec(&Json::Object(Arc::new(body)))).map_err(|e| invalid(&e))?,
-            None => Vec::new(),
+            None => form.unwrap_or_default(),
         };
         let mut request = http::Request::builder().method(method).uri(path).body(body).map_err(|e| invalid(&e))?;
         *request.headers_mut() = headers;
@@ -173,6 +230,14 @@ impl Reply {
     pub(crate) fn object<'py>(self, py: Python<'py>, schema: &'static types::Schema) -> PyResult<Bound<'py, PyAny>> {
         match self.body {
             Body::Full(body) => read_object(py, &self.head, &body, schema),
+            Body::Events(_) => Err(errors::unexpected_reply(py, "the engine answered with events")),
+        }
+    }
+
+    /// The reply's bytes.
+    pub(crate) fn bytes(self, py: Python<'_>) -> PyResult<Bound<'_, PyBytes>> {
+        match self.body {
+            Body::Full(body) => Ok(PyBytes::new(py, &body)),
             Body::Events(_) => Err(errors::unexpected_reply(py, "the engine answered with events")),
         }
     }

@@ -3,15 +3,21 @@
 import re
 from pathlib import Path
 
+from support import model
+
 README = Path(__file__).resolve().parents[2] / "README.md"
 
 
 def test_the_python_programs_run(qwen, run_python):
     programs = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    assert len(programs) == 3
+    assert len(programs) == 4
     # One goes on where the other ends.
     program = "".join(programs) + "client.close()"
     assert '"model.gguf"' in program
-    done = run_python(program.replace('"model.gguf"', repr(str(qwen))))
+    program = program.replace('"model.gguf"', repr(str(qwen)))
+    minilm = model("all-minilm-l6-v2-f16.gguf")
+    done = run_python(program.replace('"all-minilm-l6-v2.gguf"', repr(str(minilm))))
     assert (done.returncode, done.stderr) == (0, "")
     assert all(city in done.stdout for city in ["Paris", "Rome", "Madrid"])
+    # Of three vectors with the first.
+    assert re.search(r"^\[(1|0\.9{3})\S* +0\.[67]\d* +0\.[0-3]\d*\]$", done.stdout, re.M)

@@ -14,7 +14,7 @@ from openai.types.chat import ChatCompletionMessageParam
 from pydantic import BaseModel
 
 import zerohop
-from zerohop.types import Device, Model, ModelInfo
+from zerohop.types import CreateEmbeddingResponse, Device, FileObject, Model, ModelInfo
 from zerohop.types.chat import ChatCompletion, ChatCompletionChunk
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
@@ -33,6 +33,18 @@ def loading() -> None:
     assert_type(zerohop.devices(), list[Device])
     with engine as entered:
         assert_type(entered, zerohop.Engine)
+
+
+def vectors_and_files(engine: zerohop.Engine) -> None:
+    reply = engine.embeddings.create(input=["a", "b"], dimensions=3)
+    assert_type(reply, CreateEmbeddingResponse)
+    assert_type(reply.data[0].embedding, list[float])
+    assert_type(reply.vectors.shape, tuple[int, int])
+    assert_type(reply.usage.total_tokens, int)
+    file = engine.files.create(file=("a.jsonl", b"{}"), purpose="batch")
+    assert_type(file, FileObject)
+    assert_type(engine.files.content(file.id).read(), bytes)
+    assert_type([each.id for each in engine.files.list(order="asc")], list[str])
 
 
 def whole_and_streamed(engine: zerohop.Engine, either: bool) -> None:

@@ -15,16 +15,22 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Unpack
 
+    from ._files import BinaryResponseContent, FileTypes
     from ._native import (
+        AsyncCursorPage,
         AsyncPage,
         ChatCompletion,
         ChatCompletionChunk,
         CreateEmbeddingResponse,
+        FileDeleted,
+        FileObject,
         Model,
         ModelInfo,
         ModelOptions,
         _CreateParams,
         _EmbeddingParams,
+        _ExpiresAfter,
+        _FilePurpose,
         _Options,
     )
     from ._response import Response
@@ -74,6 +80,11 @@ class AsyncEngine:
     def embeddings(self) -> AsyncEmbeddings:
         """Vectors of texts: `await engine.embeddings.create(...)`."""
         return AsyncEmbeddings(self)
+
+    @property
+    def files(self) -> AsyncFiles:
+        """Files, kept in memory: `await engine.files.create(...)`."""
+        return AsyncFiles(self)
 
     @property
     def models(self) -> AsyncModels:
@@ -247,6 +258,62 @@ class AsyncEmbeddings(_Part):
 
     def __repr__(self) -> str:
         return f"<embeddings of {self._engine!r}>"
+
+
+class AsyncFiles(_Part):
+    """The files of an engine."""
+
+    async def create(
+        self,
+        *,
+        file: FileTypes,
+        purpose: _FilePurpose,
+        expires_after: _ExpiresAfter | None = None,
+    ) -> FileObject:
+        """Keeps a file, in memory, as long as the engine.
+
+        `file` is what openai's SDK takes: bytes, an open file, a path, or a tuple of a name and one
+        of these. It is read at once.
+        """
+        engine = await self._engine._loaded()
+        pending = engine.files._submit(file=file, purpose=purpose, expires_after=expires_after)
+        try:
+            reply: FileObject = await ready(pending.poll, None)
+        finally:
+            pending.close()
+        return reply
+
+    # The others take no longer than looking something up.
+
+    async def list(
+        self,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        purpose: _FilePurpose | None = None,
+    ) -> AsyncCursorPage:
+        """The files: those behind the one of the id `after`, at most `limit`.
+
+        The newest come first unless `order` is `"asc"`.
+        """
+        files = (await self._engine._loaded()).files
+        return files._async_list(after=after, limit=limit, order=order, purpose=purpose)
+
+    async def retrieve(self, file_id: str) -> FileObject:
+        """The file of this id. Raises `NotFoundError` if there is none."""
+        return (await self._engine._loaded()).files.retrieve(file_id)
+
+    async def content(self, file_id: str) -> BinaryResponseContent:
+        """What is in the file of this id."""
+        return (await self._engine._loaded()).files.content(file_id)
+
+    async def delete(self, file_id: str) -> FileDeleted:
+        """Deletes the file of this id."""
+        return (await self._engine._loaded()).files.delete(file_id)
+
+    def __repr__(self) -> str:
+        return f"<files of {self._engine!r}>"
 
 
 class AsyncModels(_Part):

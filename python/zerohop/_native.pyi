@@ -19,11 +19,13 @@ from typing import (
 
 from typing_extensions import disjoint_base
 
+from ._files import BinaryResponseContent, FileTypes
 from ._response import Response
 
 __all__ = [
     "Annotation",
     "AnnotationURLCitation",
+    "AsyncCursorPage",
     "AsyncPage",
     "BaseModel",
     "Chat",
@@ -52,6 +54,9 @@ __all__ = [
     "EmbeddingUsage",
     "Embeddings",
     "Engine",
+    "FileDeleted",
+    "FileObject",
+    "Files",
     "FunctionCall",
     "Model",
     "ModelInfo",
@@ -59,6 +64,7 @@ __all__ = [
     "Models",
     "PromptTokensDetails",
     "Stream",
+    "SyncCursorPage",
     "SyncPage",
     "ToolCallCustom",
     "ToolCallFunction",
@@ -203,6 +209,9 @@ class Engine:
     @property
     def embeddings(self) -> Embeddings:
         """Vectors of texts: `engine.embeddings.create(...)`."""
+    @property
+    def files(self) -> Files:
+        """Files, kept in memory: `engine.files.create(...)`."""
     @property
     def models(self) -> Models:
         """The models as the API lists them: `engine.models.list()`."""
@@ -409,6 +418,64 @@ class Vectors:
         """The number of vectors, and how many numbers each has."""
     def __len__(self) -> int: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
+
+_FilePurpose = Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
+
+class _ExpiresAfter(TypedDict):
+    anchor: Literal["created_at"]
+    seconds: int
+
+@final
+class Files:
+    """The files of an engine."""
+
+    def create(
+        self,
+        *,
+        file: FileTypes,
+        purpose: _FilePurpose,
+        expires_after: _ExpiresAfter | None = None,
+    ) -> FileObject:
+        """Keeps a file, in memory, as long as the engine.
+
+        `file` is what openai's SDK takes: bytes, an open file, a path, or a tuple of a name and
+        one of these.
+        """
+    def _submit(
+        self,
+        *,
+        file: FileTypes,
+        purpose: _FilePurpose,
+        expires_after: _ExpiresAfter | None = None,
+    ) -> _Pending[FileObject]:
+        """`create` for event loops: the reply on its way."""
+    def list(
+        self,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        purpose: _FilePurpose | None = None,
+    ) -> SyncCursorPage:
+        """The files: those behind the one of the id `after`, at most `limit`.
+
+        The newest come first unless `order` is `"asc"`.
+        """
+    def _async_list(
+        self,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        purpose: _FilePurpose | None = None,
+    ) -> AsyncCursorPage:
+        """`list` for event loops, which it does not hold up."""
+    def retrieve(self, file_id: str) -> FileObject:
+        """The file of this id. Raises `NotFoundError` if there is none."""
+    def content(self, file_id: str) -> BinaryResponseContent:
+        """What is in the file of this id."""
+    def delete(self, file_id: str) -> FileDeleted:
+        """Deletes the file of this id."""
 
 @final
 class Models:
@@ -1121,6 +1188,85 @@ class EmbeddingUsage(BaseModel):
     def prompt_tokens(self) -> int: ...
     @property
     def total_tokens(self) -> int: ...
+
+@final
+class FileObject(BaseModel):
+    """A file that the engine keeps."""
+
+    __match_args__ = (
+        "id",
+        "bytes",
+        "created_at",
+        "filename",
+        "object",
+        "purpose",
+        "status",
+        "expires_at",
+        "status_details",
+    )
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def created_at(self) -> int: ...
+    @property
+    def filename(self) -> str: ...
+    @property
+    def object(self) -> Literal["file"]: ...
+    @property
+    def purpose(self) -> _FilePurpose: ...
+    @property
+    def status(self) -> Literal["processed"]: ...
+    @property
+    def expires_at(self) -> int | None: ...
+    @property
+    def status_details(self) -> str | None: ...
+
+@final
+class FileDeleted(BaseModel):
+    """That a file has been deleted."""
+
+    __match_args__ = ("id", "deleted", "object")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def deleted(self) -> bool: ...
+    @property
+    def object(self) -> Literal["file"]: ...
+
+@final
+class SyncCursorPage(BaseModel):
+    """A page of files. Iterating over it gives those of this page."""
+
+    __match_args__ = ("data", "has_more")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def data(self) -> list[FileObject]: ...
+    @property
+    def has_more(self) -> bool | None: ...
+    def __iter__(self) -> Iterator[FileObject]: ...  # type: ignore[override]
+
+@final
+class AsyncCursorPage(BaseModel):
+    """A page of files, for event loops.
+
+    Iterating over it with `async for` gives those of this page.
+    """
+
+    __match_args__ = ("data", "has_more")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def data(self) -> list[FileObject]: ...
+    @property
+    def has_more(self) -> bool | None: ...
+    def __aiter__(self) -> AsyncIterator[FileObject]: ...
 
 @final
 class ModelInfo(BaseModel):

@@ -353,6 +353,46 @@ classes! {
         total_tokens: REQUIRED,
     }
 
+    /// A file that the engine keeps.
+    FileObject, FILE_OBJECT, "FileObject", "zerohop.types.file_object" {
+        id: REQUIRED,
+        bytes: REQUIRED,
+        created_at: REQUIRED,
+        filename: REQUIRED,
+        object: REQUIRED,
+        purpose: REQUIRED,
+        status: REQUIRED,
+        expires_at: OPTIONAL,
+        status_details: OPTIONAL,
+    }
+
+    /// That a file has been deleted.
+    FileDeleted, FILE_DELETED, "FileDeleted", "zerohop.types.file_deleted" {
+        id: REQUIRED,
+        deleted: REQUIRED,
+        object: REQUIRED,
+    }
+
+    /// A page of files. Iterating over it gives those of this page.
+    SyncCursorPage, SYNC_CURSOR_PAGE, "SyncCursorPage", "zerohop.pagination" {
+        data: REQUIRED.list(&FILE_OBJECT),
+        has_more: OPTIONAL,
+    } + {
+        fn __iter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyIterator>> {
+            slf.getattr("data")?.try_iter()
+        }
+    }
+
+    /// A page of files, for event loops. Iterating over it with `async for` gives those of this page.
+    AsyncCursorPage, ASYNC_CURSOR_PAGE, "AsyncCursorPage", "zerohop.pagination" {
+        data: REQUIRED.list(&FILE_OBJECT),
+        has_more: OPTIONAL,
+    } + {
+        fn __aiter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+            slf.py().import("zerohop._async")?.call_method1("each", (slf.getattr("data")?,))
+        }
+    }
+
     /// What a loaded model is.
     ModelInfo, MODEL_INFO, "ModelInfo", "zerohop.types.model_info" {
         id: REQUIRED,

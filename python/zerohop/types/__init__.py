@@ -40,6 +40,8 @@ from .completion_usage import CompletionTokensDetails, CompletionUsage, PromptTo
 from .create_embedding_response import CreateEmbeddingResponse
 from .device import Device
 from .embedding import Embedding
+from .file_deleted import FileDeleted
+from .file_object import FileObject
 from .model import Model
 from .model_info import ModelInfo
 
@@ -71,6 +73,8 @@ __all__ = [
     "Device",
     "Embedding",
     "EmbeddingUsage",
+    "FileDeleted",
+    "FileObject",
     "FunctionCall",
     "Model",
     "ModelInfo",
