@@ -18,6 +18,7 @@ use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::models::{self, ListObject, ModelList, ModelObject};
 use crate::api::parse::shorten;
 use crate::backend::{self, ContextOptions};
+use crate::batches::{BatchJobs, Batches};
 use crate::call::{Admission, Call, RateLimits};
 use crate::chat::keep::Keep;
 use crate::chat::{self, ChatCompletionStream, PendingChatCompletion, ReplyHead};
@@ -66,6 +67,7 @@ struct Inner {
     models: Vec<Model>,
     admission: Arc<Admission>,
     files: FileStore,
+    batches: Arc<BatchJobs>,
     /// For requests of [`Engine::submit_async`].
     workers: Workers,
     /// Answers that are kept for later.
@@ -176,8 +178,9 @@ impl EngineBuilder {
         self.check_keys()?;
         let models = self.models.iter().map(|(name, options)| Model::load(name, options)).collect::<Result<_>>()?;
         let admission = Admission::new(self.api_keys, self.limits, self.timeout);
-        let (files, workers, store) = (FileStore::default(), Workers::default(), Arc::default());
-        Ok(Engine(Arc::new(Inner { models, admission, files, workers, store })))
+        let (files, batches, workers, store) =
+            (FileStore::default(), Arc::default(), Workers::default(), Arc::default());
+        Ok(Engine(Arc::new(Inner { models, admission, files, batches, workers, store })))
     }
 
     /// A key that no header can say would lock everybody out.
@@ -391,6 +394,20 @@ impl Engine {
         if self.is_closed() { Err(Error::closed()) } else { Ok(&self.0.files) }
     }
 
+    /// Files of requests that are answered in the background.
+    pub fn batches(&self) -> Batches<'_> {
+        Batches::new(self)
+    }
+
+    pub(crate) fn batch_jobs(&self) -> &Arc<BatchJobs> {
+        &self.0.batches
+    }
+
+    /// Whether nobody else holds the engine.
+    pub(crate) fn is_last(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
     /// The list of models.
     pub fn models(&self) -> Models<'_> {
         Models { engine: self }
@@ -533,13 +550,14 @@ impl Engine {
         self.0.admission.drain(Some(deadline))
     }
 
-    /// Ends all requests with [`ErrorKind::Closed`], unloads the models and drops the files, also
+    /// Ends all requests with [`ErrorKind::Closed`], unloads the models and drops files and batches, also
     /// where clones of the engine live on. Returns when the model threads have
     /// gone. Later calls fail; closing twice is fine.
     pub fn close(&self) {
         self.0.admission.close();
         self.0.models.iter().for_each(Model::close);
         self.0.workers.close();
+        self.0.batches.close();
         self.0.store.clear();
         self.0.files.clear();
     }

@@ -3,6 +3,7 @@
 mod api;
 mod backend;
 mod batch;
+mod batches;
 mod call;
 mod chat;
 mod completions;
@@ -27,6 +28,7 @@ mod wait;
 
 /// The API's requests, replies and chunks, in OpenAI's field names.
 pub mod types {
+    pub use crate::api::batches::*;
     pub use crate::api::chat::*;
     pub use crate::api::chat_chunk::*;
     pub use crate::api::chat_options::*;
@@ -68,7 +70,8 @@ pub mod types {
 
 pub use api::error::{Error, ErrorKind, Result};
 pub use backend::{Device, DeviceKind, devices};
-pub use batch::{BatchCounts, BatchLineError, BatchOptions};
+pub use batch::{BatchCounts, BatchOptions};
+pub use batches::Batches;
 pub use chat::{ChatCompletionAsyncStream, ChatCompletionStream};
 pub use completions::{CompletionAsyncStream, CompletionStream, Completions};
 pub use engine::{Chat, Embeddings, Engine, EngineBuilder, Models};

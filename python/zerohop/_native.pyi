@@ -1756,7 +1756,16 @@ class ModelInfo(BaseModel):
 class BatchCounts(BaseModel):
     """What has become of a batch's requests."""
 
-    __match_args__ = ("total", "completed", "failed", "resumed", "input_tokens", "output_tokens")
+    __match_args__ = (
+        "total",
+        "completed",
+        "failed",
+        "resumed",
+        "input_tokens",
+        "cached_tokens",
+        "output_tokens",
+        "reasoning_tokens",
+    )
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -1770,7 +1779,11 @@ class BatchCounts(BaseModel):
     @property
     def input_tokens(self) -> int: ...
     @property
+    def cached_tokens(self) -> int: ...
+    @property
     def output_tokens(self) -> int: ...
+    @property
+    def reasoning_tokens(self) -> int: ...
 
 @final
 class Device(BaseModel):

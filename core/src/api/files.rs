@@ -49,18 +49,25 @@ impl CreateFileRequest {
         if self.filename.is_empty() {
             return Err(Error::invalid("file", "'file' has to have a name"));
         }
-        match self.expires_after {
-            Some(seconds) if !EXPIRES_AFTER.contains(&seconds) => {
-                let (least, most) = EXPIRES_AFTER.into_inner();
-                let message = format!("'expires_after.seconds' must be from {least} to {most}, but is {seconds}");
-                Err(Error::invalid("expires_after.seconds", message))
-            }
-            _ => Ok(()),
+        if self.purpose == FilePurpose::BatchOutput {
+            return Err(Error::invalid("purpose", "only the engine itself makes files of the purpose 'batch_output'"));
         }
+        check_expiry("expires_after.seconds", self.expires_after)
     }
 }
 
-/// What a file is for. It is kept with the file and decides nothing else here.
+/// Checks the seconds after which a file is to be deleted.
+pub(super) fn check_expiry(param: &'static str, seconds: Option<u64>) -> Result<()> {
+    match seconds {
+        Some(seconds) if !EXPIRES_AFTER.contains(&seconds) => {
+            let (least, most) = EXPIRES_AFTER.into_inner();
+            Err(Error::invalid(param, format!("'{param}' must be from {least} to {most}, but is {seconds}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a file is for. A batch can be made of files for it alone; else it decides nothing here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -69,6 +76,8 @@ pub enum FilePurpose {
     Assistants,
     /// `batch`: requests, one a line.
     Batch,
+    /// `batch_output`: the results of a batch, which the engine itself makes.
+    BatchOutput,
     /// `fine-tune`
     #[serde(rename = "fine-tune")]
     FineTune,

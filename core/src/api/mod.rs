@@ -8,6 +8,7 @@
 //! - `embeddings`: the request and reply for vectors.
 //! - `rerank`: documents in the order of a query.
 //! - `tokenize`: text to tokens and back.
+//! - `batches`: files of requests that are answered in the background.
 //! - `files`: what is said about files. `models`: the list of models.
 //! - `parse`: the way from a body's bytes to a validated request; `error`: the one error type.
 //!
@@ -15,6 +16,7 @@
 //!
 //! The identifiers in parentheses, such as CQ9, are points of the project's contract with the API.
 
+pub(crate) mod batches;
 pub(crate) mod chat;
 pub(crate) mod chat_chunk;
 pub(crate) mod chat_options;

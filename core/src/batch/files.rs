@@ -3,10 +3,12 @@
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher, Hash, RandomState};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::line::{BatchLineError, FinishedLine, LineUsage, RequestLine};
+use super::BatchCounts;
+use super::line::{FinishedLine, RequestLine, fault};
+use crate::api::batches::BatchError;
 use crate::api::error::{Error, ErrorKind, Result};
 
 /// Bytes of one line at most: a request with several images.
@@ -16,7 +18,7 @@ const MAX_REPORTED: usize = 100;
 
 /// Names that have been seen. Of each, 16 bytes of hash are kept: 20,000 lines take a MiB at most,
 /// however long their names.
-pub(super) struct Names {
+pub(crate) struct Names {
     seen: HashSet<(u64, u64)>,
     hashers: (RandomState, RandomState),
 }
@@ -41,7 +43,7 @@ impl Names {
 }
 
 /// The lines of a file, one at a time.
-pub(super) struct Lines<R> {
+pub(crate) struct Lines<R> {
     reader: R,
     number: u64,
     buffer: Vec<u8>,
@@ -55,7 +57,7 @@ impl Lines<BufReader<File>> {
 }
 
 impl<R: BufRead> Lines<R> {
-    pub(super) fn new(reader: R) -> Self {
+    pub(crate) fn new(reader: R) -> Self {
         Lines { reader, number: 0, buffer: Vec::new() }
     }
 
@@ -84,22 +86,20 @@ impl<R: BufRead> Lines<R> {
 /// # Errors
 ///
 /// The faults of the first faulty lines.
-pub(super) fn check<R: BufRead>(
+pub(crate) fn check<R: BufRead>(
     lines: &mut Lines<R>,
     endpoint: Option<&str>,
-) -> io::Result<Result<u64, Vec<BatchLineError>>> {
+) -> io::Result<Result<u64, Vec<BatchError>>> {
     let mut names = Names::new();
     let (mut total, mut faults) = (0, Vec::new());
     while let Some((number, text)) = lines.next()? {
         total += 1;
         match RequestLine::read(text, number, endpoint) {
             Ok(line) if names.insert(&line.custom_id) => {}
-            Ok(line) => faults.push(BatchLineError {
-                code: "duplicate_custom_id",
-                line: Some(number),
-                message: format!("the custom_id {:?} has been used by an earlier line", line.custom_id),
-                param: Some("custom_id"),
-            }),
+            Ok(line) => {
+                let message = format!("the custom_id {:?} has been used by an earlier line", line.custom_id);
+                faults.push(fault("duplicate_custom_id", Some(number), message, Some("custom_id")));
+            }
             Err(fault) => faults.push(fault),
         }
         if faults.len() == MAX_REPORTED {
@@ -107,94 +107,78 @@ pub(super) fn check<R: BufRead>(
         }
     }
     if total == 0 {
-        let message = "the input has no requests".to_owned();
-        faults.push(BatchLineError { code: "empty_file", line: None, message, param: None });
+        faults.push(fault("empty_file", None, "the input has no requests", None));
     }
     Ok(if faults.is_empty() { Ok(total) } else { Err(faults) })
 }
 
-/// A file that finished lines are added to.
-pub(super) struct Results {
-    file: File,
-}
-
 /// What an earlier run has finished.
-pub(super) struct Finished {
+pub(crate) struct Finished {
     pub(super) names: Names,
-    pub(super) completed: u64,
-    pub(super) failed: u64,
-    pub(super) usage: LineUsage,
-}
-
-impl Results {
-    /// Opens or creates a file of results and locks it against other runs. What an earlier run has
-    /// finished is added to `finished`; half a line at the end, left by a run that was killed, is
-    /// taken away.
-    pub(super) fn open(path: &Path, mut on_line: impl FnMut(FinishedLine)) -> Result<Self> {
-        let write_failed = |error| cannot(path, "be written", error);
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(write_failed)?;
-        file.try_lock().map_err(|_| {
-            let message = format!("{}: another batch is writing this file", path.display());
-            Error::new(ErrorKind::InvalidArgument, message).with_path(path)
-        })?;
-        let mut end = 0;
-        let mut reader = BufReader::new(&mut file);
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            let length = reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line).map_err(write_failed)?;
-            if !line.ends_with(b"\n") {
-                break;
-            }
-            let finished = serde_json::from_slice(&line).map_err(|error| {
-                let message = format!(
-                    "{}: this file exists and is no output of a batch; give another path or remove it",
-                    path.display()
-                );
-                Error::new(ErrorKind::InvalidArgument, message).with_path(path).with_source(error)
-            })?;
-            on_line(finished);
-            end += length as u64;
-        }
-        // Not every file can be cut or searched; a device such as /dev/null is empty anyway.
-        if file.metadata().map_err(write_failed)?.is_file() {
-            file.set_len(end).map_err(write_failed)?;
-            file.seek(SeekFrom::Start(end)).map_err(write_failed)?;
-        }
-        Ok(Results { file })
-    }
-
-    /// Adds a line. It is the system's when this returns: the process may be killed.
-    pub(super) fn add(&mut self, line: &[u8]) -> io::Result<()> {
-        self.file.write_all(line)
-    }
+    pub(super) counts: BatchCounts,
 }
 
 impl Finished {
-    /// Opens both files of results.
-    pub(super) fn read(output: &Path, errors: &Path) -> Result<(Self, Results, Results)> {
-        let mut finished = Finished { names: Names::new(), completed: 0, failed: 0, usage: LineUsage::default() };
-        let results = Results::open(output, |line| {
-            if finished.names.insert(&line.custom_id) {
-                finished.completed += 1;
-                finished.usage.add(line.usage());
+    /// Nothing.
+    pub(crate) fn none() -> Self {
+        Finished { names: Names::new(), counts: BatchCounts::default() }
+    }
+
+    /// Opens both files of results, which come behind what they say.
+    pub(super) fn read(output: &Path, errors: &Path) -> Result<(Self, File, File)> {
+        let Finished { mut names, mut counts } = Finished::none();
+        let results = open_results(output, |line| {
+            if names.insert(&line.custom_id) {
+                counts.completed += 1;
+                line.usage().add_to(&mut counts);
             }
         })?;
-        let failures = Results::open(errors, |line| {
-            if finished.names.insert(&line.custom_id) {
-                finished.failed += 1;
+        let failures = open_results(errors, |line| {
+            if names.insert(&line.custom_id) {
+                counts.failed += 1;
             }
         })?;
-        Ok((finished, results, failures))
+        counts.resumed = counts.completed + counts.failed;
+        Ok((Finished { names, counts }, results, failures))
     }
 }
 
-impl LineUsage {
-    pub(super) fn add(&mut self, other: LineUsage) {
-        self.input_tokens += other.input_tokens;
-        self.output_tokens += other.output_tokens;
+/// Opens or creates a file of results, to go on behind its last line, and locks it against other runs.
+/// `on_line` is told what an earlier run has finished; half a line at the end, left by a run that was
+/// killed, is taken away.
+fn open_results(path: &Path, mut on_line: impl FnMut(FinishedLine)) -> Result<File> {
+    let write_failed = |error| cannot(path, "be written", error);
+    let mut file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(write_failed)?;
+    file.try_lock().map_err(|_| {
+        let message = format!("{}: another batch is writing this file", path.display());
+        Error::new(ErrorKind::InvalidArgument, message).with_path(path)
+    })?;
+    let mut end = 0;
+    let mut reader = BufReader::new(&mut file);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let length = reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line).map_err(write_failed)?;
+        if !line.ends_with(b"\n") {
+            break;
+        }
+        let finished = serde_json::from_slice(&line).map_err(|error| {
+            let message = format!(
+                "{}: this file exists and is no output of a batch; give another path or remove it",
+                path.display()
+            );
+            Error::new(ErrorKind::InvalidArgument, message).with_path(path).with_source(error)
+        })?;
+        on_line(finished);
+        end += length as u64;
     }
+    // Not every file can be cut or searched; a device such as /dev/null is empty anyway.
+    if file.metadata().map_err(write_failed)?.is_file() {
+        file.set_len(end).map_err(write_failed)?;
+        file.seek(SeekFrom::Start(end)).map_err(write_failed)?;
+    }
+    Ok(file)
 }
 
 /// A file that cannot be used.

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::BatchCounts;
+use crate::api::batches::BatchError;
 use crate::api::error::{Error, ErrorObject};
 
 /// A request of the input file.
@@ -23,20 +25,6 @@ pub(super) struct RequestLine {
 struct Streaming {
     #[serde(default)]
     stream: Option<bool>,
-}
-
-/// What is wrong with a line of the input file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct BatchLineError {
-    /// A stable word for programs, such as `invalid_json_line` or `duplicate_custom_id`.
-    pub code: &'static str,
-    /// The line's number in the file, from 1; `None` where it is about the whole file.
-    pub line: Option<u64>,
-    /// What is wrong and what to do about it.
-    pub message: String,
-    /// The field that is at fault.
-    pub param: Option<&'static str>,
 }
 
 /// A reply as the output and error files have it.
@@ -79,16 +67,52 @@ struct FinishedBody {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 pub(super) struct LineUsage {
     #[serde(default, alias = "prompt_tokens")]
-    pub(super) input_tokens: u64,
+    input_tokens: u64,
+    #[serde(default, alias = "prompt_tokens_details")]
+    input_tokens_details: Option<InputDetails>,
     #[serde(default, alias = "completion_tokens")]
-    pub(super) output_tokens: u64,
+    output_tokens: u64,
+    #[serde(default, alias = "completion_tokens_details")]
+    output_tokens_details: Option<OutputDetails>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+struct InputDetails {
+    #[serde(default)]
+    cached_tokens: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+struct OutputDetails {
+    #[serde(default)]
+    reasoning_tokens: Option<u64>,
+}
+
+impl LineUsage {
+    /// Adds these tokens to a batch's.
+    pub(super) fn add_to(self, counts: &mut BatchCounts) {
+        counts.input_tokens += self.input_tokens;
+        counts.cached_tokens += self.input_tokens_details.and_then(|details| details.cached_tokens).unwrap_or(0);
+        counts.output_tokens += self.output_tokens;
+        counts.reasoning_tokens += self.output_tokens_details.and_then(|details| details.reasoning_tokens).unwrap_or(0);
+    }
+}
+
+/// What is wrong with a batch.
+pub(crate) fn fault(
+    code: &str,
+    line: Option<u64>,
+    message: impl Into<String>,
+    param: Option<&'static str>,
+) -> BatchError {
+    BatchError { code: code.to_owned(), line, message: message.into(), param: param.map(str::to_owned) }
 }
 
 impl RequestLine {
     /// Reads and checks line `number`. `endpoint` is the path that all requests must have; without it,
     /// each may have its own.
-    pub(super) fn read(text: &[u8], number: u64, endpoint: Option<&str>) -> Result<Self, BatchLineError> {
-        let refuse = |code, param, message: String| BatchLineError { code, line: Some(number), message, param };
+    pub(super) fn read(text: &[u8], number: u64, endpoint: Option<&str>) -> Result<Self, BatchError> {
+        let refuse = |code, param, message| fault(code, Some(number), message, param);
         let line: RequestLine = serde_json::from_slice(text).map_err(|error| {
             refuse("invalid_json_line", None, format!("the line is no request of a batch: {error}"))
         })?;

@@ -14,9 +14,12 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde::Serialize;
 
+use crate::api::batches::BatchError;
 use crate::api::error::{Error, Result};
 use crate::engine::Engine;
-pub use line::BatchLineError;
+pub(crate) use files::{Finished, Lines, check};
+pub(crate) use line::fault;
+pub(crate) use run::Run;
 
 type ProgressCallback = Arc<Mutex<dyn FnMut(&BatchCounts) -> bool + Send>>;
 
@@ -48,8 +51,12 @@ pub struct BatchCounts {
     pub resumed: u64,
     /// Tokens that went into the answers.
     pub input_tokens: u64,
+    /// Of these, those that had been computed for an earlier prompt.
+    pub cached_tokens: u64,
     /// Tokens of the answers.
     pub output_tokens: u64,
+    /// Of these, those of thoughts.
+    pub reasoning_tokens: u64,
 }
 
 impl BatchCounts {
@@ -144,31 +151,24 @@ impl Engine {
     ) -> Result<BatchCounts> {
         let (input, output) = (input.as_ref(), output.as_ref());
         let endpoint = options.endpoint.as_deref();
-        let checked = files::check(&mut files::Lines::open(input)?, endpoint);
+        let checked = check(&mut Lines::open(input)?, endpoint);
         let total =
             checked.map_err(|error| files::cannot(input, "be read", error))?.map_err(|faults| faulty(&faults))?;
-        let lines = files::Lines::open(input)?;
-        let (finished, results, failures) = files::Finished::read(output, &options.errors_path(output))?;
-        let concurrency = options.concurrency.map_or_else(
-            || {
-                let places = self.places();
-                places + places.div_ceil(4)
-            },
-            NonZeroUsize::get,
-        );
-        let run = run::Run::new(self, lines, endpoint, total, finished, results, failures);
-        run.all(concurrency.min(run::MAX_CONCURRENCY), |counts| {
+        let lines = Lines::open(input)?;
+        let (finished, mut results, mut failures) = Finished::read(output, &options.errors_path(output))?;
+        let run = Run::new(self, lines, endpoint, total, finished, (&mut results, &mut failures));
+        run.all(options.concurrency.map(NonZeroUsize::get), |counts| {
             options.progress.as_ref().is_none_or(|callback| (callback.lock())(counts))
         })
     }
 }
 
-fn faulty(faults: &[BatchLineError]) -> Error {
+fn faulty(faults: &[BatchError]) -> Error {
     let Some(first) = faults.first() else { return Error::internal("a faulty batch without a fault") };
     let place = first.line.map_or_else(String::new, |line| format!("line {line}: "));
     let others = match faults.len() - 1 {
         0 => String::new(),
         others => format!(" ({others} more lines have faults)"),
     };
-    Error::invalid("input", format!("{place}{}{others}", first.message)).with_code(first.code)
+    Error::invalid("input", format!("{place}{}{others}", first.message)).with_code(first.code.clone())
 }

@@ -1,7 +1,6 @@
 //! Many requests of a batch at once.
 
-use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufRead, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
@@ -14,60 +13,58 @@ use parking_lot::{Condvar, Mutex};
 use serde_json::value::RawValue;
 
 use super::BatchCounts;
-use super::files::{Finished, Lines, Names, Results};
+use super::files::{Finished, Lines, Names};
 use super::line::{LineUsage, RequestLine, ResultLine, usage_of};
 use crate::api::error::{Error, ErrorKind, Result};
+use crate::door;
 use crate::engine::Engine;
 use crate::router::Body;
 
 /// Threads that wait for replies, at most.
-pub(super) const MAX_CONCURRENCY: usize = 1024;
+const MAX_CONCURRENCY: usize = 1024;
 /// How long a thread waits before it looks whether it should stop, and between two reports.
 const TURN: Duration = Duration::from_millis(100);
 /// How often a request is sent again to an engine that is busy with others.
 const MAX_RETRIES: u32 = 20;
 
 /// A batch that is being computed: threads take lines, send them, wait and write.
-pub(super) struct Run<'a> {
+pub(crate) struct Run<'a, R> {
     engine: &'a Engine,
     endpoint: Option<&'a str>,
     finished: Names,
-    lines: Mutex<Lines<BufReader<File>>>,
-    progress: Mutex<Progress>,
+    lines: Mutex<Lines<R>>,
+    progress: Mutex<Progress<'a>>,
     /// Signalled when a thread ends.
     ended: Condvar,
     stopped: AtomicBool,
 }
 
-struct Progress {
+/// Where lines are written. What a file has taken is the system's, also if the process is killed.
+type Sink<'a> = &'a mut (dyn Write + Send);
+
+struct Progress<'a> {
     counts: BatchCounts,
-    results: Results,
-    failures: Results,
+    results: Sink<'a>,
+    failures: Sink<'a>,
     /// What ended the whole batch.
     failure: Option<Error>,
     /// Threads that work.
     running: usize,
 }
 
-impl<'a> Run<'a> {
-    pub(super) fn new(
+impl<'a, R: BufRead + Send> Run<'a, R> {
+    /// A run over the `total` lines of a checked input, that writes answers into the first sink and
+    /// failures into the second.
+    pub(crate) fn new(
         engine: &'a Engine,
-        lines: Lines<BufReader<File>>,
+        lines: Lines<R>,
         endpoint: Option<&'a str>,
         total: u64,
         finished: Finished,
-        results: Results,
-        failures: Results,
+        (results, failures): (Sink<'a>, Sink<'a>),
     ) -> Self {
-        let Finished { names, completed, failed, usage } = finished;
-        let counts = BatchCounts {
-            total,
-            completed,
-            failed,
-            resumed: completed + failed,
-            input_tokens: usage.input_tokens,
-            output_tokens: usage.output_tokens,
-        };
+        let Finished { names, counts } = finished;
+        let counts = BatchCounts { total, ..counts };
         Run {
             engine,
             endpoint,
@@ -79,13 +76,15 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Computes all requests, `concurrency` at a time, and reports to `progress`, which stops the batch
-    /// by returning `false`.
-    pub(super) fn all(
+    /// Computes all requests, `concurrency` at a time (by default a few more than the engine computes
+    /// together), and reports to `progress`, which stops the batch by returning `false`.
+    pub(crate) fn all(
         &self,
-        concurrency: usize,
+        concurrency: Option<usize>,
         mut progress: impl FnMut(&BatchCounts) -> bool,
     ) -> Result<BatchCounts> {
+        let places = self.engine.places();
+        let concurrency = concurrency.unwrap_or(places + places.div_ceil(4)).min(MAX_CONCURRENCY);
         thread::scope(|scope| {
             for started in 0..concurrency {
                 self.progress.lock().running += 1;
@@ -197,7 +196,8 @@ impl<'a> Run<'a> {
     fn send(&self, request: &Request<&str>) -> Result<Option<Response<Body>>> {
         let mut retries = 0;
         loop {
-            let mut pending = self.engine.submit(request)?;
+            // The host has let the batch in; its lines need no key.
+            let mut pending = door::submit(self.engine, request, false)?;
             let reply = loop {
                 match pending.wait_until(Instant::now() + TURN) {
                     Poll::Ready(reply) => break reply?,
@@ -233,17 +233,16 @@ impl<'a> Run<'a> {
     fn completed(&self, line: &ResultLine<'_>, usage: LineUsage) -> Result<()> {
         let bytes = line.to_bytes();
         let mut progress = self.progress.lock();
-        progress.results.add(&bytes).map_err(unwritten)?;
+        progress.results.write_all(&bytes).map_err(unwritten)?;
         progress.counts.completed += 1;
-        progress.counts.input_tokens += usage.input_tokens;
-        progress.counts.output_tokens += usage.output_tokens;
+        usage.add_to(&mut progress.counts);
         Ok(())
     }
 
     fn failed(&self, line: &ResultLine<'_>) -> Result<()> {
         let bytes = line.to_bytes();
         let mut progress = self.progress.lock();
-        progress.failures.add(&bytes).map_err(unwritten)?;
+        progress.failures.write_all(&bytes).map_err(unwritten)?;
         progress.counts.failed += 1;
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Files that clients give an engine: kept in memory, as long as the engine.
 
 mod door;
+mod growing;
 mod store;
 
 use std::sync::Arc;
@@ -10,7 +11,8 @@ use crate::api::files::{CreateFileRequest, FileDeleted, FileList, FileObject, Li
 use crate::engine::Engine;
 
 pub(crate) use door::answer;
-pub(crate) use store::FileStore;
+pub(crate) use growing::GrowingFile;
+pub(crate) use store::{FileStore, now};
 
 /// The files of an [`Engine`].
 ///

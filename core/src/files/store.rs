@@ -1,6 +1,7 @@
 //! Where the files are.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
@@ -8,7 +9,8 @@ use uuid::Uuid;
 
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::files::{
-    CreateFileRequest, FileDeleted, FileList, FileObject, FileObjectKind, FileStatus, ListFilesRequest, SortOrder,
+    CreateFileRequest, FileDeleted, FileList, FileObject, FileObjectKind, FilePurpose, FileStatus, ListFilesRequest,
+    SortOrder,
 };
 use crate::api::models::ListObject;
 use crate::api::parse::shorten;
@@ -25,19 +27,21 @@ const MAX_FILES: usize = 10_000;
 pub(crate) struct FileStore {
     max_bytes: usize,
     max_files: usize,
+    /// Bytes of files that are being written; changed only while `files` is locked, or to give some back.
+    pub(super) growing: AtomicUsize,
     /// In the order in which they were made.
     files: Mutex<Vec<Stored>>,
 }
 
 #[derive(Debug)]
-struct Stored {
+pub(super) struct Stored {
     object: FileObject,
     content: Arc<Vec<u8>>,
 }
 
 impl Default for FileStore {
     fn default() -> Self {
-        FileStore { max_bytes: MAX_BYTES, max_files: MAX_FILES, files: Mutex::default() }
+        FileStore { max_bytes: MAX_BYTES, max_files: MAX_FILES, growing: AtomicUsize::new(0), files: Mutex::default() }
     }
 }
 
@@ -49,6 +53,23 @@ impl FileStore {
             return Err(Error::invalid("file", message).with_code("request_too_large"));
         }
         let now = now();
+        self.with(now, |files| self.keep(files, now, filename, content, purpose, expires_after))
+    }
+
+    /// Adds a file to the others.
+    pub(super) fn keep(
+        &self,
+        files: &mut Vec<Stored>,
+        now: u64,
+        filename: String,
+        content: Vec<u8>,
+        purpose: FilePurpose,
+        expires_after: Option<u64>,
+    ) -> Result<FileObject> {
+        if files.len() >= self.max_files {
+            return Err(self.no_room(files, content.len()));
+        }
+        self.check_room(files, content.len())?;
         let object = FileObject {
             id: format!("file-{}", Uuid::new_v4().simple()),
             object: FileObjectKind::File,
@@ -59,25 +80,29 @@ impl FileStore {
             purpose,
             status: FileStatus::Processed,
         };
-        self.with(now, |files| {
-            let used: usize = files.iter().map(|file| file.content.len()).sum();
-            if files.len() >= self.max_files || content.len() > self.max_bytes - used {
-                return Err(Error::invalid(
-                    "file",
-                    format!(
-                        "there is no room for {} more bytes beside {} files of {used} bytes; {} files of {} bytes may \
-                         be kept: delete some",
-                        content.len(),
-                        files.len(),
-                        self.max_files,
-                        self.max_bytes
-                    ),
-                )
-                .with_code("storage_limit_exceeded"));
-            }
-            files.push(Stored { object: object.clone(), content: Arc::new(content) });
-            Ok(object)
-        })
+        files.push(Stored { object: object.clone(), content: Arc::new(content) });
+        Ok(object)
+    }
+
+    /// Checks that so many bytes fit in.
+    pub(super) fn check_room(&self, files: &[Stored], bytes: usize) -> Result<()> {
+        if bytes > self.max_bytes - self.used(files) { Err(self.no_room(files, bytes)) } else { Ok(()) }
+    }
+
+    fn used(&self, files: &[Stored]) -> usize {
+        files.iter().map(|file| file.content.len()).sum::<usize>() + self.growing.load(Ordering::Relaxed)
+    }
+
+    fn no_room(&self, files: &[Stored], bytes: usize) -> Error {
+        let message = format!(
+            "there is no room for {bytes} more bytes beside {} files of {} bytes; {} files of {} bytes may be kept: \
+             delete some",
+            files.len(),
+            self.used(files),
+            self.max_files,
+            self.max_bytes
+        );
+        Error::invalid("file", message).with_code("storage_limit_exceeded")
     }
 
     pub(super) fn list(&self, request: &ListFilesRequest) -> Result<FileList> {
@@ -113,7 +138,7 @@ impl FileStore {
         self.with(now(), |files| Ok(files[position(files, id)?].object.clone()))
     }
 
-    pub(super) fn content(&self, id: &str) -> Result<Arc<Vec<u8>>> {
+    pub(crate) fn content(&self, id: &str) -> Result<Arc<Vec<u8>>> {
         self.with(now(), |files| Ok(files[position(files, id)?].content.clone()))
     }
 
@@ -129,7 +154,7 @@ impl FileStore {
     }
 
     /// Does something with the files that have not expired.
-    fn with<T>(&self, now: u64, work: impl FnOnce(&mut Vec<Stored>) -> Result<T>) -> Result<T> {
+    pub(super) fn with<T>(&self, now: u64, work: impl FnOnce(&mut Vec<Stored>) -> Result<T>) -> Result<T> {
         let mut files = self.files.lock();
         files.retain(|file| file.object.expires_at.is_none_or(|expires| expires > now));
         work(&mut files)
@@ -144,14 +169,13 @@ fn position(files: &[Stored], id: &str) -> Result<usize> {
 }
 
 /// Seconds since 1970.
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::files::FilePurpose;
 
     fn file(size: usize) -> CreateFileRequest {
         CreateFileRequest::new("f", vec![0; size], FilePurpose::Batch)

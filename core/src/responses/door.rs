@@ -54,7 +54,7 @@ pub(crate) fn completions(engine: &Engine, path: &[&str], method: &Method, uri: 
         }
         ([id], &Method::DELETE) => answer(chat.delete(&decoded(id)).map(|deleted| json(&deleted))),
         ([id, "messages"], &Method::GET) => {
-            let messages = read_page(uri).and_then(|page| chat.messages(&decoded(id), &page));
+            let messages = query::page(uri).and_then(|page| chat.messages(&decoded(id), &page));
             answer(messages.map(|messages| json(&messages)))
         }
         _ => answer(Err(method_not_allowed(method, uri))),
@@ -130,16 +130,6 @@ fn read_input_page(uri: &Uri) -> Result<PageParams> {
     for (key, value) in pairs(uri.query()) {
         if !query::read_page(&mut page, &key, &value)? {
             read_include(&key, &value)?;
-        }
-    }
-    Ok(page)
-}
-
-fn read_page(uri: &Uri) -> Result<PageParams> {
-    let mut page = PageParams::default();
-    for (key, value) in pairs(uri.query()) {
-        if !query::read_page(&mut page, &key, &value)? {
-            return Err(query::unknown(&key));
         }
     }
     Ok(page)

@@ -8,7 +8,7 @@
 mod build;
 pub(crate) mod door;
 mod keep;
-mod query;
+pub(crate) mod query;
 mod stream;
 mod translate;
 mod truncate;

@@ -1,5 +1,6 @@
 //! The query of a request: what comes behind the `?`.
 
+use http::Uri;
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -18,6 +19,17 @@ pub(super) fn pairs(query: Option<&str>) -> Vec<(String, String)> {
             (decode(key), decode(value))
         })
         .collect()
+}
+
+/// The query of a request that only says which part of a list to give.
+pub(crate) fn page(uri: &Uri) -> Result<PageParams> {
+    let mut page = PageParams::default();
+    for (key, value) in pairs(uri.query()) {
+        if !read_page(&mut page, &key, &value)? {
+            return Err(unknown(&key));
+        }
+    }
+    Ok(page)
 }
 
 /// Takes a pair that says which part of a list to give; returns whether it does.

@@ -16,8 +16,8 @@ use crate::api::parse::{
     parse_rerank_request, parse_tokenize_request, shorten,
 };
 use crate::engine::Engine;
-use crate::files;
 use crate::responses::door;
+use crate::{batches, files};
 pub use events::EventStream;
 use events::Events;
 pub use pending::Pending;
@@ -32,6 +32,7 @@ pub(crate) fn route(engine: &Engine, method: &Method, uri: &Uri, headers: &Heade
         (["completions"], &Method::POST) => completion(engine, body),
         (["responses", path @ ..], _) => door::responses(engine, path, method, uri, body),
         (["embeddings"], &Method::POST) => embeddings(engine, body),
+        (["batches", path @ ..], _) => answer(batches::answer(engine, path, method, uri, body)),
         (["files", path @ ..], _) => answer(files::answer(engine, method, uri, path, headers, body)),
         (["rerank"], &Method::POST) => rerank(engine, body),
         (["tokenize"], &Method::POST) => {

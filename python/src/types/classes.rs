@@ -486,7 +486,9 @@ classes! {
         failed: REQUIRED,
         resumed: REQUIRED,
         input_tokens: REQUIRED,
+        cached_tokens: REQUIRED,
         output_tokens: REQUIRED,
+        reasoning_tokens: REQUIRED,
     }
 
     /// A device that this build can compute on.
