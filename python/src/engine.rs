@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde::Serialize;
 
+use crate::batches::Batches;
 use crate::chat::Chat;
 use crate::door::{self, Headers, PendingReply, Reply};
 use crate::embeddings::Embeddings;
@@ -119,6 +120,12 @@ impl Engine {
     #[getter]
     fn embeddings(&self) -> Embeddings {
         Embeddings(self.0.clone())
+    }
+
+    /// Files of requests, answered in the background: `engine.batches.create(...)`.
+    #[getter]
+    fn batches(&self) -> Batches {
+        Batches(self.0.clone())
     }
 
     /// Files, kept in memory: `engine.files.create(...)`.

@@ -5,6 +5,7 @@
 //! (`errors`). Whatever takes longer than a moment runs detached from the interpreter (`wait`).
 
 mod batch;
+mod batches;
 mod chat;
 mod convert;
 mod door;
@@ -47,6 +48,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<texts::LegacyCompletions>()?;
     module.add_class::<embeddings::Embeddings>()?;
     module.add_class::<files::Files>()?;
+    module.add_class::<batches::Batches>()?;
     module.add_class::<models::Models>()?;
     module.add_class::<responses::Responses>()?;
     module.add_class::<stream::Stream>()?;

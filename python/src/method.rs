@@ -11,7 +11,8 @@ use crate::json::Json;
 use crate::request::{self, Call, Schemas};
 use crate::{convert, errors, types};
 
-/// A method that posts its arguments to a path. It has the parameter `model` beside its own.
+/// A method that posts its arguments to a path. If it has a `model`, that may be left out for an engine
+/// with only one.
 pub(crate) struct Method {
     /// What exceptions call it.
     pub(crate) name: &'static str,
@@ -37,7 +38,7 @@ impl Method {
         request::check_names(self.name, arguments, self.parameters, self.required)?;
         let mut call = Call::post(self.path);
         call.read_options(arguments)?;
-        if !arguments.contains("model")? {
+        if self.parameters.contains(&"model") && !arguments.contains("model")? {
             call.set("model", self.only_model(handle)?);
         }
         for &name in self.parameters {

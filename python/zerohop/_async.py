@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Self, TypeVar
 
 from ._exceptions import EngineClosedError
 from ._native import (
+    Batches,
     Completions,
     Embeddings,
     Engine,
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
     from ._files import BinaryResponseContent, FileTypes
     from ._native import (
+        AsyncBatchPage,
         AsyncCursorPage,
+        Batch,
         AsyncPage,
         BatchCounts,
         ChatCompletion,
@@ -44,8 +47,10 @@ if TYPE_CHECKING:
         _CreateParams,
         _DetokenizeParams,
         _EmbeddingParams,
+        _BatchParams,
         _ExpiresAfter,
         _FilePurpose,
+        _ListedPurpose,
         _LegacyParams,
         _Options,
         _Pending,
@@ -128,6 +133,11 @@ class AsyncEngine:
     def embeddings(self) -> AsyncEmbeddings:
         """Vectors of texts: `await engine.embeddings.create(...)`."""
         return AsyncEmbeddings(self)
+
+    @property
+    def batches(self) -> AsyncBatches:
+        """Files of requests, answered in the background: `await engine.batches.create(...)`."""
+        return AsyncBatches(self)
 
     @property
     def files(self) -> AsyncFiles:
@@ -429,6 +439,45 @@ class AsyncEmbeddings(_Part):
         return f"<embeddings of {self._engine!r}>"
 
 
+class AsyncBatches(_Part):
+    """The batches of an engine: files of requests, answered in the background, one after another.
+
+    They and their files are in memory and go with the engine; `AsyncEngine.batch` is for what must
+    outlive the process.
+    """
+
+    # None takes longer than looking something up.
+
+    async def create(self, **params: Unpack[_BatchParams]) -> Batch:
+        """Begins to answer a file of requests, which was kept for the purpose `"batch"`.
+
+        It returns at once; ask `retrieve` how far it is. `endpoint` is the path of all its
+        requests, such as `"/v1/chat/completions"`. `completion_window` is always `"24h"`, also if
+        it is left out.
+        """
+        return (await self._engine._loaded()).batches.create(**params)
+
+    create.__wrapped__ = Batches.create  # type: ignore[attr-defined]
+
+    async def retrieve(self, batch_id: str) -> Batch:
+        """The batch of this id. Raises `NotFoundError` if there is none."""
+        return (await self._engine._loaded()).batches.retrieve(batch_id)
+
+    async def list(self, *, after: str | None = None, limit: int | None = None) -> AsyncBatchPage:
+        """The batches: those behind the one of the id `after`, at most `limit` (by default 20).
+
+        The newest come first.
+        """
+        return (await self._engine._loaded()).batches._async_list(after=after, limit=limit)
+
+    async def cancel(self, batch_id: str) -> Batch:
+        """Ends the batch of this id. What it has finished stays, in its files."""
+        return (await self._engine._loaded()).batches.cancel(batch_id)
+
+    def __repr__(self) -> str:
+        return f"<batches of {self._engine!r}>"
+
+
 class AsyncFiles(_Part):
     """The files of an engine."""
 
@@ -460,7 +509,7 @@ class AsyncFiles(_Part):
         after: str | None = None,
         limit: int | None = None,
         order: Literal["asc", "desc"] | None = None,
-        purpose: _FilePurpose | None = None,
+        purpose: _ListedPurpose | None = None,
     ) -> AsyncCursorPage:
         """The files: those behind the one of the id `after`, at most `limit`.
 

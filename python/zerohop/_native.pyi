@@ -26,9 +26,19 @@ from ._response import Response
 __all__ = [
     "Annotation",
     "AnnotationURLCitation",
+    "AsyncBatchPage",
     "AsyncCursorPage",
     "AsyncPage",
     "BaseModel",
+    "Batch",
+    "BatchCounts",
+    "BatchError",
+    "BatchErrors",
+    "BatchInputTokensDetails",
+    "BatchOutputTokensDetails",
+    "BatchRequestCounts",
+    "BatchUsage",
+    "Batches",
     "Chat",
     "ChatCompletion",
     "ChatCompletionAudio",
@@ -51,7 +61,6 @@ __all__ = [
     "CompletionTokensDetails",
     "CompletionUsage",
     "Completions",
-    "BatchCounts",
     "CreateEmbeddingResponse",
     "CustomTool",
     "DetokenizeResponse",
@@ -119,6 +128,7 @@ __all__ = [
     "ResponseUsage",
     "Responses",
     "Stream",
+    "SyncBatchPage",
     "SyncCursorPage",
     "SyncPage",
     "TokenizeResponse",
@@ -307,6 +317,9 @@ class Engine:
     @property
     def embeddings(self) -> Embeddings:
         """Vectors of texts: `engine.embeddings.create(...)`."""
+    @property
+    def batches(self) -> Batches:
+        """Files of requests, answered in the background: `engine.batches.create(...)`."""
     @property
     def files(self) -> Files:
         """Files, kept in memory: `engine.files.create(...)`."""
@@ -718,6 +731,9 @@ class Vectors:
     def __len__(self) -> int: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
+_ListedPurpose = Literal[
+    "assistants", "batch", "batch_output", "fine-tune", "vision", "user_data", "evals"
+]
 _FilePurpose = Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
 
 class _ExpiresAfter(TypedDict):
@@ -754,7 +770,7 @@ class Files:
         after: str | None = None,
         limit: int | None = None,
         order: Literal["asc", "desc"] | None = None,
-        purpose: _FilePurpose | None = None,
+        purpose: _ListedPurpose | None = None,
     ) -> SyncCursorPage:
         """The files: those behind the one of the id `after`, at most `limit`.
 
@@ -766,7 +782,7 @@ class Files:
         after: str | None = None,
         limit: int | None = None,
         order: Literal["asc", "desc"] | None = None,
-        purpose: _FilePurpose | None = None,
+        purpose: _ListedPurpose | None = None,
     ) -> AsyncCursorPage:
         """`list` for event loops, which it does not hold up."""
     def retrieve(self, file_id: str) -> FileObject:
@@ -775,6 +791,48 @@ class Files:
         """What is in the file of this id."""
     def delete(self, file_id: str) -> FileDeleted:
         """Deletes the file of this id."""
+
+_BatchEndpoint = Literal[
+    "/v1/chat/completions", "/v1/responses", "/v1/completions", "/v1/embeddings", "/v1/rerank"
+]
+
+class _BatchParams(TypedDict, total=False):
+    endpoint: Required[_BatchEndpoint]
+    input_file_id: Required[str]
+    completion_window: Literal["24h"]
+    metadata: Mapping[str, str] | None
+    output_expires_after: _ExpiresAfter | None
+    extra_headers: Mapping[str, str] | None
+    extra_query: Mapping[str, str] | None
+    extra_body: Mapping[str, object] | None
+    timeout: float | None
+
+@final
+class Batches:
+    """The batches of an engine: files of requests, answered in the background, one after another.
+
+    They and their files are in memory and go with the engine; `Engine.batch` is for what must
+    outlive the process.
+    """
+
+    def create(self, **params: Unpack[_BatchParams]) -> Batch:
+        """Begins to answer a file of requests, which was kept for the purpose `"batch"`.
+
+        It returns at once; ask `retrieve` how far it is. `endpoint` is the path of all its
+        requests, such as `"/v1/chat/completions"`. `completion_window` is always `"24h"`, also if
+        it is left out.
+        """
+    def retrieve(self, batch_id: str) -> Batch:
+        """The batch of this id. Raises `NotFoundError` if there is none."""
+    def list(self, *, after: str | None = None, limit: int | None = None) -> SyncBatchPage:
+        """The batches: those behind the one of the id `after`, at most `limit` (by default 20).
+
+        The newest come first.
+        """
+    def _async_list(self, *, after: str | None = None, limit: int | None = None) -> AsyncBatchPage:
+        """`list` for event loops, which it does not hold up."""
+    def cancel(self, batch_id: str) -> Batch:
+        """Ends the batch of this id. What it has finished stays, in its files."""
 
 @final
 class Models:
@@ -1650,7 +1708,7 @@ class FileObject(BaseModel):
     @property
     def object(self) -> Literal["file"]: ...
     @property
-    def purpose(self) -> _FilePurpose: ...
+    def purpose(self) -> _ListedPurpose: ...
     @property
     def status(self) -> Literal["processed"]: ...
     @property
@@ -1700,6 +1758,207 @@ class AsyncCursorPage(BaseModel):
     @property
     def has_more(self) -> bool | None: ...
     def __aiter__(self) -> AsyncIterator[FileObject]: ...
+
+@final
+class Batch(BaseModel):
+    """A file of requests and what has become of them."""
+
+    __match_args__ = (
+        "id",
+        "completion_window",
+        "created_at",
+        "endpoint",
+        "input_file_id",
+        "object",
+        "status",
+        "cancelled_at",
+        "cancelling_at",
+        "completed_at",
+        "error_file_id",
+        "errors",
+        "expired_at",
+        "expires_at",
+        "failed_at",
+        "finalizing_at",
+        "in_progress_at",
+        "metadata",
+        "model",
+        "output_file_id",
+        "request_counts",
+        "usage",
+    )
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def completion_window(self) -> str: ...
+    @property
+    def created_at(self) -> int: ...
+    @property
+    def endpoint(self) -> str: ...
+    @property
+    def input_file_id(self) -> str: ...
+    @property
+    def object(self) -> Literal["batch"]: ...
+    @property
+    def status(
+        self,
+    ) -> Literal[
+        "validating",
+        "failed",
+        "in_progress",
+        "finalizing",
+        "completed",
+        "expired",
+        "cancelling",
+        "cancelled",
+    ]: ...
+    @property
+    def cancelled_at(self) -> int | None: ...
+    @property
+    def cancelling_at(self) -> int | None: ...
+    @property
+    def completed_at(self) -> int | None: ...
+    @property
+    def error_file_id(self) -> str | None: ...
+    @property
+    def errors(self) -> BatchErrors | None: ...
+    @property
+    def expired_at(self) -> int | None: ...
+    @property
+    def expires_at(self) -> int | None: ...
+    @property
+    def failed_at(self) -> int | None: ...
+    @property
+    def finalizing_at(self) -> int | None: ...
+    @property
+    def in_progress_at(self) -> int | None: ...
+    @property
+    def metadata(self) -> dict[str, str] | None: ...
+    @property
+    def model(self) -> str | None: ...
+    @property
+    def output_file_id(self) -> str | None: ...
+    @property
+    def request_counts(self) -> BatchRequestCounts | None: ...
+    @property
+    def usage(self) -> BatchUsage | None: ...
+
+@final
+class BatchErrors(BaseModel):
+    """What is wrong with a batch."""
+
+    __match_args__ = ("data", "object")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def data(self) -> list[BatchError] | None: ...
+    @property
+    def object(self) -> str | None: ...
+
+@final
+class BatchError(BaseModel):
+    """What is wrong with a line of a batch, or with the batch as a whole."""
+
+    __match_args__ = ("code", "line", "message", "param")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def code(self) -> str | None: ...
+    @property
+    def line(self) -> int | None: ...
+    @property
+    def message(self) -> str | None: ...
+    @property
+    def param(self) -> str | None: ...
+
+@final
+class BatchRequestCounts(BaseModel):
+    """How many of a batch's requests have been answered."""
+
+    __match_args__ = ("completed", "failed", "total")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def completed(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def total(self) -> int: ...
+
+@final
+class BatchUsage(BaseModel):
+    """The tokens of a batch's answers."""
+
+    __match_args__ = (
+        "input_tokens",
+        "input_tokens_details",
+        "output_tokens",
+        "output_tokens_details",
+        "total_tokens",
+    )
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def input_tokens(self) -> int: ...
+    @property
+    def input_tokens_details(self) -> BatchInputTokensDetails: ...
+    @property
+    def output_tokens(self) -> int: ...
+    @property
+    def output_tokens_details(self) -> BatchOutputTokensDetails: ...
+    @property
+    def total_tokens(self) -> int: ...
+
+@final
+class BatchInputTokensDetails(BaseModel):
+    """A part of a batch's input tokens."""
+
+    __match_args__ = ("cached_tokens",)
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def cached_tokens(self) -> int: ...
+
+@final
+class BatchOutputTokensDetails(BaseModel):
+    """A part of a batch's output tokens."""
+
+    __match_args__ = ("reasoning_tokens",)
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def reasoning_tokens(self) -> int: ...
+
+@final
+class SyncBatchPage(BaseModel):
+    """A page of batches. Iterating over it gives those of this page."""
+
+    __match_args__ = ("data", "has_more")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def data(self) -> list[Batch]: ...
+    @property
+    def has_more(self) -> bool | None: ...
+    def __iter__(self) -> Iterator[Batch]: ...  # type: ignore[override]
+
+@final
+class AsyncBatchPage(BaseModel):
+    """A page of batches, for event loops.
+
+    Iterating over it with `async for` gives those of this page.
+    """
+
+    __match_args__ = ("data", "has_more")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def data(self) -> list[Batch]: ...
+    @property
+    def has_more(self) -> bool | None: ...
+    def __aiter__(self) -> AsyncIterator[Batch]: ...
 
 @final
 class ModelInfo(BaseModel):

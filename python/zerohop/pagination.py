@@ -1,5 +1,19 @@
 """Lists that the API gives in pages."""
 
-from ._native import AsyncCursorPage, AsyncPage, SyncCursorPage, SyncPage
+from ._native import (
+    AsyncBatchPage,
+    AsyncCursorPage,
+    AsyncPage,
+    SyncBatchPage,
+    SyncCursorPage,
+    SyncPage,
+)
 
-__all__ = ["AsyncCursorPage", "AsyncPage", "SyncCursorPage", "SyncPage"]
+__all__ = [
+    "AsyncBatchPage",
+    "AsyncCursorPage",
+    "AsyncPage",
+    "SyncBatchPage",
+    "SyncCursorPage",
+    "SyncPage",
+]

@@ -15,7 +15,11 @@ from .._native import (
 )
 from . import responses as responses
 from . import shared as shared
+from .batch import Batch
 from .batch_counts import BatchCounts
+from .batch_error import BatchError
+from .batch_request_counts import BatchRequestCounts
+from .batch_usage import BatchUsage
 from .chat.chat_completion import ChatCompletion, Choice, ChoiceLogprobs
 from .chat.chat_completion_audio import ChatCompletionAudio
 from .chat.chat_completion_chunk import (
@@ -56,7 +60,11 @@ __all__ = [
     "Annotation",
     "AnnotationURLCitation",
     "BaseModel",
+    "Batch",
     "BatchCounts",
+    "BatchError",
+    "BatchRequestCounts",
+    "BatchUsage",
     "ChatCompletion",
     "ChatCompletionAudio",
     "ChatCompletionChunk",
