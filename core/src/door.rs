@@ -9,8 +9,8 @@ use http::{Method, Request, Response};
 
 use crate::api::error::Result;
 use crate::call::Call;
+use crate::cancel::CancelHandle;
 use crate::engine::Engine;
-use crate::generate::CancelHandle;
 use crate::metrics::prometheus;
 use crate::router::{self, Body, Pending};
 use crate::wait::Wait;
@@ -27,7 +27,7 @@ pub(crate) fn submit<B: AsRef<[u8]>>(engine: &Engine, request: &Request<B>, need
     let (call, admitted) = admit(engine, request, needs_key)?;
     let pending = match admitted {
         Err(error) => router::answer(Err(error)),
-        Ok(()) => call.scope(|| handle(engine, request)),
+        Ok(()) => call.scope(|| handle(engine, request, needs_key)),
     };
     Ok(Pending::admitted(Admitted { call, pending: pending? }))
 }
@@ -39,7 +39,7 @@ pub(crate) fn submit_async<B: AsRef<[u8]> + Send + 'static>(engine: &Engine, req
         router::answer(Err(error))
     } else {
         let (engine, call) = (engine.clone(), call.clone());
-        Pending::prepared(engine.clone().workers().run(move || call.scope(|| handle(&engine, &request))))
+        Pending::prepared(engine.clone().workers().run(move || call.scope(|| handle(&engine, &request, true))))
     };
     Ok(Pending::admitted(Admitted { call, pending: pending? }))
 }
@@ -51,7 +51,7 @@ fn admit<B>(engine: &Engine, request: &Request<B>, needs_key: bool) -> Result<(A
         ["completions"] => "text_completion",
         ["embeddings"] => "embeddings",
         ["rerank"] => "rerank",
-        ["metrics"] => return engine.admission().observe(request.headers()),
+        ["metrics"] => return engine.admission().observe(needs_key.then(|| request.headers())),
         _ => "other",
     };
     if needs_key {
@@ -61,7 +61,10 @@ fn admit<B>(engine: &Engine, request: &Request<B>, needs_key: bool) -> Result<(A
     }
 }
 
-fn handle<B: AsRef<[u8]>>(engine: &Engine, request: &Request<B>) -> Result<Pending> {
+fn handle<B: AsRef<[u8]>>(engine: &Engine, request: &Request<B>, needs_key: bool) -> Result<Pending> {
+    if let Some(isolated) = engine.isolated() {
+        return Pending::remote(isolated.submit(request, needs_key));
+    }
     if path(request) == ["metrics"] && request.method() == Method::GET {
         return Ok(Pending::ready(metrics(engine, request.uri().query())));
     }

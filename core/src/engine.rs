@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use http::Method;
 use parking_lot::RwLock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::api::chat::CreateChatCompletionRequest;
 use crate::api::chat_reply::ChatCompletion;
@@ -24,13 +26,16 @@ use crate::chat::{self, ChatCompletionStream, PendingChatCompletion, ReplyHead};
 use crate::door;
 use crate::embed::{Embedder, PendingEmbeddings};
 use crate::generate::{DRAFT, EXTRA, Generator, GeneratorOptions, SLICE};
+use crate::isolate::{Isolated, Isolation, Settings};
 use crate::metrics::{Metrics, ModelMeters};
 use crate::model::{LoadedModel, ModelInfo, ModelKind, ModelOptions};
 use crate::prepare::Workers;
 use crate::responses::Responses;
-use crate::router::{Body, Pending};
+use crate::router::{Body, EventStream, Pending};
 use crate::store::Store;
 
+/// The path of chat completions.
+pub(crate) const CHAT_COMPLETIONS: &str = "/v1/chat/completions";
 /// The most sequences that llama.cpp can hold in one context.
 const MAX_PARALLEL: u32 = 256;
 /// The most tokens that llama.cpp can number; it rounds contexts up to 256 of them.
@@ -68,6 +73,8 @@ struct Inner {
     workers: Workers,
     /// Answers that are kept for later.
     store: Arc<Store>,
+    /// The worker process that computes instead.
+    isolated: Option<Isolated>,
 }
 
 /// A model by its description, which stays when the engine is closed.
@@ -100,6 +107,7 @@ pub struct EngineBuilder {
     api_keys: Vec<String>,
     limits: RateLimits,
     timeout: Option<Duration>,
+    isolation: Option<Isolation>,
 }
 
 impl EngineBuilder {
@@ -161,6 +169,21 @@ impl EngineBuilder {
         self
     }
 
+    /// Where the models are loaded and computed with. Default: in this process, where native code that
+    /// fails may end it ([`docs/native-faults.md`] says how far that is prevented). In a worker process,
+    /// such a failure ends the worker: the requests that it was working on fail with status 503
+    /// (`worker_ended`), and the next request starts another, which loads the models again. What the
+    /// worker kept in memory (stored completions and responses, files) is lost then.
+    ///
+    /// All calls work as without: a request takes some ten microseconds longer.
+    ///
+    /// [`docs/native-faults.md`]: https://github.com/zerohop/zerohop/blob/main/docs/native-faults.md
+    #[must_use]
+    pub fn isolation(mut self, isolation: Isolation) -> Self {
+        self.isolation = Some(isolation);
+        self
+    }
+
     /// Loads the models, in the order they were added.
     ///
     /// # Errors
@@ -172,10 +195,38 @@ impl EngineBuilder {
     pub fn build(self) -> Result<Engine> {
         self.check_names()?;
         self.check_keys()?;
+        if let Some(isolation) = &self.isolation {
+            return self.start_worker(isolation);
+        }
         let models = self.models.iter().map(|(name, options)| Model::load(name, options)).collect::<Result<_>>()?;
         let admission = Admission::new(self.api_keys, self.limits, self.timeout);
         let (workers, store) = (Workers::default(), Arc::default());
-        Ok(Engine(Arc::new(Inner { models, admission, workers, store })))
+        Ok(Engine(Arc::new(Inner { models, admission, workers, store, isolated: None })))
+    }
+
+    /// An engine whose models are loaded by a worker process, which also looks after keys and limits.
+    fn start_worker(&self, isolation: &Isolation) -> Result<Engine> {
+        let settings = Settings {
+            models: self.models.clone(),
+            api_keys: self.api_keys.clone(),
+            limits: self.limits,
+            timeout: self.timeout,
+        };
+        let (isolated, loaded) = Isolated::start(isolation.worker.as_deref(), settings)?;
+        let describe = |info: ModelInfo| Model { info, places: 0, meters: Arc::default(), served: RwLock::new(None) };
+        let mut models: Vec<Model> = loaded.models.into_iter().map(describe).collect();
+        if let Some(first) = models.first_mut() {
+            first.places = loaded.places;
+        }
+        let admission = Admission::new(Vec::new(), RateLimits::default(), None);
+        let (workers, store) = (Workers::default(), Arc::default());
+        Ok(Engine(Arc::new(Inner { models, admission, workers, store, isolated: Some(isolated) })))
+    }
+
+    /// With these limits in place of its own.
+    pub(crate) fn limited(mut self, api_keys: Vec<String>, limits: RateLimits, timeout: Option<Duration>) -> Self {
+        (self.api_keys, self.limits, self.timeout) = (api_keys, limits, timeout);
+        self
     }
 
     /// A key that no header can say would lock everybody out.
@@ -462,17 +513,46 @@ impl Engine {
         }
     }
 
+    /// The worker process's reply to a typed call, if there is a worker.
+    pub(crate) fn remote<R: DeserializeOwned>(&self, path: &str, request: &impl Serialize) -> Option<Result<R>> {
+        self.isolated()?;
+        Some(request_body(request, false).and_then(|body| self.call(path, &body)))
+    }
+
+    /// The same for a call that is answered in events.
+    pub(crate) fn remote_events(&self, path: &str, request: &impl Serialize) -> Option<Result<EventStream>> {
+        self.isolated()?;
+        let reply = request_body(request, true).and_then(|body| self.post(path, &body));
+        Some(reply.and_then(|reply| match reply.into_body() {
+            Body::Events(events) => Ok(events),
+            Body::Full(_) => Err(Error::internal("the worker process does not stream")),
+        }))
+    }
+
+    /// The same for a call without a body.
+    pub(crate) fn remote_call<R: DeserializeOwned>(&self, method: &Method, path: &str) -> Option<Result<R>> {
+        self.isolated()?;
+        let send = || {
+            let request = http::Request::builder()
+                .method(method)
+                .uri(path)
+                .body("")
+                .map_err(|error| Error::new(ErrorKind::InvalidArgument, "the path is no URI").with_source(error))?;
+            match successful(door::submit(self, &request, false)?.wait()?)?.into_body() {
+                Body::Full(body) => read_reply(&body),
+                Body::Events(_) => Err(Error::internal("the worker process streams")),
+            }
+        };
+        Some(send())
+    }
+
     fn post(&self, path: &str, request: &impl Serialize) -> Result<http::Response<Body>> {
         let body = serde_json::to_vec(request)
             .map_err(|error| Error::new(ErrorKind::InvalidRequest, "the request is no JSON").with_source(error))?;
         let request = http::Request::post(path)
             .body(body)
             .map_err(|error| Error::new(ErrorKind::InvalidArgument, "the path is no URI").with_source(error))?;
-        let response = door::submit(self, &request, false)?.wait()?;
-        match (response.status().as_u16(), response.body()) {
-            (status @ 400.., Body::Full(body)) => Err(Error::from_body(status, body)),
-            _ => Ok(response),
-        }
+        successful(door::submit(self, &request, false)?.wait()?)
     }
 
     /// What the engine has done and is doing: requests by status, queues, slots, cache, tokens, times.
@@ -487,6 +567,10 @@ impl Engine {
     /// # Ok::<(), zerohop::Error>(())
     /// ```
     pub fn metrics(&self) -> Metrics {
+        // A worker that has just ended has nothing to tell.
+        if let Some(Ok(metrics)) = self.remote_call(&Method::GET, "/metrics?format=json") {
+            return metrics;
+        }
         let models = self.0.models.iter().map(|model| model.meters.snapshot(&model.info.id)).collect();
         self.0.admission.metrics(models)
     }
@@ -525,6 +609,9 @@ impl Engine {
     pub fn close(&self) {
         self.0.admission.close();
         self.0.models.iter().for_each(Model::close);
+        if let Some(isolated) = &self.0.isolated {
+            isolated.close();
+        }
         self.0.workers.close();
         self.0.store.clear();
     }
@@ -536,6 +623,11 @@ impl Engine {
 
     pub(crate) fn admission(&self) -> &Arc<Admission> {
         &self.0.admission
+    }
+
+    /// The worker process that computes instead of this one.
+    pub(crate) fn isolated(&self) -> Option<&Isolated> {
+        self.0.isolated.as_ref()
     }
 
     pub(crate) fn workers(&self) -> &Workers {
@@ -599,6 +691,7 @@ impl fmt::Debug for EngineBuilder {
             .field("api_keys", &self.api_keys.len())
             .field("limits", &self.limits)
             .field("timeout", &self.timeout)
+            .field("isolation", &self.isolation)
             .finish()
     }
 }
@@ -608,6 +701,30 @@ impl fmt::Debug for Engine {
         let models: Vec<&str> = self.0.models.iter().map(|model| model.info.id.as_str()).collect();
         f.debug_struct("Engine").field("models", &models).field("closed", &self.is_closed()).finish()
     }
+}
+
+/// A reply that is no error.
+fn successful(reply: http::Response<Body>) -> Result<http::Response<Body>> {
+    match (reply.status().as_u16(), reply.body()) {
+        (status @ 400.., Body::Full(body)) => Err(Error::from_body(status, body)),
+        _ => Ok(reply),
+    }
+}
+
+/// The body of a typed call, which says by its name whether it streams.
+fn request_body(request: &impl Serialize, stream: bool) -> Result<Value> {
+    let body = serde_json::to_value(request);
+    let mut body =
+        body.map_err(|error| Error::new(ErrorKind::InvalidRequest, "the request is no JSON").with_source(error))?;
+    if let Some(fields) = body.as_object_mut() {
+        if stream {
+            fields.insert("stream".to_owned(), Value::Bool(true));
+        } else {
+            fields.remove("stream");
+            fields.remove("stream_options");
+        }
+    }
+    Ok(body)
 }
 
 fn read_reply<R: DeserializeOwned>(body: &[u8]) -> Result<R> {
@@ -632,6 +749,9 @@ impl Chat<'_> {
     /// `RateLimit` when the queue is full.
     pub fn create(&self, request: &CreateChatCompletionRequest) -> Result<ChatCompletion> {
         request.validate()?;
+        if let Some(reply) = self.engine.remote(CHAT_COMPLETIONS, request) {
+            return reply;
+        }
         self.submit(request)?.wait()
     }
 
@@ -653,6 +773,9 @@ impl Chat<'_> {
     /// ```
     pub fn create_stream(&self, request: &CreateChatCompletionRequest) -> Result<ChatCompletionStream> {
         request.validate()?;
+        if let Some(events) = self.engine.remote_events(CHAT_COMPLETIONS, request) {
+            return ChatCompletionStream::of_worker(events?);
+        }
         self.submit_stream(request)
     }
 
@@ -712,6 +835,9 @@ impl Embeddings<'_> {
     /// ```
     pub fn create(&self, request: &CreateEmbeddingRequest) -> Result<CreateEmbeddingResponse> {
         request.validate()?;
+        if let Some(reply) = self.engine.remote("/v1/embeddings", request) {
+            return reply;
+        }
         self.submit(request)?.wait()
     }
 

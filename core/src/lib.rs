@@ -4,6 +4,7 @@ mod api;
 mod backend;
 mod batch;
 mod call;
+mod cancel;
 mod chat;
 mod completions;
 mod constrain;
@@ -11,6 +12,7 @@ mod door;
 mod embed;
 mod engine;
 mod generate;
+mod isolate;
 mod metrics;
 mod model;
 mod places;
@@ -66,10 +68,11 @@ pub mod types {
 pub use api::error::{Error, ErrorKind, Result};
 pub use backend::{Device, DeviceKind, devices};
 pub use batch::{BatchCounts, BatchLineError, BatchOptions};
+pub use cancel::CancelHandle;
 pub use chat::{ChatCompletionAsyncStream, ChatCompletionStream};
 pub use completions::{CompletionAsyncStream, CompletionStream, Completions};
 pub use engine::{Chat, Embeddings, Engine, EngineBuilder, Models};
-pub use generate::CancelHandle;
+pub use isolate::{Isolation, run_worker};
 pub use metrics::{Bucket, Histogram, Metrics, ModelMetrics};
 pub use model::{
     CachedModel, GpuLayers, KvType, MemoryEstimate, ModelFileInfo, ModelInfo, ModelOptions, Repack, TensorDescription,
