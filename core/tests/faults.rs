@@ -22,9 +22,9 @@ fn run_child(test: &str, variables: &[(&str, &str)]) {
     command.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(CHILD, "1");
     command.envs(variables.iter().copied());
     let output = command.output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{}: {}{}", output.status, text(&output.stdout), text(&output.stderr));
-    assert!(text(&output.stdout).contains("1 passed"), "{}", text(&output.stdout));
+    let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}: {}{}", output.status, shown(&output.stdout), shown(&output.stderr));
+    assert!(shown(&output.stdout).contains("1 passed"), "{}", shown(&output.stdout));
 }
 
 /// Lets the process have so much more address space.
