@@ -35,11 +35,12 @@ pub(crate) fn submit<B: AsRef<[u8]>>(engine: &Engine, request: &Request<B>, need
 /// Takes on a request, and has the engine's own threads read it.
 pub(crate) fn submit_async<B: AsRef<[u8]> + Send + 'static>(engine: &Engine, request: Request<B>) -> Result<Pending> {
     let (call, admitted) = admit(engine, &request, true)?;
-    let pending = if let Err(error) = admitted {
-        router::answer(Err(error))
-    } else {
-        let (theirs, call) = (engine.clone(), call.clone());
-        Pending::prepared(engine.workers().run(move || call.scope(|| handle(&theirs, &request))))
+    let pending = match admitted {
+        Err(error) => router::answer(Err(error)),
+        Ok(()) => {
+            let (engine, call) = (engine.clone(), call.clone());
+            Pending::prepared(engine.clone().workers().run(move || call.scope(|| handle(&engine, &request))))
+        }
     };
     Ok(Pending::admitted(Admitted { call, pending: pending? }))
 }

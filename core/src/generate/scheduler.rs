@@ -156,10 +156,8 @@ impl Scheduler {
         let is_over = |sequence: &Sequence| sequence.is_cancelled() || sequence.timeout(now).is_some();
         if self.waiting.iter().any(is_over) {
             let (over, waiting) = std::mem::take(&mut self.waiting).into_iter().partition::<Vec<_>, _>(is_over);
+            over.into_iter().for_each(|sequence| end_early(sequence, now));
             self.waiting = waiting.into();
-            for sequence in over {
-                end_early(sequence, now);
-            }
         }
         let mut index = 0;
         while index < self.running.len() {

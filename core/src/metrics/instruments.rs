@@ -81,13 +81,16 @@ impl Times {
             count += bucket.load(Ordering::Relaxed);
             count
         };
-        // The last bucket has no bound.
-        let buckets = BOUNDS.iter().zip(&self.buckets).map(|(bound, bucket)| Bucket {
+        let (longest, bounded) = match self.buckets.split_last() {
+            Some(split) => split,
+            None => unreachable!("there is always the last bucket"),
+        };
+        let buckets = BOUNDS.iter().zip(bounded).map(|(bound, bucket)| Bucket {
             seconds: Duration::from_micros(*bound).as_secs_f64(),
             count: cumulative(bucket),
         });
         let buckets = buckets.collect();
-        let count = cumulative(&self.buckets[BOUNDS.len()]);
+        let count = cumulative(longest);
         let sum = Duration::from_micros(self.microseconds.load(Ordering::Relaxed)).as_secs_f64();
         Histogram { count, sum, buckets }
     }
@@ -139,7 +142,7 @@ mod tests {
         let counts: Vec<u64> = histogram.buckets.iter().map(|bucket| bucket.count).collect();
         assert_eq!(counts[..3], [2, 4, 4]);
         assert_eq!(counts.last(), Some(&4));
-        assert!((histogram.sum - 3_000.000_302).abs() < 1e-6);
+        assert!((histogram.sum - 3000.000_302).abs() < 1e-6);
         assert!((histogram.mean() - 600.0).abs() < 0.001);
         // Longer than any clock runs.
         times.note(Duration::MAX, 1);
