@@ -240,9 +240,10 @@ def test_match_statements(reply):
             pytest.fail("it did not match")
     for cls in CLASSES:
         if cls is not types.BaseModel:
+            # `output_text` is no field, but made of one.
             assert set(cls.__match_args__) == {
                 name for name, value in vars(cls).items() if inspect.isgetsetdescriptor(value)
-            }
+            } - {"output_text"}
 
 
 class Printer:
