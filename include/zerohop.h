@@ -82,7 +82,8 @@
  *
  * Paths: POST /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/rerank,
  * /tokenize and /detokenize, GET /v1/models and GET /v1/models/NAME, with the JSON of
- * OpenAI's API, or where that has none (the last three posts) of vLLM's. A body for a chat completion has "model" and "messages", and
+ * OpenAI's API, or where that has none (the last three posts) of vLLM's, and /v1/files with its forms.
+ * zerohop_embeddings writes vectors into memory of the caller's, without JSON. A body for a chat completion has "model" and "messages", and
  * among much else "stream", "tools", "response_format", "temperature" and
  * "max_completion_tokens".
  *
@@ -496,6 +497,36 @@ typedef struct zerohop_request {
    */
   const struct zerohop_cancel_token *cancel;
 } zerohop_request;
+
+/**
+ * Texts to turn into vectors. Fill it with `zerohop_embedding_request_init`, then
+ * set `model`, `texts` and `text_count`.
+ *
+ * Only read, and only during the call it is passed to.
+ */
+typedef struct zerohop_embedding_request {
+  /**
+   * The size of this struct as the caller knows it; set by the init function.
+   */
+  size_t struct_size;
+  /**
+   * The name of the model. Required.
+   */
+  struct zerohop_str model;
+  /**
+   * The texts, none of them empty. Required.
+   */
+  const struct zerohop_str *texts;
+  /**
+   * The number of `texts`, 1 to 2048.
+   */
+  size_t text_count;
+  /**
+   * Keeps this many numbers of each vector, which is then scaled to length 1
+   * again. 0: all.
+   */
+  uint32_t dimensions;
+} zerohop_embedding_request;
 
 /**
  * Told of an event of a stream: `event` is its JSON, as from
@@ -1113,6 +1144,55 @@ void zerohop_response_cancel(const struct zerohop_response *response);
  * blocked in another thread, call `zerohop_response_cancel` and wait for it first.
  */
 void zerohop_response_free(struct zerohop_response *response);
+
+/**
+ * Fills a request with its defaults. `struct_size` is
+ * `sizeof(zerohop_embedding_request)`. Does nothing for NULL.
+ *
+ * Any thread.
+ */
+void zerohop_embedding_request_init(struct zerohop_embedding_request *request, size_t struct_size);
+
+/**
+ * The number of numbers in a model's vectors, for the memory that
+ * `zerohop_embeddings` needs.
+ *
+ * Any thread, also while others use the engine.
+ *
+ * Fails with `ZEROHOP_INVALID_ARGUMENT` (a NULL), `ZEROHOP_NOT_FOUND` (no such
+ * model), `ZEROHOP_INVALID_REQUEST` (the model generates text) or `ZEROHOP_CLOSED`.
+ */
+zerohop_status zerohop_embedding_dimensions(const struct zerohop_engine *engine,
+                                            const char *model,
+                                            size_t model_len,
+                                            size_t *out,
+                                            struct zerohop_error **out_err);
+
+/**
+ * Turns texts into vectors of length 1 and writes them into the caller's memory:
+ * that of text `i` begins at `out[i * dimensions]`, where `dimensions` is the
+ * request's, or else what `zerohop_embedding_dimensions` says. Texts that mean
+ * similar things have similar vectors: their dot product is near 1. Blocks until all
+ * are there.
+ *
+ * `out` has room for `capacity` floats; what is beyond the vectors stays as it is.
+ * After a failure, what the vectors' place holds is unspecified. No text is cut off:
+ * one that is longer than the model takes is an error.
+ *
+ * Any thread, also while others use the engine: the texts of all callers are
+ * computed together. `out` must be nobody else's during the call.
+ * `zerohop_engine_close` ends it.
+ *
+ * Fails with `ZEROHOP_INVALID_ARGUMENT` (a NULL, `out` is too small),
+ * `ZEROHOP_NOT_FOUND` (no such model), `ZEROHOP_INVALID_REQUEST` (the error's param
+ * names the text as `input[3]`, or `model` or `dimensions`), `ZEROHOP_RATE_LIMIT`
+ * (the queue is full) or `ZEROHOP_CLOSED`.
+ */
+zerohop_status zerohop_embeddings(const struct zerohop_engine *engine,
+                                  const struct zerohop_embedding_request *request,
+                                  float *out,
+                                  size_t capacity,
+                                  struct zerohop_error **out_err);
 
 /**
  * Fills callbacks with their defaults. `struct_size` is `sizeof(zerohop_callbacks)`.

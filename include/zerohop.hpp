@@ -359,6 +359,16 @@ struct Request {
   const CancelToken *cancel = nullptr;
 };
 
+/* Vectors of one length, one after another. */
+struct Vectors {
+  std::vector<float> values;
+  std::size_t dimensions;
+
+  std::size_t size() const noexcept { return dimensions == 0 ? 0 : values.size() / dimensions; }
+  /* The first of the vector's numbers; there are `dimensions` of them. */
+  const float *operator[](std::size_t index) const noexcept { return values.data() + index * dimensions; }
+};
+
 /* How a request of Engine::submit ended. */
 struct Completion {
   /* ZEROHOP_OK, ZEROHOP_CANCELLED or a failure. */
@@ -454,6 +464,37 @@ class Engine {
     if (status < ZEROHOP_OK) throw Error(status, error);
     return status == ZEROHOP_OK;
   }
+  /* The number of numbers in a model's vectors. */
+  std::size_t embedding_dimensions(std::string_view model) const {
+    std::size_t dimensions = 0;
+    zerohop_error *error = nullptr;
+    detail::check(zerohop_embedding_dimensions(handle_.get(), model.data(), model.size(), &dimensions, &error), error);
+    return dimensions;
+  }
+  /* Turns texts into vectors of length 1; `dimensions` keeps the first so many numbers of each, 0 all. */
+  Vectors embeddings(std::string_view model, const std::vector<std::string_view> &texts,
+                     std::uint32_t dimensions = 0) const {
+    std::size_t width = dimensions == 0 ? embedding_dimensions(model) : dimensions;
+    Vectors vectors{std::vector<float>(texts.size() * width), width};
+    embeddings(model, texts, vectors.values.data(), vectors.values.size(), dimensions);
+    return vectors;
+  }
+  /* The same, into memory of the caller's with room for `capacity` floats: see zerohop_embeddings. */
+  void embeddings(std::string_view model, const std::vector<std::string_view> &texts, float *out,
+                  std::size_t capacity, std::uint32_t dimensions = 0) const {
+    std::vector<zerohop_str> c_texts;
+    c_texts.reserve(texts.size());
+    for (std::string_view text : texts) c_texts.push_back(detail::str(text));
+    zerohop_embedding_request request;
+    zerohop_embedding_request_init(&request, sizeof request);
+    request.model = detail::str(model);
+    request.texts = c_texts.data();
+    request.text_count = c_texts.size();
+    request.dimensions = dimensions;
+    zerohop_error *error = nullptr;
+    detail::check(zerohop_embeddings(handle_.get(), &request, out, capacity, &error), error);
+  }
+
   /* Ends all requests and unloads the models. */
   void close() const noexcept { zerohop_engine_close(handle_.get()); }
 

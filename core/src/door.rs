@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::task::Poll;
 
-use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response};
 
 use crate::api::error::Result;
@@ -68,7 +67,7 @@ fn handle<B: AsRef<[u8]>>(engine: &Engine, request: &Request<B>, needs_key: bool
     if path(request) == ["metrics"] && request.method() == Method::GET {
         return Ok(Pending::ready(metrics(engine, request.uri().query())));
     }
-    router::route(engine, request.method(), request.uri(), request.body().as_ref())
+    router::route(engine, request.method(), request.uri(), request.headers(), request.body().as_ref())
 }
 
 /// The path's segments, without the version.
@@ -82,9 +81,7 @@ fn metrics(engine: &Engine, query: Option<&str>) -> Response<Body> {
     if query.is_some_and(|query| query.split('&').any(|pair| pair == "format=json")) {
         return router::json(&metrics);
     }
-    let mut response = Response::new(Body::Full(metrics.to_prometheus().into_bytes()));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(prometheus::CONTENT_TYPE));
-    response
+    router::bytes(metrics.to_prometheus().into_bytes(), prometheus::CONTENT_TYPE)
 }
 
 impl Admitted {

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::api::chat::CreateChatCompletionRequest;
 use crate::api::chat_reply::ChatCompletion;
-use crate::api::embeddings::{CreateEmbeddingRequest, CreateEmbeddingResponse};
+use crate::api::embeddings::{CreateEmbeddingRequest, CreateEmbeddingResponse, EmbeddingUsage};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::models::{self, ListObject, ModelList, ModelObject};
 use crate::api::parse::shorten;
@@ -25,6 +25,7 @@ use crate::chat::keep::Keep;
 use crate::chat::{self, ChatCompletionStream, PendingChatCompletion, ReplyHead};
 use crate::door;
 use crate::embed::{Embedder, PendingEmbeddings};
+use crate::files::{FileStore, Files};
 use crate::generate::{DRAFT, EXTRA, Generator, GeneratorOptions, SLICE};
 use crate::isolate::{Isolated, Isolation, Settings};
 use crate::metrics::{Metrics, ModelMeters};
@@ -69,6 +70,7 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     models: Vec<Model>,
     admission: Arc<Admission>,
+    files: FileStore,
     /// For requests of [`Engine::submit_async`].
     workers: Workers,
     /// Answers that are kept for later.
@@ -200,8 +202,8 @@ impl EngineBuilder {
         }
         let models = self.models.iter().map(|(name, options)| Model::load(name, options)).collect::<Result<_>>()?;
         let admission = Admission::new(self.api_keys, self.limits, self.timeout);
-        let (workers, store) = (Workers::default(), Arc::default());
-        Ok(Engine(Arc::new(Inner { models, admission, workers, store, isolated: None })))
+        let (files, workers, store) = (FileStore::default(), Workers::default(), Arc::default());
+        Ok(Engine(Arc::new(Inner { models, admission, files, workers, store, isolated: None })))
     }
 
     /// An engine whose models are loaded by a worker process, which also looks after keys and limits.
@@ -219,8 +221,8 @@ impl EngineBuilder {
             first.places = loaded.places;
         }
         let admission = Admission::new(Vec::new(), RateLimits::default(), None);
-        let (workers, store) = (Workers::default(), Arc::default());
-        Ok(Engine(Arc::new(Inner { models, admission, workers, store, isolated: Some(isolated) })))
+        let (files, workers, store) = (FileStore::default(), Workers::default(), Arc::default());
+        Ok(Engine(Arc::new(Inner { models, admission, files, workers, store, isolated: Some(isolated) })))
     }
 
     /// With these limits in place of its own.
@@ -428,6 +430,18 @@ impl Engine {
         Embeddings { engine: self }
     }
 
+    /// Files, kept in memory.
+    pub fn files(&self) -> Files<'_> {
+        Files::new(self)
+    }
+
+    /// # Errors
+    ///
+    /// `Closed` after [`close`](Self::close).
+    pub(crate) fn open_files(&self) -> Result<&FileStore> {
+        if self.is_closed() { Err(Error::closed()) } else { Ok(&self.0.files) }
+    }
+
     /// The list of models.
     pub fn models(&self) -> Models<'_> {
         Models { engine: self }
@@ -603,7 +617,7 @@ impl Engine {
         self.0.admission.drain(Some(deadline))
     }
 
-    /// Ends all requests with [`ErrorKind::Closed`] and unloads the models, also
+    /// Ends all requests with [`ErrorKind::Closed`], unloads the models and drops the files, also
     /// where clones of the engine live on. Returns when the model threads have
     /// gone. Later calls fail; closing twice is fine.
     pub fn close(&self) {
@@ -614,6 +628,7 @@ impl Engine {
         }
         self.0.workers.close();
         self.0.store.clear();
+        self.0.files.clear();
     }
 
     /// Whether [`close`](Self::close) was called.
@@ -839,6 +854,41 @@ impl Embeddings<'_> {
             return reply;
         }
         self.submit(request)?.wait()
+    }
+
+    /// The number of numbers in a model's vectors.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` for an unknown model, `InvalidRequest` for one that generates text, `Closed`.
+    pub fn dimensions(&self, model: &str) -> Result<usize> {
+        let served = self.engine.model(model)?.served()?;
+        served.embedder()?;
+        Ok(served.model.backend.embedding_length())
+    }
+
+    /// Like [`create`](Self::create), writing the vectors into `out`, one after another in the order of
+    /// the inputs; what `out` has beyond them stays. A vector has [`dimensions`](Self::dimensions)
+    /// numbers unless the request sets another number of them. `encoding_format` has no say here.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create), and `InvalidArgument` if `out` is too short. What is in `out` then is
+    /// unspecified.
+    ///
+    /// ```no_run
+    /// use zerohop::types::CreateEmbeddingRequest;
+    ///
+    /// let engine = zerohop::Engine::builder().model("minilm", "minilm.gguf").build()?;
+    /// let mut vectors = [[0.0_f32; 384]; 2];
+    /// let request = CreateEmbeddingRequest::new("minilm", ["a cat", "a kitten"]);
+    /// engine.embeddings().create_into(&request, vectors.as_flattened_mut())?;
+    /// let similarity: f32 = vectors[0].iter().zip(&vectors[1]).map(|(a, b)| a * b).sum();
+    /// # Ok::<(), zerohop::Error>(())
+    /// ```
+    pub fn create_into(&self, request: &CreateEmbeddingRequest, out: &mut [f32]) -> Result<EmbeddingUsage> {
+        request.validate()?;
+        self.submit(request)?.wait_into(out)
     }
 
     /// Starts a validated request.

@@ -11,10 +11,12 @@ mod constrain;
 mod door;
 mod embed;
 mod engine;
+mod files;
 mod generate;
 mod isolate;
 mod metrics;
 mod model;
+mod multipart;
 mod places;
 mod prepare;
 mod promise;
@@ -36,6 +38,7 @@ pub mod types {
     pub use crate::api::content::*;
     pub use crate::api::embeddings::*;
     pub use crate::api::error::{ErrorBody, ErrorObject};
+    pub use crate::api::files::*;
     pub use crate::api::logprobs::*;
     pub use crate::api::message::*;
     pub use crate::api::models::*;
@@ -72,6 +75,7 @@ pub use cancel::CancelHandle;
 pub use chat::{ChatCompletionAsyncStream, ChatCompletionStream};
 pub use completions::{CompletionAsyncStream, CompletionStream, Completions};
 pub use engine::{Chat, Embeddings, Engine, EngineBuilder, Models};
+pub use files::Files;
 pub use isolate::{Isolation, run_worker};
 pub use metrics::{Bucket, Histogram, Metrics, ModelMetrics};
 pub use model::{

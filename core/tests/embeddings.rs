@@ -218,3 +218,31 @@ fn closing_ends_what_waits() {
     });
     assert_eq!(engine.embeddings().create(&many).unwrap_err().kind(), ErrorKind::Closed);
 }
+
+#[test]
+fn vectors_are_written_into_the_callers_memory() {
+    // EM4, EM5, EM7
+    let engine = tiny_embedding("mean");
+    let embeddings = engine.embeddings();
+    let request = CreateEmbeddingRequest::new("m", ["a cat", "a dog", "a cat"]);
+    let expected = embeddings.create(&request).unwrap();
+    assert_eq!(embeddings.dimensions("m").unwrap(), 64);
+
+    let mut out = vec![7.0; 3 * 64 + 5];
+    assert_eq!(embeddings.create_into(&request, &mut out).unwrap(), expected.usage);
+    for (row, embedding) in out.chunks_exact(64).zip(&expected.data) {
+        assert!(cosine(row, &embedding.embedding.values) > 0.9999);
+    }
+    assert_eq!(out[..64], out[128..192]);
+    assert_eq!(out[3 * 64..], [7.0; 5]);
+
+    let cut = CreateEmbeddingRequest::new("m", "a dog").dimensions(5);
+    embeddings.create_into(&cut, &mut out).unwrap();
+    assert!((cosine(&out[..5], &out[..5]) - 1.0).abs() < 1e-3);
+
+    let error = embeddings.create_into(&request, &mut [0.0; 3 * 64 - 1]).unwrap_err();
+    assert_eq!((error.kind(), error.param()), (ErrorKind::InvalidArgument, Some("out")));
+    let unknown = CreateEmbeddingRequest::new("none", "a");
+    assert_eq!(embeddings.create_into(&unknown, &mut out).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(embeddings.dimensions("none").unwrap_err().kind(), ErrorKind::NotFound);
+}

@@ -54,6 +54,8 @@ pub mod request;
 
 pub mod response;
 
+pub mod embeddings;
+
 pub mod callbacks;
 
 pub mod cancel;

@@ -134,16 +134,42 @@ impl<T> Out<'_, T> {
 ///
 /// `first` points to `count` values that stay as they are during `'a`, or is NULL.
 pub(crate) unsafe fn array<'a, T>(first: *const T, count: usize, name: &str) -> Result<&'a [T], Failure> {
+    match check_array(first, count, name)? {
+        // SAFETY: the caller's promise; pointer and count were checked.
+        Some(first) => Ok(unsafe { slice::from_raw_parts(first.as_ptr(), count) }),
+        None => Ok(&[]),
+    }
+}
+
+/// Like [`array`], for values that are written.
+///
+/// # Safety
+///
+/// `first` points to `count` values that are nobody else's during `'a`, or is NULL. Whatever bytes are
+/// there are values of `T`.
+pub(crate) unsafe fn array_mut<'a, T>(first: *mut T, count: usize, name: &str) -> Result<&'a mut [T], Failure> {
+    match check_array(first, count, name)? {
+        // SAFETY: the caller's promise; pointer and count were checked.
+        Some(first) => Ok(unsafe { slice::from_raw_parts_mut(first.as_ptr(), count) }),
+        None => Ok(&mut []),
+    }
+}
+
+/// `None` for an empty array.
+fn check_array<T>(first: *const T, count: usize, name: &str) -> Result<Option<NonNull<T>>, Failure> {
     if count == 0 {
-        return Ok(&[]);
+        return Ok(None);
     }
     if count > isize::MAX.unsigned_abs() / size_of::<T>() {
         return Err(Failure::argument(name, &format!("the count is {count}, more than any memory holds")));
     }
-    let first = NonNull::new(first.cast_mut());
-    let first = first.ok_or_else(|| Failure::argument(name, &format!("the pointer is NULL and the count {count}")))?;
-    // SAFETY: the caller's promise; pointer and count were checked.
-    Ok(unsafe { slice::from_raw_parts(first.as_ptr(), count) })
+    let Some(first) = NonNull::new(first.cast_mut()) else {
+        return Err(Failure::argument(name, &format!("the pointer is NULL and the count {count}")));
+    };
+    if !first.is_aligned() {
+        return Err(Failure::argument(name, "the pointer is not aligned for what it points to"));
+    }
+    Ok(Some(first))
 }
 
 /// An argument that must not be NULL.

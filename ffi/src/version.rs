@@ -24,7 +24,7 @@ const _: () = assert!(
 
 /// What `zerohop_has_feature` says yes to. GPU backends join it with the builds
 /// that have them.
-const FEATURES: [&str; 2] = ["chat", "openmp"];
+const FEATURES: [&str; 3] = ["chat", "embeddings", "openmp"];
 
 /// The version of the library and of the llama.cpp inside it, such as
 /// `"0.1.0 (llama.cpp b9000)"`.

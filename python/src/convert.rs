@@ -255,6 +255,7 @@ pub(crate) fn to_python<'py>(py: Python<'py>, json: &Json) -> PyResult<Bound<'py
             }
             list.into_any()
         }
+        Json::Row(row) => PyList::new(py, row.values().iter().map(|value| f64::from(*value)))?.into_any(),
         Json::Object(fields) => dict(py, fields)?.into_any(),
     })
 }

@@ -103,6 +103,8 @@ pub(crate) enum Reading {
     Parts,
     /// An object, or a stream of them.
     Objects(Schemas),
+    /// An object with vectors.
+    Vectors,
 }
 
 /// A reply on its way to an event loop. Dropping it cancels the request.
@@ -149,9 +151,7 @@ impl PendingReply {
         let Poll::Ready(response) = polled else { return Ok(None) };
         match &self.reading {
             Reading::Parts => reply(py, &self.handle, response)?.into_bound_py_any(py),
-            Reading::Objects(schemas) => {
-                request::Reply::read(py, response, &self.handle, self.timeout)?.object_or_stream(py, schemas)
-            }
+            reading => request::Reply::read(py, response, &self.handle, self.timeout)?.read_as(py, reading),
         }
         .map(Some)
     }

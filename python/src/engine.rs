@@ -14,6 +14,8 @@ use serde::Serialize;
 
 use crate::chat::Chat;
 use crate::door::{self, Headers, PendingReply, Reply};
+use crate::embeddings::Embeddings;
+use crate::files::Files;
 use crate::handle::Handle;
 use crate::job::Job;
 use crate::json::Json;
@@ -115,6 +117,18 @@ impl Engine {
     #[getter]
     fn responses(&self) -> Responses {
         Responses(self.0.clone())
+    }
+
+    /// Vectors of texts: `engine.embeddings.create(...)`.
+    #[getter]
+    fn embeddings(&self) -> Embeddings {
+        Embeddings(self.0.clone())
+    }
+
+    /// Files, kept in memory: `engine.files.create(...)`.
+    #[getter]
+    fn files(&self) -> Files {
+        Files(self.0.clone())
     }
 
     /// The models as the API lists them: `engine.models.list()`.

@@ -11,6 +11,8 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::vectors::Row;
+
 /// A JSON value.
 #[derive(Debug, Clone)]
 pub(crate) enum Json {
@@ -22,6 +24,8 @@ pub(crate) enum Json {
     Float(f64),
     Text(String),
     List(Vec<Json>),
+    /// A list of numbers: one of a reply's vectors.
+    Row(Row),
     Object(Arc<Fields>),
 }
 
@@ -32,6 +36,10 @@ pub(crate) struct Fields(Vec<(String, Json)>);
 impl Fields {
     pub(crate) fn get(&self, key: &str) -> Option<&Json> {
         self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Json> {
+        self.0.iter_mut().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Json)> {
@@ -78,6 +86,10 @@ impl PartialEq for Json {
             (Json::Int(a), Json::Float(b)) | (Json::Float(b), Json::Int(a)) => *a as f64 == *b,
             (Json::Text(a), Json::Text(b)) => a == b,
             (Json::List(a), Json::List(b)) => a == b,
+            (Json::Row(a), Json::Row(b)) => a.values() == b.values(),
+            (Json::Row(a), Json::List(b)) | (Json::List(b), Json::Row(a)) => {
+                a.values().len() == b.len() && a.values().iter().zip(b).all(|(a, b)| Json::Float(f64::from(*a)) == *b)
+            }
             (Json::Object(a), Json::Object(b)) => {
                 Arc::ptr_eq(a, b) || (a.0.len() == b.0.len() && a.iter().all(|(key, value)| b.get(key) == Some(value)))
             }
@@ -96,6 +108,7 @@ impl Serialize for Json {
             Json::Float(value) => serializer.serialize_f64(*value),
             Json::Text(text) => serializer.serialize_str(text),
             Json::List(items) => items.serialize(serializer),
+            Json::Row(row) => serializer.collect_seq(row.values().iter().map(|value| f64::from(*value))),
             Json::Object(fields) => {
                 let mut map = serializer.serialize_map(Some(fields.0.len()))?;
                 for (key, value) in fields.iter() {

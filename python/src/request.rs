@@ -8,14 +8,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyMapping};
+use pyo3::types::{PyBytes, PyDict, PyMapping};
 use zerohop::Body;
 
 use crate::door::{PendingReply, Reading};
 use crate::handle::Handle;
 use crate::json::{Fields, Json};
 use crate::stream::{Head, Stream};
-use crate::{convert, errors, logs, types, wait};
+use crate::{convert, errors, logs, types, vectors, wait};
 
 /// What every call takes beside the API's parameters.
 const OPTIONS: &[&str] = &["extra_headers", "extra_query", "extra_body", "timeout"];
@@ -26,6 +26,8 @@ pub(crate) struct Call {
     path: String,
     headers: HeaderMap,
     body: Option<Fields>,
+    /// A body that is no JSON.
+    form: Option<Vec<u8>>,
     timeout: Option<Duration>,
 }
 
@@ -36,17 +38,68 @@ impl Call {
 
     /// A call that says all in its path.
     pub(crate) fn without_body(method: Method, path: &str) -> Self {
-        Call { method, path: path.to_owned(), headers: HeaderMap::new(), body: None, timeout: None }
+        Call { method, path: path.to_owned(), headers: HeaderMap::new(), body: None, form: None, timeout: None }
     }
 
     pub(crate) fn post(path: &str) -> Self {
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
-        Call { method: Method::POST, path: path.to_owned(), headers, body: Some(Fields::default()), timeout: None }
+        Call {
+            method: Method::POST,
+            path: path.to_owned(),
+            headers,
+            body: Some(Fields::default()),
+            form: None,
+            timeout: None,
+        }
+    }
+
+    /// A form with fields and a file.
+    ///
+    /// # Errors
+    ///
+    /// What keeps the form from being sent.
+    pub(crate) fn post_form(
+        path: &str,
+        fields: &[(String, String)],
+        (name, filename): (&str, &str),
+        content: &[u8],
+    ) -> Result<Self, http::Error> {
+        // Between quotes, as browsers and httpx write it.
+        let quoted = |text: &str| {
+            let text = text.replace('\\', "\\\\").replace('"', "%22");
+            text.replace('\r', "%0D").replace('\n', "%0A")
+        };
+        let mut boundary = "zerohop".to_owned();
+        let holds = |boundary: &str| content.windows(boundary.len()).any(|window| window == boundary.as_bytes());
+        while holds(&boundary) || fields.iter().any(|(_, value)| value.contains(&boundary)) {
+            boundary.push('-');
+        }
+        let mut form = Vec::with_capacity(content.len() + 1024);
+        let mut part = |head: &str, content: &[u8]| {
+            form.extend_from_slice(
+                format!("--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n").as_bytes(),
+            );
+            form.extend_from_slice(content);
+            form.extend_from_slice(b"\r\n");
+        };
+        for (name, value) in fields {
+            part(&format!("name=\"{}\"", quoted(name)), value.as_bytes());
+        }
+        part(&format!("name=\"{}\"; filename=\"{}\"", quoted(name), quoted(filename)), content);
+        form.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+        let content_type = HeaderValue::try_from(format!("multipart/form-data; boundary={boundary}"))?;
+        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, content_type)]);
+        Ok(Call { headers, form: Some(form), ..Self::without_body(Method::POST, path) })
     }
 
     /// Sets a parameter of the body.
     pub(crate) fn set(&mut self, name: &str, value: Json) {
         self.body.get_or_insert_default().set(name, value);
+    }
+
+    /// A parameter of the body.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&Json> {
+        self.body.as_ref()?.get(name)
     }
 
     /// Reads `timeout`, `extra_headers` and `extra_query`.
@@ -61,14 +114,19 @@ impl Call {
             }
         }
         if let Some(query) = given(arguments, "extra_query")? {
-            for (index, (name, value)) in text_pairs("extra_query", &query)?.iter().enumerate() {
-                let separator = if index == 0 { '?' } else { '&' };
-                let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
-                // Writing to a string cannot fail.
-                let _ = write!(self.path, "{separator}{}={}", encode(name), encode(value));
-            }
+            self.add_query(&text_pairs("extra_query", &query)?);
         }
         Ok(())
+    }
+
+    /// Puts a query behind the path.
+    pub(crate) fn add_query(&mut self, pairs: &[(String, String)]) {
+        for (index, (name, value)) in pairs.iter().enumerate() {
+            let separator = if index == 0 { '?' } else { '&' };
+            let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
+            // Writing to a string cannot fail.
+            let _ = write!(self.path, "{separator}{}={}", encode(name), encode(value));
+        }
     }
 
     /// Lays `extra_body` over the body's top level (T7).
@@ -113,16 +171,21 @@ impl Call {
     ///
     /// As [`send`](Self::send), without the reply's.
     pub(crate) fn submit(self, py: Python<'_>, handle: &Arc<Handle>, schemas: Schemas) -> PyResult<PendingReply> {
+        self.submit_as(py, handle, Reading::Objects(schemas))
+    }
+
+    /// Like [`submit`](Self::submit), for a reply that is read in another way.
+    pub(crate) fn submit_as(self, py: Python<'_>, handle: &Arc<Handle>, reading: Reading) -> PyResult<PendingReply> {
         let timeout = self.timeout;
-        PendingReply::new(py, handle, self.into_http(py)?, Reading::Objects(schemas), timeout)
+        PendingReply::new(py, handle, self.into_http(py)?, reading, timeout)
     }
 
     fn into_http(self, py: Python<'_>) -> PyResult<http::Request<Vec<u8>>> {
-        let Call { method, path, headers, body, .. } = self;
+        let Call { method, path, headers, body, form, .. } = self;
         let invalid = |error: &dyn ToString| errors::invalid_argument(py, &error.to_string());
         let body = match body {
             Some(body) => py.detach(|| serde_json::to_vec(&Json::Object(Arc::new(body)))).map_err(|e| invalid(&e))?,
-            None => Vec::new(),
+            None => form.unwrap_or_default(),
         };
         let mut request = http::Request::builder().method(method).uri(path).body(body).map_err(|e| invalid(&e))?;
         *request.headers_mut() = headers;
@@ -169,6 +232,29 @@ impl Reply {
         match self.body {
             Body::Full(body) => read_object(py, &self.head, &body, schema),
             Body::Events(_) => Err(errors::unexpected_reply(py, "the engine answered with events")),
+        }
+    }
+
+    /// The reply's bytes.
+    pub(crate) fn bytes(self, py: Python<'_>) -> PyResult<Bound<'_, PyBytes>> {
+        match self.body {
+            Body::Full(body) => Ok(PyBytes::new(py, &body)),
+            Body::Events(_) => Err(errors::unexpected_reply(py, "the engine answered with events")),
+        }
+    }
+
+    /// The reply as an object, or as a stream of them.
+    pub(crate) fn read_as<'py>(self, py: Python<'py>, reading: &Reading) -> PyResult<Bound<'py, PyAny>> {
+        match (reading, self.body) {
+            (Reading::Vectors, Body::Full(body)) => {
+                let json = py.detach(|| vectors::read_reply(&body));
+                let json = json.map_err(|error| errors::unexpected_reply(py, &error))?;
+                types::reply(py, &types::CREATE_EMBEDDING_RESPONSE, &json, self.head.request_id())
+            }
+            (Reading::Objects(schemas), body) => Reply { body, ..self }.object_or_stream(py, schemas),
+            (Reading::Parts | Reading::Vectors, _) => {
+                Err(errors::unexpected_reply(py, "the engine answered with events"))
+            }
         }
     }
 

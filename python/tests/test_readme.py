@@ -13,10 +13,13 @@ def test_the_python_programs_run(qwen, run_python):
     assert len(programs) == 4
     # One goes on where the other ends.
     program = "".join(programs) + "client.close()"
-    files = {"model": qwen, "coder": qwen, "reranker": model("tiny/tiny-rank.gguf")}
+    minilm = model("all-minilm-l6-v2-f16.gguf")
+    files = {"model": qwen, "all-minilm-l6-v2": minilm, "coder": qwen, "reranker": model("tiny/tiny-rank.gguf")}
     for name, path in files.items():
         assert f'"{name}.gguf"' in program
         program = program.replace(f'"{name}.gguf"', repr(str(path)))
     done = run_python(program)
     assert (done.returncode, done.stderr) == (0, "")
     assert all(word in done.stdout for word in ["Paris", "Rome", "Madrid", "a + b", "Ada"])
+    # Of three vectors with the first.
+    assert re.search(r"^\[(1|0\.9{3})\S* +0\.[67]\d* +0\.[0-3]\d*\]$", done.stdout, re.M)

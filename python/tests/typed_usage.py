@@ -16,8 +16,10 @@ from pydantic import BaseModel
 import zerohop
 from zerohop.types import (
     Completion,
+    CreateEmbeddingResponse,
     DetokenizeResponse,
     Device,
+    FileObject,
     Model,
     ModelInfo,
     RerankResponse,
@@ -45,6 +47,18 @@ def loading() -> None:
     assert_type(zerohop.devices(), list[Device])
     with engine as entered:
         assert_type(entered, zerohop.Engine)
+
+
+def vectors_and_files(engine: zerohop.Engine) -> None:
+    reply = engine.embeddings.create(input=["a", "b"], dimensions=3)
+    assert_type(reply, CreateEmbeddingResponse)
+    assert_type(reply.data[0].embedding, list[float])
+    assert_type(reply.vectors.shape, tuple[int, int])
+    assert_type(reply.usage.total_tokens, int)
+    file = engine.files.create(file=("a.jsonl", b"{}"), purpose="batch")
+    assert_type(file, FileObject)
+    assert_type(engine.files.content(file.id).read(), bytes)
+    assert_type([each.id for each in engine.files.list(order="asc")], list[str])
 
 
 def whole_and_streamed(engine: zerohop.Engine, either: bool) -> None:

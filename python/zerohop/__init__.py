@@ -39,7 +39,7 @@ from ._exceptions import (
     UnprocessableEntityError,
     ZerohopError,
 )
-from ._native import Engine, ModelOptions, Stream, __version__, devices
+from ._native import Engine, ModelOptions, Stream, Vectors, __version__, devices
 from ._openai import AsyncOpenAI, OpenAI
 from ._transport import BASE_URL, async_http_client, async_transport, http_client, transport
 
@@ -72,6 +72,7 @@ __all__ = [
     "RequestCancelledError",
     "Stream",
     "UnprocessableEntityError",
+    "Vectors",
     "ZerohopError",
     "__version__",
     "async_http_client",

@@ -6,7 +6,15 @@ from collections.abc import AsyncIterator, Generator
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Self, TypeVar, overload
 
 from ._exceptions import EngineClosedError
-from ._native import Completions, Engine, LegacyCompletions, Responses, Stream, _Loader
+from ._native import (
+    Completions,
+    Embeddings,
+    Engine,
+    LegacyCompletions,
+    Responses,
+    Stream,
+    _Loader,
+)
 from ._wait import ready
 
 if TYPE_CHECKING:
@@ -15,13 +23,18 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Unpack
 
+    from ._files import BinaryResponseContent, FileTypes
     from ._native import (
+        AsyncCursorPage,
         AsyncPage,
         BatchCounts,
         ChatCompletion,
         ChatCompletionChunk,
         Completion,
+        CreateEmbeddingResponse,
         DetokenizeResponse,
+        FileDeleted,
+        FileObject,
         Model,
         ModelInfo,
         ModelOptions,
@@ -30,6 +43,9 @@ if TYPE_CHECKING:
         TokenizeResponse,
         _CreateParams,
         _DetokenizeParams,
+        _EmbeddingParams,
+        _ExpiresAfter,
+        _FilePurpose,
         _LegacyParams,
         _Options,
         _Pending,
@@ -107,6 +123,16 @@ class AsyncEngine:
     def responses(self) -> AsyncResponses:
         """The Responses API: `await engine.responses.create(...)`."""
         return AsyncResponses(self)
+
+    @property
+    def embeddings(self) -> AsyncEmbeddings:
+        """Vectors of texts: `await engine.embeddings.create(...)`."""
+        return AsyncEmbeddings(self)
+
+    @property
+    def files(self) -> AsyncFiles:
+        """Files, kept in memory: `await engine.files.create(...)`."""
+        return AsyncFiles(self)
 
     @property
     def models(self) -> AsyncModels:
@@ -375,6 +401,88 @@ class AsyncResponses(_Part):
 
     def __repr__(self) -> str:
         return f"<responses of {self._engine!r}>"
+
+
+class AsyncEmbeddings(_Part):
+    """The embeddings of an engine."""
+
+    async def create(self, **params: Unpack[_EmbeddingParams]) -> CreateEmbeddingResponse:
+        """Turns texts into vectors of length 1, as `Engine`'s does.
+
+        `input` is a text, texts, a text's tokens, or several texts' tokens. The other parameters
+        are the API's. `model` may be left out if the engine has one model. Each `embedding` is a
+        list of floats, or text if `encoding_format` is `"base64"`; `vectors` of the reply has all
+        of them for numpy, without copying. `timeout` is the number of seconds that the answer may
+        take; none by default.
+        """
+        engine = await self._engine._loaded()
+        pending = engine.embeddings._submit(**params)
+        try:
+            reply: CreateEmbeddingResponse = await ready(pending.poll, pending.timeout)
+        finally:
+            pending.close()
+        return reply
+
+    create.__wrapped__ = Embeddings.create  # type: ignore[attr-defined]
+
+    def __repr__(self) -> str:
+        return f"<embeddings of {self._engine!r}>"
+
+
+class AsyncFiles(_Part):
+    """The files of an engine."""
+
+    async def create(
+        self,
+        *,
+        file: FileTypes,
+        purpose: _FilePurpose,
+        expires_after: _ExpiresAfter | None = None,
+    ) -> FileObject:
+        """Keeps a file, in memory, as long as the engine.
+
+        `file` is what openai's SDK takes: bytes, an open file, a path, or a tuple of a name and one
+        of these. It is read at once.
+        """
+        engine = await self._engine._loaded()
+        pending = engine.files._submit(file=file, purpose=purpose, expires_after=expires_after)
+        try:
+            reply: FileObject = await ready(pending.poll, None)
+        finally:
+            pending.close()
+        return reply
+
+    # The others take no longer than looking something up.
+
+    async def list(
+        self,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        purpose: _FilePurpose | None = None,
+    ) -> AsyncCursorPage:
+        """The files: those behind the one of the id `after`, at most `limit`.
+
+        The newest come first unless `order` is `"asc"`.
+        """
+        files = (await self._engine._loaded()).files
+        return files._async_list(after=after, limit=limit, order=order, purpose=purpose)
+
+    async def retrieve(self, file_id: str) -> FileObject:
+        """The file of this id. Raises `NotFoundError` if there is none."""
+        return (await self._engine._loaded()).files.retrieve(file_id)
+
+    async def content(self, file_id: str) -> BinaryResponseContent:
+        """What is in the file of this id."""
+        return (await self._engine._loaded()).files.content(file_id)
+
+    async def delete(self, file_id: str) -> FileDeleted:
+        """Deletes the file of this id."""
+        return (await self._engine._loaded()).files.delete(file_id)
+
+    def __repr__(self) -> str:
+        return f"<files of {self._engine!r}>"
 
 
 class AsyncModels(_Part):

@@ -20,11 +20,13 @@ from typing import (
 
 from typing_extensions import disjoint_base
 
+from ._files import BinaryResponseContent, FileTypes
 from ._response import Response
 
 __all__ = [
     "Annotation",
     "AnnotationURLCitation",
+    "AsyncCursorPage",
     "AsyncPage",
     "BaseModel",
     "Chat",
@@ -50,10 +52,17 @@ __all__ = [
     "CompletionUsage",
     "Completions",
     "BatchCounts",
+    "CreateEmbeddingResponse",
     "CustomTool",
     "DetokenizeResponse",
     "Device",
+    "Embedding",
+    "EmbeddingUsage",
+    "Embeddings",
     "Engine",
+    "FileDeleted",
+    "FileObject",
+    "Files",
     "FunctionCall",
     "FunctionTool",
     "LegacyCompletions",
@@ -110,11 +119,13 @@ __all__ = [
     "ResponseUsage",
     "Responses",
     "Stream",
+    "SyncCursorPage",
     "SyncPage",
     "TokenizeResponse",
     "ToolCallCustom",
     "ToolCallFunction",
     "TopLogprob",
+    "Vectors",
     "_Events",
     "_Job",
     "_Loader",
@@ -301,6 +312,12 @@ class Engine:
     @property
     def responses(self) -> Responses:
         """The Responses API: `engine.responses.create(...)`."""
+    @property
+    def embeddings(self) -> Embeddings:
+        """Vectors of texts: `engine.embeddings.create(...)`."""
+    @property
+    def files(self) -> Files:
+        """Files, kept in memory: `engine.files.create(...)`."""
     @property
     def models(self) -> Models:
         """The models as the API lists them: `engine.models.list()`."""
@@ -563,6 +580,17 @@ class _DetokenizeParams(TypedDict, total=False):
     extra_body: Mapping[str, object] | None
     timeout: float | None
 
+class _EmbeddingParams(TypedDict, total=False):
+    input: Required[str | Iterable[str] | Iterable[int] | Iterable[Sequence[int]]]
+    model: str
+    dimensions: int | None
+    encoding_format: Literal["float", "base64"] | None
+    user: str | None
+    extra_headers: Mapping[str, str] | None
+    extra_query: Mapping[str, str] | None
+    extra_body: Mapping[str, object] | None
+    timeout: float | None
+
 @final
 class LegacyCompletions:
     """The legacy completions of an engine."""
@@ -666,6 +694,95 @@ class Responses:
     def cancel(self, response_id: str) -> ResponseObject:
         """Raises `BadRequestError`: only responses made in the background could be cancelled so.
         Close a stream, or cancel the task that waits."""
+
+@final
+class Embeddings:
+    """The embeddings of an engine."""
+
+    def create(self, **params: Unpack[_EmbeddingParams]) -> CreateEmbeddingResponse:
+        """Turns texts into vectors of length 1.
+
+        `input` is a text, texts, a text's tokens, or several texts' tokens. The other parameters
+        are the API's. `model` may be left out if the engine has one model. Each `embedding` is a
+        list of floats, or text if `encoding_format` is `"base64"`; `vectors` of the reply has all
+        of them for numpy, without copying. `timeout` is the number of seconds that the answer may
+        take; none by default.
+        """
+    def _submit(self, **params: Any) -> _Pending[CreateEmbeddingResponse]:
+        """`create` for event loops: the reply on its way."""
+
+@final
+class Vectors:
+    """The vectors of a reply, 32-bit floats in one piece of memory.
+
+    `numpy.asarray(vectors)`, `memoryview(vectors)` and everything else that reads Python's buffers
+    sees them in place, as an array of `shape`: nothing is copied, and the memory stays as long as
+    any of them does. It cannot be written to.
+    """
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of vectors, and how many numbers each has."""
+    def __len__(self) -> int: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+_FilePurpose = Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
+
+class _ExpiresAfter(TypedDict):
+    anchor: Literal["created_at"]
+    seconds: int
+
+@final
+class Files:
+    """The files of an engine."""
+
+    def create(
+        self,
+        *,
+        file: FileTypes,
+        purpose: _FilePurpose,
+        expires_after: _ExpiresAfter | None = None,
+    ) -> FileObject:
+        """Keeps a file, in memory, as long as the engine.
+
+        `file` is what openai's SDK takes: bytes, an open file, a path, or a tuple of a name and
+        one of these.
+        """
+    def _submit(
+        self,
+        *,
+        file: FileTypes,
+        purpose: _FilePurpose,
+        expires_after: _ExpiresAfter | None = None,
+    ) -> _Pending[FileObject]:
+        """`create` for event loops: the reply on its way."""
+    def list(
+        self,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        purpose: _FilePurpose | None = None,
+    ) -> SyncCursorPage:
+        """The files: those behind the one of the id `after`, at most `limit`.
+
+        The newest come first unless `order` is `"asc"`.
+        """
+    def _async_list(
+        self,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        purpose: _FilePurpose | None = None,
+    ) -> AsyncCursorPage:
+        """`list` for event loops, which it does not hold up."""
+    def retrieve(self, file_id: str) -> FileObject:
+        """The file of this id. Raises `NotFoundError` if there is none."""
+    def content(self, file_id: str) -> BinaryResponseContent:
+        """What is in the file of this id."""
+    def delete(self, file_id: str) -> FileDeleted:
+        """Deletes the file of this id."""
 
 @final
 class Models:
@@ -1464,6 +1581,133 @@ class AsyncPage(BaseModel):
     @property
     def object(self) -> Literal["list"]: ...
     def __aiter__(self) -> AsyncIterator[Model]: ...
+
+@final
+class CreateEmbeddingResponse(BaseModel):
+    """The vectors of a request's texts."""
+
+    __match_args__ = ("data", "model", "object", "usage")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def data(self) -> list[Embedding]: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def object(self) -> Literal["list"]: ...
+    @property
+    def usage(self) -> EmbeddingUsage: ...
+    @property
+    def vectors(self) -> Vectors:
+        """All vectors in one piece of memory: `numpy.asarray(reply.vectors)` copies nothing.
+
+        Raises `InvalidArgumentError` if the reply has base64 text.
+        """
+
+@final
+class Embedding(BaseModel):
+    """The vector of a text. `embedding` is a list of floats."""
+
+    __match_args__ = ("embedding", "index", "object")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def embedding(self) -> list[float]: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def object(self) -> Literal["embedding"]: ...
+
+@final
+class EmbeddingUsage(BaseModel):
+    """The tokens that a request for embeddings used."""
+
+    __match_args__ = ("prompt_tokens", "total_tokens")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def prompt_tokens(self) -> int: ...
+    @property
+    def total_tokens(self) -> int: ...
+
+@final
+class FileObject(BaseModel):
+    """A file that the engine keeps."""
+
+    __match_args__ = (
+        "id",
+        "bytes",
+        "created_at",
+        "filename",
+        "object",
+        "purpose",
+        "status",
+        "expires_at",
+        "status_details",
+    )
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def created_at(self) -> int: ...
+    @property
+    def filename(self) -> str: ...
+    @property
+    def object(self) -> Literal["file"]: ...
+    @property
+    def purpose(self) -> _FilePurpose: ...
+    @property
+    def status(self) -> Literal["processed"]: ...
+    @property
+    def expires_at(self) -> int | None: ...
+    @property
+    def status_details(self) -> str | None: ...
+
+@final
+class FileDeleted(BaseModel):
+    """That a file has been deleted."""
+
+    __match_args__ = ("id", "deleted", "object")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def deleted(self) -> bool: ...
+    @property
+    def object(self) -> Literal["file"]: ...
+
+@final
+class SyncCursorPage(BaseModel):
+    """A page of files. Iterating over it gives those of this page."""
+
+    __match_args__ = ("data", "has_more")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def data(self) -> list[FileObject]: ...
+    @property
+    def has_more(self) -> bool | None: ...
+    def __iter__(self) -> Iterator[FileObject]: ...  # type: ignore[override]
+
+@final
+class AsyncCursorPage(BaseModel):
+    """A page of files, for event loops.
+
+    Iterating over it with `async for` gives those of this page.
+    """
+
+    __match_args__ = ("data", "has_more")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def data(self) -> list[FileObject]: ...
+    @property
+    def has_more(self) -> bool | None: ...
+    def __aiter__(self) -> AsyncIterator[FileObject]: ...
 
 @final
 class ModelInfo(BaseModel):

@@ -1,5 +1,5 @@
-"""Lists that the API gives in pages; the engine's have one."""
+"""Lists that the API gives in pages."""
 
-from ._native import AsyncPage, SyncPage
+from ._native import AsyncCursorPage, AsyncPage, SyncCursorPage, SyncPage
 
-__all__ = ["AsyncPage", "SyncPage"]
+__all__ = ["AsyncCursorPage", "AsyncPage", "SyncCursorPage", "SyncPage"]

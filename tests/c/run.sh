@@ -7,6 +7,7 @@ cd "$(dirname "$0")"
 
 export ZEROHOP_TEST_MODELS="${ZEROHOP_TEST_MODELS:-${ZEROHOP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/zerohop}/models}"
 smollm2="$ZEROHOP_TEST_MODELS/smollm2-135m-instruct-q4_1.gguf"
+minilm="$ZEROHOP_TEST_MODELS/all-minilm-l6-v2-f16.gguf"
 BUILD=${BUILD:-build} passed=0 failed=0
 
 # report NAME OUTPUT: for what is one test and has failed if OUTPUT is not empty.
@@ -76,6 +77,7 @@ run_examples() {
         run_example 'the model calls get_weather({"city": "Paris"})' "$folder/tools" "$smollm2"
         run_example 'ended with ZEROHOP_OK' "$folder/event_loop" "$smollm2"
         run_example 'ZEROHOP_CANCELLED' "$folder/cancel" "$smollm2"
+        run_example 'best: Water boils at 100 degrees' "$folder/search" "$minilm" 'How hot is boiling water?'
     done
     for folder in {shared,static}_{c,cpp}; do
         run_example 'Paris' "$BUILD/examples/readme/$folder" "$smollm2"

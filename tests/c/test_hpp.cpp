@@ -196,6 +196,19 @@ static void what_can_be_asked() {
   CHECK(two.get("/v1/models").body().find("\"b\"") != std::string_view::npos);
 }
 
+static void vectors_of_texts() {
+  const zerohop::Engine embedder(zerohop::Model("m", check_model("tiny/tiny-embedding-mean.gguf")));
+  const zerohop::Vectors vectors = embedder.embeddings("m", {"a cat", "a dog", "a cat"});
+  CHECK(vectors.size() == 3 && vectors.dimensions == 64 && embedder.embedding_dimensions("m") == 64);
+  CHECK(std::equal(vectors[0], vectors[0] + 64, vectors[2]) && !std::equal(vectors[0], vectors[0] + 64, vectors[1]));
+  CHECK(embedder.embeddings("m", {"a cat"}, 5).values.size() == 5);
+  std::vector<float> own(64 * 2 - 1);
+  const std::vector<std::string_view> two = {"a", "b"};
+  CHECK_INT(status_of([&] { embedder.embeddings("m", two, own.data(), own.size()); }), ZEROHOP_INVALID_ARGUMENT);
+  CHECK_INT(status_of([&] { embedder.embeddings("m", {}); }), ZEROHOP_INVALID_REQUEST);
+  CHECK_INT(status_of([&] { embedder.embeddings("none", two); }), ZEROHOP_NOT_FOUND);
+}
+
 static void logs_last_as_long_as_their_owner() {
   int messages = 0;
   {
@@ -222,6 +235,7 @@ int main() {
   RUN(callbacks_complete);
   RUN(closing_completes);
   RUN(what_can_be_asked);
+  RUN(vectors_of_texts);
   RUN(logs_last_as_long_as_their_owner);
   engine.reset();
   return check_finish();

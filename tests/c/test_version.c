@@ -26,6 +26,7 @@ static void the_version_is_that_of_cargo_toml(void) {
 
 static void features_are_known_by_name(void) {
   CHECK(zerohop_has_feature("chat", 4));
+  CHECK(zerohop_has_feature("embeddings", 10));
   CHECK(zerohop_has_feature("chat and more", 4));
   CHECK(!zerohop_has_feature("chat and more", 13));
   CHECK(!zerohop_has_feature("cuda", 4));

@@ -8,7 +8,7 @@
 //! - `embeddings`: the request and reply for vectors.
 //! - `rerank`: documents in the order of a query.
 //! - `tokenize`: text to tokens and back.
-//! - `models`: the list of models.
+//! - `files`: what is said about files. `models`: the list of models.
 //! - `parse`: the way from a body's bytes to a validated request; `error`: the one error type.
 //!
 //! Each request type has a `validate` that both doors run: the typed Rust calls and the JSON one.
@@ -28,6 +28,7 @@ mod contract_tests;
 pub(crate) mod embeddings;
 pub(crate) mod error;
 pub(crate) mod ext;
+pub(crate) mod files;
 pub(crate) mod logprobs;
 pub(crate) mod message;
 pub(crate) mod models;

@@ -275,6 +275,31 @@ impl PendingEmbeddings {
         block(|wait| self.advance(wait))
     }
 
+    /// Waits for the vectors and writes them into `out`, one after another.
+    pub(crate) fn wait_into(self, out: &mut [f32]) -> Result<EmbeddingUsage> {
+        let needed = self.vectors.order.len() * self.dimensions;
+        let Some(out) = out.get_mut(..needed) else {
+            let message = format!(
+                "{} vectors of {} numbers need room for {needed}; there is room for {}",
+                self.vectors.order.len(),
+                self.dimensions,
+                out.len()
+            );
+            return Err(Error::new(ErrorKind::InvalidArgument, message).with_param("out"));
+        };
+        let vectors = block(|wait| self.vectors.promised.advance(wait))??;
+        for (row, &number) in out.chunks_exact_mut(self.dimensions).zip(&self.vectors.order) {
+            let vector = &vectors[number][..self.dimensions];
+            let scale = unit_scale(vector)?;
+            row.iter_mut().zip(vector).for_each(|(out, value)| *out = value * scale);
+        }
+        Ok(self.usage())
+    }
+
+    fn usage(&self) -> EmbeddingUsage {
+        EmbeddingUsage { prompt_tokens: self.prompt_tokens, total_tokens: self.prompt_tokens }
+    }
+
     fn reply(&mut self, vectors: Vec<Vec<f32>>) -> Result<CreateEmbeddingResponse> {
         let vectors = vectors.into_iter().map(|vector| unit(vector, self.dimensions)).collect::<Result<Vec<_>>>()?;
         let embedding = |(index, &number): (u32, &usize)| Embedding {
@@ -286,7 +311,7 @@ impl PendingEmbeddings {
             object: ListObject::List,
             data: (0..).zip(&self.vectors.order).map(embedding).collect(),
             model: std::mem::take(&mut self.model),
-            usage: EmbeddingUsage { prompt_tokens: self.prompt_tokens, total_tokens: self.prompt_tokens },
+            usage: self.usage(),
         })
     }
 }
@@ -294,18 +319,20 @@ impl PendingEmbeddings {
 /// The first so many numbers, scaled to a vector of length 1 (EM4, EM5).
 fn unit(mut vector: Vec<f32>, dimensions: usize) -> Result<Vec<f32>> {
     vector.truncate(dimensions);
+    let scale = unit_scale(&vector)?;
+    vector.iter_mut().for_each(|value| *value *= scale);
+    Ok(vector)
+}
+
+/// What makes a vector's length 1; that of a vector of zeros stays 0.
+fn unit_scale(vector: &[f32]) -> Result<f32> {
     let square: f64 = vector.iter().map(|value| f64::from(*value).powi(2)).sum();
     if !square.is_finite() {
         return Err(Error::internal("the model computed a vector that is not finite; its file may be damaged"));
     }
-    if square > 0.0 {
-        #[expect(clippy::cast_possible_truncation, reason = "the vectors have this precision")]
-        let scale = square.sqrt().recip() as f32;
-        for value in &mut vector {
-            *value *= scale;
-        }
-    }
-    Ok(vector)
+    #[expect(clippy::cast_possible_truncation, reason = "the vectors have this precision")]
+    let scale = square.sqrt().recip() as f32;
+    Ok(if square > 0.0 { scale } else { 1.0 })
 }
 
 #[cfg(test)]

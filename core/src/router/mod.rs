@@ -7,7 +7,7 @@ mod events;
 mod pending;
 mod reply;
 
-use http::{Method, Response, Uri};
+use http::{HeaderMap, Method, Response, Uri};
 use percent_encoding::percent_decode_str;
 
 use crate::api::error::{Error, ErrorKind, Result};
@@ -16,21 +16,23 @@ use crate::api::parse::{
     parse_rerank_request, parse_tokenize_request, shorten,
 };
 use crate::engine::Engine;
+use crate::files;
 use crate::responses::door;
 pub use events::EventStream;
 use events::Events;
 pub use pending::Pending;
 pub use reply::Body;
-pub(crate) use reply::{answer, json};
+pub(crate) use reply::{answer, bytes, json};
 
 /// Finds the handler for a method and path.
-pub(crate) fn route(engine: &Engine, method: &Method, uri: &Uri, body: &[u8]) -> Result<Pending> {
+pub(crate) fn route(engine: &Engine, method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Result<Pending> {
     match (&segments(uri)[..], method) {
         (["chat", "completions"], &Method::POST) => chat_completion(engine, body),
         (["chat", "completions", path @ ..], _) => door::completions(engine, path, method, uri, body),
         (["completions"], &Method::POST) => completion(engine, body),
         (["responses", path @ ..], _) => door::responses(engine, path, method, uri, body),
         (["embeddings"], &Method::POST) => embeddings(engine, body),
+        (["files", path @ ..], _) => answer(files::answer(engine, method, uri, path, headers, body)),
         (["rerank"], &Method::POST) => rerank(engine, body),
         (["tokenize"], &Method::POST) => {
             answer(parse_tokenize_request(body).and_then(|request| engine.tokenize(&request)).map(|reply| json(&reply)))

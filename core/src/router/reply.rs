@@ -11,7 +11,7 @@ use crate::api::error::{Error, Result};
 /// The body of a reply.
 #[derive(Debug)]
 pub enum Body {
-    /// A whole body: JSON, or of `/metrics` text.
+    /// A whole body: JSON, text or a file's bytes, as the content type says.
     Full(Vec<u8>),
     /// A stream of server-sent events.
     Events(EventStream),
@@ -27,7 +27,12 @@ pub(crate) fn answer(result: Result<Response<Body>>) -> Result<Pending> {
 
 /// A value as a reply.
 pub(crate) fn json(value: &impl Serialize) -> Response<Body> {
-    with_content_type(Response::new(Body::Full(to_json(value))), "application/json")
+    bytes(to_json(value), "application/json")
+}
+
+/// Bytes as a reply.
+pub(crate) fn bytes(body: Vec<u8>, content_type: &'static str) -> Response<Body> {
+    with_content_type(Response::new(Body::Full(body)), content_type)
 }
 
 /// Events as a reply.

@@ -92,6 +92,11 @@ impl BaseModel {
         Json::Object(self.fields.clone())
     }
 
+    /// What a field holds, unconverted.
+    pub(super) fn json(&self, name: &str) -> Option<&Json> {
+        self.fields.get(name)
+    }
+
     /// The value of a field that the class names.
     pub(super) fn field<'py>(&self, py: Python<'py>, field: &Field) -> PyResult<Bound<'py, PyAny>> {
         match self.fields.get(field.name) {

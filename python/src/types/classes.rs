@@ -8,6 +8,7 @@ use pyo3::types::{PyDict, PyIterator, PyTuple};
 
 use super::base::BaseModel;
 use super::schema::{Field, OPTIONAL, REQUIRED, Schema, Spec};
+use crate::vectors::{self, Vectors};
 
 /// Defines a Python class and its schema for each entry: the class's name in `zerohop._native`, its
 /// schema, its own name and module, and its fields.
@@ -384,6 +385,76 @@ classes! {
     AsyncPage, ASYNC_PAGE, "AsyncPage", "zerohop.pagination" {
         data: REQUIRED.list(&MODEL),
         object: REQUIRED,
+    } + {
+        fn __aiter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+            slf.py().import("zerohop._async")?.call_method1("each", (slf.getattr("data")?,))
+        }
+    }
+
+    /// The vectors of a request's texts.
+    CreateEmbeddingResponse, CREATE_EMBEDDING_RESPONSE, "CreateEmbeddingResponse",
+    "zerohop.types.create_embedding_response" {
+        data: REQUIRED.list(&EMBEDDING),
+        model: REQUIRED,
+        object: REQUIRED,
+        usage: REQUIRED.object(&EMBEDDING_USAGE),
+    } + {
+        /// All vectors in one piece of memory: `numpy.asarray(reply.vectors)` copies nothing.
+        ///
+        /// Raises `InvalidArgumentError` if the reply has base64 text.
+        #[getter]
+        fn vectors(slf: &Bound<'_, Self>) -> PyResult<Vectors> {
+            vectors::of_reply(slf.py(), slf.as_super().get().json("data"))
+        }
+    }
+
+    /// The vector of a text. `embedding` is a list of floats.
+    Embedding, EMBEDDING, "Embedding", "zerohop.types.embedding" {
+        embedding: REQUIRED,
+        index: REQUIRED,
+        object: REQUIRED,
+    }
+
+    /// The tokens that a request for embeddings used.
+    EmbeddingUsage, EMBEDDING_USAGE, "Usage", "zerohop.types.create_embedding_response" {
+        prompt_tokens: REQUIRED,
+        total_tokens: REQUIRED,
+    }
+
+    /// A file that the engine keeps.
+    FileObject, FILE_OBJECT, "FileObject", "zerohop.types.file_object" {
+        id: REQUIRED,
+        bytes: REQUIRED,
+        created_at: REQUIRED,
+        filename: REQUIRED,
+        object: REQUIRED,
+        purpose: REQUIRED,
+        status: REQUIRED,
+        expires_at: OPTIONAL,
+        status_details: OPTIONAL,
+    }
+
+    /// That a file has been deleted.
+    FileDeleted, FILE_DELETED, "FileDeleted", "zerohop.types.file_deleted" {
+        id: REQUIRED,
+        deleted: REQUIRED,
+        object: REQUIRED,
+    }
+
+    /// A page of files. Iterating over it gives those of this page.
+    SyncCursorPage, SYNC_CURSOR_PAGE, "SyncCursorPage", "zerohop.pagination" {
+        data: REQUIRED.list(&FILE_OBJECT),
+        has_more: OPTIONAL,
+    } + {
+        fn __iter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyIterator>> {
+            slf.getattr("data")?.try_iter()
+        }
+    }
+
+    /// A page of files, for event loops. Iterating over it with `async for` gives those of this page.
+    AsyncCursorPage, ASYNC_CURSOR_PAGE, "AsyncCursorPage", "zerohop.pagination" {
+        data: REQUIRED.list(&FILE_OBJECT),
+        has_more: OPTIONAL,
     } + {
         fn __aiter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
             slf.py().import("zerohop._async")?.call_method1("each", (slf.getattr("data")?,))

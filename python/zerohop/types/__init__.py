@@ -1,13 +1,15 @@
 """The API's objects, under the names and modules that openai's SDK has them in.
 
 Where it has two of one name, that of chunks is `ChunkChoice` and `ChunkChoiceLogprobs` here. The
-`Function` and `Custom` of tool calls are `ToolCallFunction` and `ToolCallCustom` here.
+`Function` and `Custom` of tool calls are `ToolCallFunction` and `ToolCallCustom` here, and the
+`Usage` of embeddings is `EmbeddingUsage`.
 """
 
 from .._native import (
     BaseModel,
     ChunkChoice,
     ChunkChoiceLogprobs,
+    EmbeddingUsage,
     ToolCallCustom,
     ToolCallFunction,
 )
@@ -40,7 +42,11 @@ from .chat.chat_completion_token_logprob import ChatCompletionTokenLogprob, TopL
 from .completion import Completion
 from .completion_choice import CompletionChoice, Logprobs
 from .completion_usage import CompletionTokensDetails, CompletionUsage, PromptTokensDetails
+from .create_embedding_response import CreateEmbeddingResponse
 from .device import Device
+from .embedding import Embedding
+from .file_deleted import FileDeleted
+from .file_object import FileObject
 from .model import Model
 from .model_info import ModelInfo
 from .rerank_response import RerankDocument, RerankResponse, RerankResult, RerankUsage
@@ -73,8 +79,13 @@ __all__ = [
     "CompletionChoice",
     "CompletionTokensDetails",
     "CompletionUsage",
+    "CreateEmbeddingResponse",
     "DetokenizeResponse",
     "Device",
+    "Embedding",
+    "EmbeddingUsage",
+    "FileDeleted",
+    "FileObject",
     "FunctionCall",
     "Logprobs",
     "Model",

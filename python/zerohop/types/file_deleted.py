@@ -1,0 +1,5 @@
+"""That a file has been deleted."""
+
+from .._native import FileDeleted
+
+__all__ = ["FileDeleted"]
