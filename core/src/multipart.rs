@@ -200,10 +200,7 @@ fn parameters(header: &str) -> Option<(&str, Parameters)> {
         let (name, behind) = rest.split_once('=')?;
         let (value, behind) = match behind.strip_prefix('"') {
             Some(quoted) => unquote(quoted)?,
-            None => {
-                let (token, _) = behind.split_once(';').unwrap_or((behind, ""));
-                (token.trim_ascii().to_owned(), &behind[token.len()..])
-            }
+            None => token(behind),
         };
         parameters.push((name.trim_ascii().to_owned(), value));
         rest = behind.trim_start_matches([' ', '\t']);
@@ -211,6 +208,12 @@ fn parameters(header: &str) -> Option<(&str, Parameters)> {
             return None;
         }
     }
+}
+
+/// The text up to the next parameter, and what comes behind it.
+fn token(text: &str) -> (String, &str) {
+    let (token, behind) = text.split_at(text.find(';').unwrap_or(text.len()));
+    (token.trim_ascii().to_owned(), behind)
 }
 
 /// The text up to a closing quote, and what comes behind that. Clients write what must not stand between

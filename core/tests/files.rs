@@ -9,10 +9,16 @@ use serde_json::{Value, json};
 use zerohop::types::{CreateFileRequest, FilePurpose, ListFilesRequest, SortOrder};
 use zerohop::{Body, Engine, ErrorKind};
 
+/// A name and a text.
+type Field<'a> = (&'a str, &'a str);
+
+/// A name, a file's name, and what is in it.
+type Upload<'a> = (&'a str, &'a str, &'a [u8]);
+
 const FORM: &str = "multipart/form-data; boundary=line";
 
 /// A form of fields and files as clients write it.
-fn form(fields: &[(&str, &str)], files: &[(&str, &str, &[u8])]) -> Vec<u8> {
+fn form(fields: &[Field<'_>], files: &[Upload<'_>]) -> Vec<u8> {
     let mut body = Vec::new();
     for (name, value) in fields {
         let part = format!("--line\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
@@ -117,8 +123,8 @@ fn lists_have_pages() {
 #[test]
 fn bad_uploads_are_refused_with_the_parameter() {
     let engine = engine(tiny());
-    let file: (&str, &str, &[u8]) = ("file", "a", b"x");
-    let cases: &[(&[(&str, &str)], &[(&str, &str, &[u8])], &str)] = &[
+    let file: Upload<'_> = ("file", "a", b"x");
+    let cases: &[(&[Field<'_>], &[Upload<'_>], &str)] = &[
         (&[], &[file], "purpose"),
         (&[("purpose", "batch")], &[], "file"),
         (&[("purpose", "lunch")], &[file], "purpose"),

@@ -6,7 +6,7 @@ use http::{Method, Response, Uri};
 use super::Files;
 use super::store::MAX_FILE;
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::api::files::{CreateFileRequest, FilePurpose, ListFilesRequest};
+use crate::api::files::{CreateFileRequest, FileObject, FilePurpose, ListFilesRequest};
 use crate::engine::Engine;
 use crate::multipart::Form;
 use crate::router::{Body, bytes, json, method_not_allowed};
@@ -25,7 +25,7 @@ pub(crate) fn answer(
 ) -> Result<Response<Body>> {
     let files = engine.files();
     match (path, method) {
-        ([], &Method::POST) => create(&files, headers, body).map(|file| json(&file)),
+        ([], &Method::POST) => create(files, headers, body).map(|file| json(&file)),
         ([], &Method::GET) => {
             let request = ListFilesRequest::read(uri.query().unwrap_or_default())?;
             files.list(&request).map(|list| json(&list))
@@ -40,7 +40,7 @@ pub(crate) fn answer(
     }
 }
 
-fn create(files: &Files<'_>, headers: &HeaderMap, body: &[u8]) -> Result<crate::api::files::FileObject> {
+fn create(files: Files<'_>, headers: &HeaderMap, body: &[u8]) -> Result<FileObject> {
     if body.len() > MAX_BODY {
         let message = format!("The request body has {} bytes; at most {MAX_BODY} are read", body.len());
         return Err(Error::new(ErrorKind::InvalidRequest, message).with_code("request_too_large"));
