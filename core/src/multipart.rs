@@ -5,7 +5,7 @@
 
 use std::str;
 
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap};
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use memchr::memmem;
 
 use crate::api::error::{Error, ErrorKind, Result};
@@ -47,7 +47,7 @@ impl<'a> Form<'a> {
     ///
     /// `InvalidRequest` for a body that is no form, or one beyond the limits.
     pub(crate) fn read(headers: &HeaderMap, body: &'a [u8]) -> Result<Self> {
-        let content_type = headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
+        let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         let boundary = content_type.and_then(boundary).ok_or_else(|| {
             malformed("the content type has to be 'multipart/form-data' with a 'boundary' of 1 to 70 characters")
         })?;
@@ -240,8 +240,6 @@ fn unquote(quoted: &str) -> Option<(String, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn read<'a>(content_type: &str, body: &'a [u8]) -> Result<Form<'a>> {

@@ -72,6 +72,8 @@ fn files_are_kept_and_come_back_byte_for_byte() {
     assert_eq!(file, expected);
     assert!(file["created_at"].as_u64().unwrap() > 1_700_000_000);
     assert_eq!(call(&engine, "GET", &format!("/v1/files/{id}"), b""), (200, file.clone()));
+    let encoded = id.replace('-', "%2D");
+    assert_eq!(call(&engine, "GET", &format!("/files/{encoded}"), b""), (200, file.clone()));
 
     let reply = send(&engine, "GET", &format!("/v1/files/{id}/content"), FORM, b"");
     assert_eq!(reply.headers()["content-type"], "application/octet-stream");

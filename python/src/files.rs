@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict};
@@ -13,6 +13,9 @@ use crate::request::{Call, Reply, Schemas};
 use crate::{errors, types};
 
 const SCHEMAS: Schemas = Schemas { object: &types::FILE_OBJECT, event: &types::FILE_OBJECT };
+
+/// What an id in a path is written without: all but what ids are made of.
+const NOT_IN_IDS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 
 /// The files of an engine.
 #[pyclass(frozen, module = "zerohop._native")]
@@ -119,7 +122,7 @@ fn path(py: Python<'_>, file_id: &str, behind: &str) -> PyResult<String> {
     if file_id.is_empty() {
         return Err(errors::invalid_argument(py, "file_id must not be empty"));
     }
-    Ok(format!("/v1/files/{}{behind}", utf8_percent_encode(file_id, NON_ALPHANUMERIC)))
+    Ok(format!("/v1/files/{}{behind}", utf8_percent_encode(file_id, NOT_IN_IDS)))
 }
 
 /// The form that brings a file.

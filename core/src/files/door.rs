@@ -1,7 +1,10 @@
 //! `/v1/files` as HTTP has it.
 
+use std::borrow::Cow;
+
 use http::header::{HeaderMap, HeaderValue};
 use http::{Method, Response, Uri};
+use percent_encoding::percent_decode_str;
 
 use super::Files;
 use super::store::MAX_FILE;
@@ -30,14 +33,19 @@ pub(crate) fn answer(
             let request = ListFilesRequest::read(uri.query().unwrap_or_default())?;
             files.list(&request).map(|list| json(&list))
         }
-        ([id], &Method::GET) => files.retrieve(id).map(|file| json(&file)),
-        ([id], &Method::DELETE) => files.delete(id).map(|deleted| json(&deleted)),
+        ([id], &Method::GET) => files.retrieve(&decoded(id)).map(|file| json(&file)),
+        ([id], &Method::DELETE) => files.delete(&decoded(id)).map(|deleted| json(&deleted)),
         ([id, "content"], &Method::GET) => {
-            let content = files.content(id)?;
+            let content = files.content(&decoded(id))?;
             Ok(bytes(content.to_vec(), HeaderValue::from_static("application/octet-stream")))
         }
         _ => Err(method_not_allowed(method, uri)),
     }
+}
+
+/// An id as it stands in a path.
+fn decoded(id: &str) -> Cow<'_, str> {
+    percent_decode_str(id).decode_utf8_lossy()
 }
 
 fn create(files: Files<'_>, headers: &HeaderMap, body: &[u8]) -> Result<FileObject> {
