@@ -320,7 +320,9 @@ impl PendingEmbeddings {
 fn unit(mut vector: Vec<f32>, dimensions: usize) -> Result<Vec<f32>> {
     vector.truncate(dimensions);
     let scale = unit_scale(&vector)?;
-    vector.iter_mut().for_each(|value| *value *= scale);
+    for value in &mut vector {
+        *value *= scale;
+    }
     Ok(vector)
 }
 
