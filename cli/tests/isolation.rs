@@ -147,8 +147,18 @@ fn vectors_come_through_the_pipe() {
     let builder = || Engine::builder().model("v", ModelOptions::new(model("tiny/tiny-embedding-mean.gguf")).threads(1));
     let request = CreateEmbeddingRequest::new("v", ["a", "b c"]);
     let here = builder().build().unwrap().embeddings().create(&request).unwrap();
-    let there = builder().isolation(isolation()).build().unwrap().embeddings().create(&request).unwrap();
+    let engine = builder().isolation(isolation()).build().unwrap();
+    let there = engine.embeddings().create(&request).unwrap();
     assert_eq!(here, there);
+    let width = engine.embeddings().dimensions("v").unwrap();
+    let mut out = vec![0.0; 2 * width + 1];
+    engine.embeddings().create_into(&request, &mut out).unwrap();
+    assert_eq!(out[..width], here.data[0].embedding.values);
+    assert_eq!(out[width..2 * width], here.data[1].embedding.values);
+    assert_eq!(
+        engine.embeddings().create_into(&request, &mut out[..3]).unwrap_err().kind(),
+        ErrorKind::InvalidArgument
+    );
 }
 
 #[test]

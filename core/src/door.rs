@@ -61,7 +61,9 @@ fn admit<B>(engine: &Engine, request: &Request<B>, needs_key: bool) -> Result<(A
 }
 
 fn handle<B: AsRef<[u8]>>(engine: &Engine, request: &Request<B>, needs_key: bool) -> Result<Pending> {
-    if let Some(isolated) = engine.isolated() {
+    // Files and batches stay in this process, also when a worker ends.
+    let stays = matches!(path(request)[..], ["files" | "batches", ..]);
+    if let Some(isolated) = engine.isolated().filter(|_| !stays) {
         return Pending::remote(isolated.submit(request, needs_key));
     }
     if path(request) == ["metrics"] && request.method() == Method::GET {

@@ -174,8 +174,8 @@ impl EngineBuilder {
     /// Where the models are loaded and computed with. Default: in this process, where native code that
     /// fails may end it ([`docs/native-faults.md`] says how far that is prevented). In a worker process,
     /// such a failure ends the worker: the requests that it was working on fail with status 503
-    /// (`worker_ended`), and the next request starts another, which loads the models again. What the
-    /// worker kept in memory (stored completions and responses, files) is lost then.
+    /// (`worker_ended`), and the next request starts another, which loads the models again. Completions
+    /// and responses that the worker kept in memory are lost then; files stay.
     ///
     /// All calls work as without: a request takes some ten microseconds longer.
     ///
@@ -206,7 +206,7 @@ impl EngineBuilder {
         Ok(Engine(Arc::new(Inner { models, admission, files, workers, store, isolated: None })))
     }
 
-    /// An engine whose models are loaded by a worker process, which also looks after keys and limits.
+    /// An engine whose models are loaded by a worker process, which also looks after limits.
     fn start_worker(&self, isolation: &Isolation) -> Result<Engine> {
         let settings = Settings {
             models: self.models.clone(),
@@ -220,7 +220,8 @@ impl EngineBuilder {
         if let Some(first) = models.first_mut() {
             first.places = loaded.places;
         }
-        let admission = Admission::new(Vec::new(), RateLimits::default(), None);
+        // Limits need the worker's counts; keys are asked for here too, for what stays here.
+        let admission = Admission::new(self.api_keys.clone(), RateLimits::default(), None);
         let (files, workers, store) = (FileStore::default(), Workers::default(), Arc::default());
         Ok(Engine(Arc::new(Inner { models, admission, files, workers, store, isolated: Some(isolated) })))
     }
@@ -862,6 +863,13 @@ impl Embeddings<'_> {
     ///
     /// `NotFound` for an unknown model, `InvalidRequest` for one that generates text, `Closed`.
     pub fn dimensions(&self, model: &str) -> Result<usize> {
+        if self.engine.isolated().is_some() {
+            self.engine.check_open()?;
+            let info = &self.engine.model(model)?.info;
+            return info.embedding_dimensions.ok_or_else(|| {
+                Error::invalid("model", format!("the model '{}' makes no vectors: use an embedding model", info.id))
+            });
+        }
         let served = self.engine.model(model)?.served()?;
         served.embedder()?;
         Ok(served.model.backend.embedding_length())
@@ -888,6 +896,9 @@ impl Embeddings<'_> {
     /// ```
     pub fn create_into(&self, request: &CreateEmbeddingRequest, out: &mut [f32]) -> Result<EmbeddingUsage> {
         request.validate()?;
+        if let Some(reply) = self.engine.remote::<CreateEmbeddingResponse>("/v1/embeddings", request) {
+            return reply?.copy_into(out);
+        }
         self.submit(request)?.wait_into(out)
     }
 
