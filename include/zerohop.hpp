@@ -324,6 +324,14 @@ struct Limits {
   std::chrono::milliseconds timeout{0};
 };
 
+/* Where an engine computes: with `process`, in a worker process, so that native code that fails does not
+   end this one; see ZEROHOP_ISOLATION_PROCESS. `worker` is the program to start; by default `zerohop`
+   beside this program or in PATH. */
+struct Isolation {
+  bool process = false;
+  std::string worker = {};
+};
+
 /* What a loaded model is. The texts are valid as long as the engine. */
 struct ModelInfo {
   std::string_view id;
@@ -376,9 +384,11 @@ struct Completion {
 /* Models in memory, ready for requests of any number of threads. */
 class Engine {
  public:
-  explicit Engine(const Model &model, const Limits &limits = {}) : Engine(&model, 1, limits) {}
-  explicit Engine(const std::vector<Model> &models, const Limits &limits = {})
-      : Engine(models.data(), models.size(), limits) {}
+  explicit Engine(const Model &model, const Limits &limits = {}, const Isolation &isolation = {})
+      : Engine(&model, 1, limits, isolation) {}
+  explicit Engine(const std::vector<Model> &models, const Limits &limits = {},
+                  const Isolation &isolation = {})
+      : Engine(models.data(), models.size(), limits, isolation) {}
 
   /* Sends a request and waits for the reply, or for the beginning of a stream. */
   Response send(const Request &request) const {
@@ -531,7 +541,7 @@ class Engine {
     }
   };
 
-  Engine(const Model *models, std::size_t count, const Limits &limits) {
+  Engine(const Model *models, std::size_t count, const Limits &limits, const Isolation &isolation) {
     std::vector<zerohop_model_options> c_models(count);
     std::vector<std::vector<zerohop_str>> aliases(count);
     std::vector<Progress> progress(count);
@@ -569,6 +579,8 @@ class Engine {
     options.requests_per_minute = limits.requests_per_minute;
     options.tokens_per_minute = limits.tokens_per_minute;
     options.timeout_ms = limits.timeout.count() > 0 ? static_cast<std::uint64_t>(limits.timeout.count()) : 0;
+    options.isolation = isolation.process ? ZEROHOP_ISOLATION_PROCESS : ZEROHOP_ISOLATION_NONE;
+    options.worker = detail::str(isolation.worker);
     zerohop_engine *engine = nullptr;
     zerohop_error *error = nullptr;
     zerohop_status status = zerohop_engine_new(&options, &engine, &error);

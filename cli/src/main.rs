@@ -49,6 +49,9 @@ enum Command {
     Models(hub::ModelsArguments),
     /// Measure how fast a model computes here.
     Bench(bench::Arguments),
+    /// Compute for an engine in another process, over stdin and stdout.
+    #[command(hide = true)]
+    Worker,
     /// Serve models to programs in languages without a binding, over HTTP on this machine.
     Serve(serve::Arguments),
 }
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Command::Pull(arguments) => hub::pull(&arguments),
         Command::Models(arguments) => hub::models(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments),
+        Command::Worker => worker(),
         Command::Serve(arguments) => serve::serve(arguments),
     };
     match result {
@@ -74,6 +78,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn worker() -> anyhow::Result<ExitCode> {
+    zerohop::run_worker(io::stdin().lock(), io::stdout())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -8,8 +8,8 @@ use http::{Method, Request, Response};
 
 use crate::api::error::Result;
 use crate::call::Call;
+use crate::cancel::CancelHandle;
 use crate::engine::Engine;
-use crate::generate::CancelHandle;
 use crate::metrics::prometheus;
 use crate::router::{self, Body, Pending};
 use crate::wait::Wait;
@@ -26,7 +26,7 @@ pub(crate) fn submit<B: AsRef<[u8]>>(engine: &Engine, request: &Request<B>, need
     let (call, admitted) = admit(engine, request, needs_key)?;
     let pending = match admitted {
         Err(error) => router::answer(Err(error)),
-        Ok(()) => call.scope(|| handle(engine, request)),
+        Ok(()) => call.scope(|| handle(engine, request, needs_key)),
     };
     Ok(Pending::admitted(Admitted { call, pending: pending? }))
 }
@@ -38,7 +38,7 @@ pub(crate) fn submit_async<B: AsRef<[u8]> + Send + 'static>(engine: &Engine, req
         router::answer(Err(error))
     } else {
         let (engine, call) = (engine.clone(), call.clone());
-        Pending::prepared(engine.clone().workers().run(move || call.scope(|| handle(&engine, &request))))
+        Pending::prepared(engine.clone().workers().run(move || call.scope(|| handle(&engine, &request, true))))
     };
     Ok(Pending::admitted(Admitted { call, pending: pending? }))
 }
@@ -50,7 +50,7 @@ fn admit<B>(engine: &Engine, request: &Request<B>, needs_key: bool) -> Result<(A
         ["completions"] => "text_completion",
         ["embeddings"] => "embeddings",
         ["rerank"] => "rerank",
-        ["metrics"] => return engine.admission().observe(request.headers()),
+        ["metrics"] => return engine.admission().observe(needs_key.then(|| request.headers())),
         _ => "other",
     };
     if needs_key {
@@ -60,7 +60,12 @@ fn admit<B>(engine: &Engine, request: &Request<B>, needs_key: bool) -> Result<(A
     }
 }
 
-fn handle<B: AsRef<[u8]>>(engine: &Engine, request: &Request<B>) -> Result<Pending> {
+fn handle<B: AsRef<[u8]>>(engine: &Engine, request: &Request<B>, needs_key: bool) -> Result<Pending> {
+    // Files and batches stay in this process, also when a worker ends.
+    let stays = matches!(path(request)[..], ["files" | "batches", ..]);
+    if let Some(isolated) = engine.isolated().filter(|_| !stays) {
+        return Pending::remote(isolated.submit(request, needs_key));
+    }
     if path(request) == ["metrics"] && request.method() == Method::GET {
         return Ok(Pending::ready(metrics(engine, request.uri().query())));
     }

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use http::Method;
 use parking_lot::RwLock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::api::chat::CreateChatCompletionRequest;
 use crate::api::chat_reply::ChatCompletion;
@@ -26,13 +28,16 @@ use crate::door;
 use crate::embed::{Embedder, PendingEmbeddings};
 use crate::files::{FileStore, Files};
 use crate::generate::{DRAFT, EXTRA, Generator, GeneratorOptions, SLICE};
+use crate::isolate::{Isolated, Isolation, Settings};
 use crate::metrics::{Metrics, ModelMeters};
 use crate::model::{LoadedModel, ModelInfo, ModelKind, ModelOptions};
 use crate::prepare::Workers;
 use crate::responses::Responses;
-use crate::router::{Body, Pending};
+use crate::router::{Body, EventStream, Pending};
 use crate::store::Store;
 
+/// The path of chat completions.
+pub(crate) const CHAT_COMPLETIONS: &str = "/v1/chat/completions";
 /// The most sequences that llama.cpp can hold in one context.
 const MAX_PARALLEL: u32 = 256;
 /// The most tokens that llama.cpp can number; it rounds contexts up to 256 of them.
@@ -72,6 +77,8 @@ struct Inner {
     workers: Workers,
     /// Answers that are kept for later.
     store: Arc<Store>,
+    /// The worker process that computes instead.
+    isolated: Option<Isolated>,
 }
 
 /// A model by its description, which stays when the engine is closed.
@@ -104,6 +111,7 @@ pub struct EngineBuilder {
     api_keys: Vec<String>,
     limits: RateLimits,
     timeout: Option<Duration>,
+    isolation: Option<Isolation>,
 }
 
 impl EngineBuilder {
@@ -165,6 +173,21 @@ impl EngineBuilder {
         self
     }
 
+    /// Where the models are loaded and computed with. Default: in this process, where native code that
+    /// fails may end it ([`docs/native-faults.md`] says how far that is prevented). In a worker process,
+    /// such a failure ends the worker: the requests that it was working on fail with status 503
+    /// (`worker_ended`), and the next request starts another, which loads the models again. Completions
+    /// and responses that the worker kept in memory are lost then; files stay.
+    ///
+    /// All calls work as without: a request takes some ten microseconds longer.
+    ///
+    /// [`docs/native-faults.md`]: https://github.com/zerohop/zerohop/blob/main/docs/native-faults.md
+    #[must_use]
+    pub fn isolation(mut self, isolation: Isolation) -> Self {
+        self.isolation = Some(isolation);
+        self
+    }
+
     /// Loads the models, in the order they were added.
     ///
     /// # Errors
@@ -176,11 +199,41 @@ impl EngineBuilder {
     pub fn build(self) -> Result<Engine> {
         self.check_names()?;
         self.check_keys()?;
+        if let Some(isolation) = &self.isolation {
+            return self.start_worker(isolation);
+        }
         let models = self.models.iter().map(|(name, options)| Model::load(name, options)).collect::<Result<_>>()?;
         let admission = Admission::new(self.api_keys, self.limits, self.timeout);
         let (files, batches, workers, store) =
             (FileStore::default(), Arc::default(), Workers::default(), Arc::default());
-        Ok(Engine(Arc::new(Inner { models, admission, files, batches, workers, store })))
+        Ok(Engine(Arc::new(Inner { models, admission, files, batches, workers, store, isolated: None })))
+    }
+
+    /// An engine whose models are loaded by a worker process, which also looks after limits.
+    fn start_worker(&self, isolation: &Isolation) -> Result<Engine> {
+        let settings = Settings {
+            models: self.models.clone(),
+            api_keys: self.api_keys.clone(),
+            limits: self.limits,
+            timeout: self.timeout,
+        };
+        let (isolated, loaded) = Isolated::start(isolation.worker.as_deref(), settings)?;
+        let describe = |info: ModelInfo| Model { info, places: 0, meters: Arc::default(), served: RwLock::new(None) };
+        let mut models: Vec<Model> = loaded.models.into_iter().map(describe).collect();
+        if let Some(first) = models.first_mut() {
+            first.places = loaded.places;
+        }
+        // Limits need the worker's counts; keys are asked for here too, for what stays here.
+        let admission = Admission::new(self.api_keys.clone(), RateLimits::default(), None);
+        let (files, batches, workers, store) =
+            (FileStore::default(), Arc::default(), Workers::default(), Arc::default());
+        Ok(Engine(Arc::new(Inner { models, admission, files, batches, workers, store, isolated: Some(isolated) })))
+    }
+
+    /// With these limits in place of its own.
+    pub(crate) fn limited(mut self, api_keys: Vec<String>, limits: RateLimits, timeout: Option<Duration>) -> Self {
+        (self.api_keys, self.limits, self.timeout) = (api_keys, limits, timeout);
+        self
     }
 
     /// A key that no header can say would lock everybody out.
@@ -493,17 +546,46 @@ impl Engine {
         }
     }
 
+    /// The worker process's reply to a typed call, if there is a worker.
+    pub(crate) fn remote<R: DeserializeOwned>(&self, path: &str, request: &impl Serialize) -> Option<Result<R>> {
+        self.isolated()?;
+        Some(request_body(request, false).and_then(|body| self.call(path, &body)))
+    }
+
+    /// The same for a call that is answered in events.
+    pub(crate) fn remote_events(&self, path: &str, request: &impl Serialize) -> Option<Result<EventStream>> {
+        self.isolated()?;
+        let reply = request_body(request, true).and_then(|body| self.post(path, &body));
+        Some(reply.and_then(|reply| match reply.into_body() {
+            Body::Events(events) => Ok(events),
+            Body::Full(_) => Err(Error::internal("the worker process does not stream")),
+        }))
+    }
+
+    /// The same for a call without a body.
+    pub(crate) fn remote_call<R: DeserializeOwned>(&self, method: &Method, path: &str) -> Option<Result<R>> {
+        self.isolated()?;
+        let send = || {
+            let request = http::Request::builder()
+                .method(method)
+                .uri(path)
+                .body("")
+                .map_err(|error| Error::new(ErrorKind::InvalidArgument, "the path is no URI").with_source(error))?;
+            match successful(door::submit(self, &request, false)?.wait()?)?.into_body() {
+                Body::Full(body) => read_reply(&body),
+                Body::Events(_) => Err(Error::internal("the worker process streams")),
+            }
+        };
+        Some(send())
+    }
+
     fn post(&self, path: &str, request: &impl Serialize) -> Result<http::Response<Body>> {
         let body = serde_json::to_vec(request)
             .map_err(|error| Error::new(ErrorKind::InvalidRequest, "the request is no JSON").with_source(error))?;
         let request = http::Request::post(path)
             .body(body)
             .map_err(|error| Error::new(ErrorKind::InvalidArgument, "the path is no URI").with_source(error))?;
-        let response = door::submit(self, &request, false)?.wait()?;
-        match (response.status().as_u16(), response.body()) {
-            (status @ 400.., Body::Full(body)) => Err(Error::from_body(status, body)),
-            _ => Ok(response),
-        }
+        successful(door::submit(self, &request, false)?.wait()?)
     }
 
     /// What the engine has done and is doing: requests by status, queues, slots, cache, tokens, times.
@@ -518,6 +600,10 @@ impl Engine {
     /// # Ok::<(), zerohop::Error>(())
     /// ```
     pub fn metrics(&self) -> Metrics {
+        // A worker that has just ended has nothing to tell.
+        if let Some(Ok(metrics)) = self.remote_call(&Method::GET, "/metrics?format=json") {
+            return metrics;
+        }
         let models = self.0.models.iter().map(|model| model.meters.snapshot(&model.info.id)).collect();
         self.0.admission.metrics(models)
     }
@@ -556,6 +642,9 @@ impl Engine {
     pub fn close(&self) {
         self.0.admission.close();
         self.0.models.iter().for_each(Model::close);
+        if let Some(isolated) = &self.0.isolated {
+            isolated.close();
+        }
         self.0.workers.close();
         self.0.batches.close();
         self.0.store.clear();
@@ -569,6 +658,11 @@ impl Engine {
 
     pub(crate) fn admission(&self) -> &Arc<Admission> {
         &self.0.admission
+    }
+
+    /// The worker process that computes instead of this one.
+    pub(crate) fn isolated(&self) -> Option<&Isolated> {
+        self.0.isolated.as_ref()
     }
 
     pub(crate) fn workers(&self) -> &Workers {
@@ -632,6 +726,7 @@ impl fmt::Debug for EngineBuilder {
             .field("api_keys", &self.api_keys.len())
             .field("limits", &self.limits)
             .field("timeout", &self.timeout)
+            .field("isolation", &self.isolation)
             .finish()
     }
 }
@@ -641,6 +736,30 @@ impl fmt::Debug for Engine {
         let models: Vec<&str> = self.0.models.iter().map(|model| model.info.id.as_str()).collect();
         f.debug_struct("Engine").field("models", &models).field("closed", &self.is_closed()).finish()
     }
+}
+
+/// A reply that is no error.
+fn successful(reply: http::Response<Body>) -> Result<http::Response<Body>> {
+    match (reply.status().as_u16(), reply.body()) {
+        (status @ 400.., Body::Full(body)) => Err(Error::from_body(status, body)),
+        _ => Ok(reply),
+    }
+}
+
+/// The body of a typed call, which says by its name whether it streams.
+fn request_body(request: &impl Serialize, stream: bool) -> Result<Value> {
+    let body = serde_json::to_value(request);
+    let mut body =
+        body.map_err(|error| Error::new(ErrorKind::InvalidRequest, "the request is no JSON").with_source(error))?;
+    if let Some(fields) = body.as_object_mut() {
+        if stream {
+            fields.insert("stream".to_owned(), Value::Bool(true));
+        } else {
+            fields.remove("stream");
+            fields.remove("stream_options");
+        }
+    }
+    Ok(body)
 }
 
 fn read_reply<R: DeserializeOwned>(body: &[u8]) -> Result<R> {
@@ -665,6 +784,9 @@ impl Chat<'_> {
     /// `RateLimit` when the queue is full.
     pub fn create(&self, request: &CreateChatCompletionRequest) -> Result<ChatCompletion> {
         request.validate()?;
+        if let Some(reply) = self.engine.remote(CHAT_COMPLETIONS, request) {
+            return reply;
+        }
         self.submit(request)?.wait()
     }
 
@@ -686,6 +808,9 @@ impl Chat<'_> {
     /// ```
     pub fn create_stream(&self, request: &CreateChatCompletionRequest) -> Result<ChatCompletionStream> {
         request.validate()?;
+        if let Some(events) = self.engine.remote_events(CHAT_COMPLETIONS, request) {
+            return ChatCompletionStream::of_worker(events?);
+        }
         self.submit_stream(request)
     }
 
@@ -745,6 +870,9 @@ impl Embeddings<'_> {
     /// ```
     pub fn create(&self, request: &CreateEmbeddingRequest) -> Result<CreateEmbeddingResponse> {
         request.validate()?;
+        if let Some(reply) = self.engine.remote("/v1/embeddings", request) {
+            return reply;
+        }
         self.submit(request)?.wait()
     }
 
@@ -754,6 +882,13 @@ impl Embeddings<'_> {
     ///
     /// `NotFound` for an unknown model, `InvalidRequest` for one that generates text, `Closed`.
     pub fn dimensions(&self, model: &str) -> Result<usize> {
+        if self.engine.isolated().is_some() {
+            self.engine.check_open()?;
+            let info = &self.engine.model(model)?.info;
+            return info.embedding_dimensions.ok_or_else(|| {
+                Error::invalid("model", format!("the model '{}' makes no vectors: use an embedding model", info.id))
+            });
+        }
         let served = self.engine.model(model)?.served()?;
         served.embedder()?;
         Ok(served.model.backend.embedding_length())
@@ -780,6 +915,9 @@ impl Embeddings<'_> {
     /// ```
     pub fn create_into(&self, request: &CreateEmbeddingRequest, out: &mut [f32]) -> Result<EmbeddingUsage> {
         request.validate()?;
+        if let Some(reply) = self.engine.remote::<CreateEmbeddingResponse>("/v1/embeddings", request) {
+            return reply?.copy_into(out);
+        }
         self.submit(request)?.wait_into(out)
     }
 

@@ -5,7 +5,7 @@
 
 use std::str;
 
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap};
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use memchr::memmem;
 
 use crate::api::error::{Error, ErrorKind, Result};
@@ -47,7 +47,7 @@ impl<'a> Form<'a> {
     ///
     /// `InvalidRequest` for a body that is no form, or one beyond the limits.
     pub(crate) fn read(headers: &HeaderMap, body: &'a [u8]) -> Result<Self> {
-        let content_type = headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
+        let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         let boundary = content_type.and_then(boundary).ok_or_else(|| {
             malformed("the content type has to be 'multipart/form-data' with a 'boundary' of 1 to 70 characters")
         })?;
@@ -200,10 +200,7 @@ fn parameters(header: &str) -> Option<(&str, Parameters)> {
         let (name, behind) = rest.split_once('=')?;
         let (value, behind) = match behind.strip_prefix('"') {
             Some(quoted) => unquote(quoted)?,
-            None => {
-                let (token, _) = behind.split_once(';').unwrap_or((behind, ""));
-                (token.trim_ascii().to_owned(), &behind[token.len()..])
-            }
+            None => token(behind),
         };
         parameters.push((name.trim_ascii().to_owned(), value));
         rest = behind.trim_start_matches([' ', '\t']);
@@ -211,6 +208,12 @@ fn parameters(header: &str) -> Option<(&str, Parameters)> {
             return None;
         }
     }
+}
+
+/// The text up to the next parameter, and what comes behind it.
+fn token(text: &str) -> (String, &str) {
+    let (token, behind) = text.split_at(text.find(';').unwrap_or(text.len()));
+    (token.trim_ascii().to_owned(), behind)
 }
 
 /// The text up to a closing quote, and what comes behind that. Clients write what must not stand between
@@ -237,8 +240,6 @@ fn unquote(quoted: &str) -> Option<(String, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn read<'a>(content_type: &str, body: &'a [u8]) -> Result<Form<'a>> {

@@ -31,6 +31,9 @@ impl Engine {
     /// ```
     pub fn tokenize(&self, request: &TokenizeRequest) -> Result<TokenizeResponse> {
         request.validate()?;
+        if let Some(reply) = self.remote("/tokenize", request) {
+            return reply;
+        }
         let served = self.served(&request.model)?;
         let model = served.model();
         let tokens = match (&request.prompt, &request.messages) {
@@ -62,6 +65,9 @@ impl Engine {
     /// # Ok::<(), zerohop::Error>(())
     /// ```
     pub fn detokenize(&self, request: &DetokenizeRequest) -> Result<DetokenizeResponse> {
+        if let Some(reply) = self.remote("/detokenize", request) {
+            return reply;
+        }
         let served = self.served(&request.model)?;
         let vocab = served.model().backend.vocab();
         let mut bytes = Vec::new();

@@ -22,9 +22,9 @@ fn run_child(test: &str, variables: &[(&str, &str)]) {
     command.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(CHILD, "1");
     command.envs(variables.iter().copied());
     let output = command.output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{}: {}{}", output.status, text(&output.stdout), text(&output.stderr));
-    assert!(text(&output.stdout).contains("1 passed"), "{}", text(&output.stdout));
+    let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}: {}{}", output.status, shown(&output.stdout), shown(&output.stderr));
+    assert!(shown(&output.stdout).contains("1 passed"), "{}", shown(&output.stdout));
 }
 
 /// Lets the process have so much more address space.
@@ -87,14 +87,14 @@ fn a_cache_that_gets_no_memory_is_an_error() {
     // Once, so that what is made once is there.
     drop(engine(tiny()));
     let before = status_kib("VmRSS:");
-    // The cache fits, what is computed with it does not; or neither.
+    // Of the second, not even a thread gets its stack.
     for kib in [600 << 10, 20 << 10] {
         limit_memory(kib);
         let refused = Engine::builder().model("m", tiny().context_length(200_000)).build();
         no_limit();
         let error = refused.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-        assert!(error.message().contains("no memory for a context of 200000 tokens"), "{error}");
+        assert!(error.message().contains("no memory for"), "{error}");
     }
     assert!(status_kib("VmRSS:") < before + (100 << 10), "what was refused is not kept");
     // Without the limit it works.

@@ -9,10 +9,16 @@ use serde_json::{Value, json};
 use zerohop::types::{CreateFileRequest, FilePurpose, ListFilesRequest, SortOrder};
 use zerohop::{Body, Engine, ErrorKind};
 
+/// A name and a text.
+type Field<'a> = (&'a str, &'a str);
+
+/// A name, a file's name, and what is in it.
+type Upload<'a> = (&'a str, &'a str, &'a [u8]);
+
 const FORM: &str = "multipart/form-data; boundary=line";
 
 /// A form of fields and files as clients write it.
-fn form(fields: &[(&str, &str)], files: &[(&str, &str, &[u8])]) -> Vec<u8> {
+fn form(fields: &[Field<'_>], files: &[Upload<'_>]) -> Vec<u8> {
     let mut body = Vec::new();
     for (name, value) in fields {
         let part = format!("--line\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
@@ -66,6 +72,8 @@ fn files_are_kept_and_come_back_byte_for_byte() {
     assert_eq!(file, expected);
     assert!(file["created_at"].as_u64().unwrap() > 1_700_000_000);
     assert_eq!(call(&engine, "GET", &format!("/v1/files/{id}"), b""), (200, file.clone()));
+    let encoded = id.replace('-', "%2D");
+    assert_eq!(call(&engine, "GET", &format!("/files/{encoded}"), b""), (200, file.clone()));
 
     let reply = send(&engine, "GET", &format!("/v1/files/{id}/content"), FORM, b"");
     assert_eq!(reply.headers()["content-type"], "application/octet-stream");
@@ -117,8 +125,8 @@ fn lists_have_pages() {
 #[test]
 fn bad_uploads_are_refused_with_the_parameter() {
     let engine = engine(tiny());
-    let file: (&str, &str, &[u8]) = ("file", "a", b"x");
-    let cases: &[(&[(&str, &str)], &[(&str, &str, &[u8])], &str)] = &[
+    let file: Upload<'_> = ("file", "a", b"x");
+    let cases: &[(&[Field<'_>], &[Upload<'_>], &str)] = &[
         (&[], &[file], "purpose"),
         (&[("purpose", "batch")], &[], "file"),
         (&[("purpose", "lunch")], &[file], "purpose"),

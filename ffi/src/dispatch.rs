@@ -56,7 +56,8 @@ impl Dispatcher {
         state.next_id += 1;
         let waker = Arc::new(TaskWaker { id: state.next_id, messages: messages.clone(), woken: AtomicBool::new(true) });
         let registration = token.as_ref().map(|token| token.register(Cancel::Wake(waker.clone().into())));
-        let task = Task { waker, callbacks, progress: Progress::Reply(pending), token, _registration: registration };
+        let task =
+            Task { waker, callbacks, progress: Progress::Reply(Box::new(pending)), token, _registration: registration };
         // The thread ends only after `Close`, which comes after this.
         let _ = messages.send(Message::Begin(Box::new(task)));
         Ok(())
@@ -142,7 +143,7 @@ struct Task {
 }
 
 enum Progress {
-    Reply(Pending),
+    Reply(Box<Pending>),
     Events(Box<Response>, EventStream),
     Done(Option<Box<Response>>),
 }

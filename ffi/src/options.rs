@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::time::Duration;
 
-use zerohop::{EngineBuilder, GpuLayers, KvType, ModelOptions, Repack};
+use zerohop::{EngineBuilder, GpuLayers, Isolation, KvType, ModelOptions, Repack};
 
 use crate::error::Failure;
 use crate::text::{array, zerohop_str};
@@ -22,6 +22,16 @@ pub const ZEROHOP_KV_TYPE_F32: zerohop_kv_type = 1;
 pub const ZEROHOP_KV_TYPE_Q8_0: zerohop_kv_type = 2;
 /// 4-bit blocks, about a quarter of F16.
 pub const ZEROHOP_KV_TYPE_Q4_0: zerohop_kv_type = 3;
+
+/// Where an engine computes.
+pub type zerohop_isolation = i32;
+
+/// In the host's process (the default).
+pub const ZEROHOP_ISOLATION_NONE: zerohop_isolation = 0;
+/// In a worker process. Native code that fails ends the worker alone: the requests that it
+/// was working on get a reply with status 503, and the next request starts another worker,
+/// which loads the models again. All functions work as without.
+pub const ZEROHOP_ISOLATION_PROCESS: zerohop_isolation = 1;
 
 /// Whether weights are copied into the layout that the CPU kernels work best with.
 /// That makes answers come faster, takes a moment at load, and memory: the weights of
@@ -123,6 +133,11 @@ pub struct zerohop_engine_options {
     /// then it ends with status 408, or an error event in a stream. The header
     /// `x-request-timeout` (seconds) shortens it for one request. 0: no limit.
     pub timeout_ms: u64,
+    /// Where the models are computed with.
+    pub isolation: zerohop_isolation,
+    /// With `ZEROHOP_ISOLATION_PROCESS`, the program to start. Default (also for an
+    /// empty text): `zerohop` beside the host's program, or else in the folders of `PATH`.
+    pub worker: zerohop_str,
 }
 
 /// A struct of the caller's that may have been compiled against an older or a
@@ -178,6 +193,8 @@ unsafe impl Growing for zerohop_engine_options {
         requests_per_minute: 0,
         tokens_per_minute: 0,
         timeout_ms: 0,
+        isolation: ZEROHOP_ISOLATION_NONE,
+        worker: zerohop_str::NONE,
     };
     const FIRST_SIZE: usize = size_of::<Self>();
 }
@@ -342,7 +359,28 @@ impl zerohop_engine_options {
             // SAFETY: as above.
             builder = builder.api_key(unsafe { key.text(&format!("api_keys[{index}]")) }?);
         }
+        // SAFETY: as above.
+        if let Some(isolation) = unsafe { self.isolation() }? {
+            builder = builder.isolation(isolation);
+        }
         Ok(models.into_iter().fold(builder, |builder, (name, model)| builder.model(name, model)))
+    }
+
+    /// Where to compute, if not here.
+    ///
+    /// # Safety
+    ///
+    /// What the struct points to is as the header says.
+    unsafe fn isolation(&self) -> Result<Option<Isolation>, Failure> {
+        // SAFETY: the caller's promise.
+        let worker = unsafe { self.worker.text("worker") }?;
+        match self.isolation {
+            ZEROHOP_ISOLATION_NONE if worker.is_empty() => Ok(None),
+            ZEROHOP_ISOLATION_NONE => Err(Failure::argument("worker", "needs ZEROHOP_ISOLATION_PROCESS")),
+            ZEROHOP_ISOLATION_PROCESS if worker.is_empty() => Ok(Some(Isolation::process())),
+            ZEROHOP_ISOLATION_PROCESS => Ok(Some(Isolation::process().worker(worker))),
+            other => Err(Failure::argument("isolation", &format!("is {other}, which is no zerohop_isolation"))),
+        }
     }
 
     /// The models' options, each with the model's name.

@@ -40,6 +40,9 @@ use crate::{batch, convert, errors, loader, logs, types, wait};
 ///   there is no limit.
 /// - `timeout`: the seconds that a request may take; then it ends with status 408. By default there is
 ///   no limit. (`timeout` of a call is the caller's own patience.)
+/// - `isolation`: `"process"` has the models computed with in a worker process. What native code does
+///   there to itself ends the worker alone: its requests fail with status 503, and the next one starts
+///   another, which loads the models again. `worker` is the program, by default the wheel's own.
 ///
 /// The only model's name is its first alias, or else its file's name without the suffix. Any number
 /// of threads may use one engine at once: their requests are computed together.
@@ -51,7 +54,8 @@ impl Engine {
     #[new]
     #[pyo3(signature = (model, **options), text_signature = "(model, *, context_length=None, threads=None, \
         gpu_layers='auto', parallel=None, queue=None, kv_type='f16', mmap=True, repack='auto', chat_template=None, alias=(), \
-        progress=None, api_keys=(), requests_per_minute=None, tokens_per_minute=None, timeout=None)")]
+        progress=None, api_keys=(), requests_per_minute=None, tokens_per_minute=None, timeout=None, \
+        isolation=None, worker=None)")]
     fn new(py: Python<'_>, model: &Bound<'_, PyAny>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         loader::load(py, model, options)
     }

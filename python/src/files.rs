@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use http::Method;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict};
@@ -14,6 +13,9 @@ use crate::request::{Call, Reply, Schemas};
 use crate::{errors, types};
 
 const SCHEMAS: Schemas = Schemas { object: &types::FILE_OBJECT, event: types::Shape::Object(&types::FILE_OBJECT) };
+
+/// What an id in a path is written without: all but what ids are made of.
+const NOT_IN_IDS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 
 /// The files of an engine.
 #[pyclass(frozen, module = "zerohop._native")]
@@ -90,7 +92,9 @@ impl Files {
 
     /// Deletes the file of this id: gives a `FileDeleted`.
     fn delete<'py>(&self, py: Python<'py>, file_id: &str) -> PyResult<Bound<'py, PyAny>> {
-        Call::without_body(Method::DELETE, &path(py, file_id, "")?).send(py, &self.0)?.object(py, &types::FILE_DELETED)
+        Call::without_body(http::Method::DELETE, &path(py, file_id, "")?)
+            .send(py, &self.0)?
+            .object(py, &types::FILE_DELETED)
     }
 
     fn __repr__(&self) -> String {
@@ -120,7 +124,7 @@ fn path(py: Python<'_>, file_id: &str, behind: &str) -> PyResult<String> {
     if file_id.is_empty() {
         return Err(errors::invalid_argument(py, "file_id must not be empty"));
     }
-    Ok(format!("/v1/files/{}{behind}", utf8_percent_encode(file_id, NON_ALPHANUMERIC)))
+    Ok(format!("/v1/files/{}{behind}", utf8_percent_encode(file_id, NOT_IN_IDS)))
 }
 
 /// The form that brings a file.

@@ -1,11 +1,12 @@
-//! Who may send an engine requests, how many, and how long they may take.
+//! Who may send an engine requests, how many, how long they may take, and where they are computed.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
-use zerohop::EngineBuilder;
+use zerohop::{EngineBuilder, Isolation};
 
 use crate::errors;
 use crate::options::positive;
@@ -17,6 +18,7 @@ pub(crate) struct Limits {
     requests_per_minute: Option<u32>,
     tokens_per_minute: Option<u32>,
     timeout: Option<Duration>,
+    isolation: Option<Isolation>,
 }
 
 impl Limits {
@@ -36,6 +38,7 @@ impl Limits {
             requests_per_minute: positive("requests_per_minute", take("requests_per_minute")?.as_ref())?,
             tokens_per_minute: positive("tokens_per_minute", take("tokens_per_minute")?.as_ref())?,
             timeout: take("timeout")?.map(|seconds| read_timeout(&seconds)).transpose()?.flatten(),
+            isolation: read_isolation(take("isolation")?, take("worker")?)?,
         };
         Ok((limits, Some(rest).filter(|rest| !rest.is_empty())))
     }
@@ -46,8 +49,33 @@ impl Limits {
             .requests_per_minute(self.requests_per_minute.unwrap_or(0))
             .tokens_per_minute(self.tokens_per_minute.unwrap_or(0))
             .timeout(self.timeout.unwrap_or_default());
-        self.api_keys.iter().fold(builder, EngineBuilder::api_key)
+        let builder = self.api_keys.iter().fold(builder, EngineBuilder::api_key);
+        match &self.isolation {
+            Some(isolation) => builder.isolation(isolation.clone()),
+            None => builder,
+        }
     }
+}
+
+/// The worker is the wheel's own unless another is given.
+fn read_isolation(
+    isolation: Option<Bound<'_, PyAny>>,
+    worker: Option<Bound<'_, PyAny>>,
+) -> PyResult<Option<Isolation>> {
+    let Some(isolation) = isolation else {
+        return match worker {
+            None => Ok(None),
+            Some(_) => Err(PyTypeError::new_err("worker needs isolation=\"process\"")),
+        };
+    };
+    if isolation.extract::<&str>().ok() != Some("process") {
+        return Err(PyTypeError::new_err("isolation must be \"process\" or None"));
+    }
+    let worker = match worker {
+        Some(worker) => worker,
+        None => isolation.py().import("zerohop._command")?.getattr("PATH")?,
+    };
+    Ok(Some(Isolation::process().worker(worker.extract::<PathBuf>()?)))
 }
 
 /// One key, or several.

@@ -140,7 +140,7 @@ impl Vectors {
             strides: if has(ffi::PyBUF_STRIDES) { this.strides.as_ptr().cast_mut() } else { ptr::null_mut() },
             suboffsets: ptr::null_mut(),
             internal: ptr::null_mut(),
-            obj: slf.clone().into_any().into_ptr(),
+            obj: slf.into_any().into_ptr(),
         };
         // SAFETY: as above. What the view points to belongs to the object that it now keeps, which
         // neither moves nor changes: it is frozen, and CPython's objects stay where they are.

@@ -1,5 +1,6 @@
 """Legacy completions, through openai's own SDK and through the engine's own calls."""
 
+import inspect
 import json
 import threading
 from collections.abc import Iterator
@@ -8,11 +9,13 @@ from typing import Any
 import anyio
 import openai
 import pytest
+from openai.resources.completions import Completions as OpenAICompletions
 from openai.types import Completion
 from support import ENDLESS
 
 import zerohop
 from zerohop import types
+from zerohop._native import LegacyCompletions
 
 GAP = {"prompt": "def add(a, b):\n    return ", "suffix": "\n\nprint(add(1, 2))\n"}
 
@@ -249,6 +252,19 @@ def test_bad_requests(client: openai.OpenAI, request_: dict[str, Any], param: st
     with pytest.raises(openai.BadRequestError) as raised:
         client.completions.create(model=model(client), **request_)
     assert raised.value.param == param
+
+
+def test_the_parameters_are_openais() -> None:
+    ours = inspect.signature(LegacyCompletions.create).parameters
+    theirs = inspect.signature(OpenAICompletions.create).parameters
+    assert set(ours) == set(theirs)
+    assert all(ours[name].kind is theirs[name].kind for name in ours if name != "self")
+
+
+def test_every_parameter_of_the_signature_is_taken(engine: zerohop.Engine) -> None:
+    names = set(inspect.signature(LegacyCompletions.create).parameters) - {"self", "model"}
+    request: Any = dict.fromkeys(names)
+    assert engine.completions.create(**request).choices
 
 
 def test_arguments_are_checked(engine: zerohop.Engine) -> None:

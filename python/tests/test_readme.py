@@ -14,7 +14,12 @@ def test_the_python_programs_run(qwen, run_python):
     # One goes on where the other ends.
     program = "".join(programs) + "client.close()"
     minilm = model("all-minilm-l6-v2-f16.gguf")
-    files = {"model": qwen, "all-minilm-l6-v2": minilm, "coder": qwen, "reranker": model("tiny/tiny-rank.gguf")}
+    files = {
+        "model": qwen,
+        "all-minilm-l6-v2": minilm,
+        "coder": qwen,
+        "reranker": model("tiny/tiny-rank.gguf"),
+    }
     for name, path in files.items():
         assert f'"{name}.gguf"' in program
         program = program.replace(f'"{name}.gguf"', repr(str(path)))

@@ -195,7 +195,7 @@ def test_parsing(qwen_client):
     # RE2
     request = {
         "model": qwen_client.models.list().data[0].id,
-        "input": "Paris is the capital of France. Describe Paris as JSON.",
+        "input": "Describe Paris in France as JSON.",
         "text_format": City,
         "temperature": 0,
     }
@@ -298,15 +298,14 @@ def test_leaving_a_stream_frees_its_place(make_engine):
     # RE10
     engine = make_engine(parallel=1, queue=1)
     client = zerohop.OpenAI(engine, max_retries=20)
+    request = {"model": MODEL, "input": "Hi", "temperature": 0}
     for _ in range(3):
-        stream = client.responses.create(model=MODEL, input="Hi", temperature=0, stream=True)
-        with stream:
+        with client.responses.create(**request, stream=True) as stream:
             assert next(event for event in stream if event.type == "response.output_text.delta")
+        # Its retries wait for the place.
+        assert client.responses.create(**request, max_output_tokens=1)
         with pytest.raises(openai.APITimeoutError):
-            client.with_options(max_retries=0).responses.create(
-                model=MODEL, input="Hi", temperature=0, timeout=0.3
-            )
-    assert client.responses.create(model=MODEL, input="Hi", max_output_tokens=1)
+            client.with_options(max_retries=0).responses.create(**request, timeout=0.3)
 
 
 def test_stored_chat_completions(make_engine):

@@ -179,6 +179,8 @@ class _Options(TypedDict, total=False):
     requests_per_minute: int | None
     tokens_per_minute: int | None
     timeout: float | None
+    isolation: Literal["process"] | None
+    worker: _Path | None
 
 @final
 class ModelOptions:
@@ -263,6 +265,10 @@ class Engine:
       default there is no limit.
     - `timeout`: the seconds that a request may take; then it ends with status 408. By default there
       is no limit. (`timeout` of a call is the caller's own patience.)
+    - `isolation`: `"process"` has the models computed with in a worker process. What native code
+      does there to itself ends the worker alone: its requests fail with status 503, and the next
+      one starts another, which loads the models again. `worker` is the program, by default the
+      wheel's own.
 
     The only model's name is its first alias, or else its file's name without the suffix. Any
     number of threads may use one engine at once: their requests are computed together.
@@ -287,6 +293,8 @@ class Engine:
         requests_per_minute: int | None = None,
         tokens_per_minute: int | None = None,
         timeout: float | None = None,
+        isolation: Literal["process"] | None = None,
+        worker: _Path | None = None,
     ) -> Self: ...
     @property
     def chat(self) -> Chat:

@@ -309,6 +309,25 @@ static void use_response(worker *self) {
   check_outcome(self, status, error);
 }
 
+/* Vectors that there are none of: the engine chats. */
+static void embed(worker *self) {
+  zerohop_str texts[3];
+  for (size_t i = 0; i < 3; i++) texts[i] = zerohop_str_of(PIECES[below(self, sizeof PIECES / sizeof *PIECES)]);
+  zerohop_embedding_request request;
+  zerohop_embedding_request_init(&request, sizeof request);
+  request.model = chance(self, 2) ? zerohop_str_of("m") : texts[0];
+  request.texts = chance(self, 8) ? NULL : texts;
+  request.text_count = below(self, 4);
+  if (chance(self, 4)) request.dimensions = (uint32_t)below(self, 9);
+  if (chance(self, 8)) request.struct_size = below(self, sizeof request + 1);
+  float out[8];
+  zerohop_error *error = NULL;
+  zerohop_status status;
+  CALL("zerohop_embeddings", status = zerohop_embeddings(engine, &request, chance(self, 8) ? NULL : out, below(self, 9), &error));
+  CHECK(status < ZEROHOP_OK);
+  check_outcome(self, status, error);
+}
+
 static void use_token(worker *self) {
   zerohop_cancel_token **token = &self->tokens[below(self, TOKENS)];
   switch (below(self, 4)) {
@@ -403,8 +422,10 @@ static void *work(void *argument) {
   while (time(NULL) < end_time) {
     self->steps++;
     size_t step = below(self, 1000);
-    if (step < 300) {
+    if (step < 280) {
       send_one(self);
+    } else if (step < 300) {
+      embed(self);
     } else if (step < 500) {
       submit(self);
     } else if (step < 900) {

@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::error::{Error, Result};
+use super::error::{Error, ErrorKind, Result};
 use super::models::ListObject;
 
 /// The most texts of one request (EM1).
@@ -280,6 +280,30 @@ pub struct CreateEmbeddingResponse {
     pub model: String,
     /// The tokens that the request used.
     pub usage: EmbeddingUsage,
+}
+
+impl CreateEmbeddingResponse {
+    /// Writes the vectors into `out`, one after another.
+    pub(crate) fn copy_into(&self, out: &mut [f32]) -> Result<EmbeddingUsage> {
+        let width = self.data.first().map_or(0, |first| first.embedding.values.len());
+        let out = room(out, self.data.len(), width)?;
+        for (row, vector) in out.chunks_exact_mut(width.max(1)).zip(&self.data) {
+            if vector.embedding.values.len() != width {
+                return Err(Error::internal("the vectors have different lengths"));
+            }
+            row.copy_from_slice(&vector.embedding.values);
+        }
+        Ok(self.usage)
+    }
+}
+
+/// The beginning of `out`, which has to have room for so many vectors.
+pub(crate) fn room(out: &mut [f32], vectors: usize, width: usize) -> Result<&mut [f32]> {
+    let (needed, there) = (vectors * width, out.len());
+    out.get_mut(..needed).ok_or_else(|| {
+        let message = format!("{vectors} vectors of {width} numbers need room for {needed}; there is room for {there}");
+        Error::new(ErrorKind::InvalidArgument, message).with_param("out")
+    })
 }
 
 /// One input's vector.

@@ -189,6 +189,11 @@ impl Error {
         Self::new(ErrorKind::Closed, "the engine has been closed")
     }
 
+    /// For a load that its progress callback has ended.
+    pub(crate) fn loading_stopped(path: &Path) -> Self {
+        Error::new(ErrorKind::Cancelled, format!("{}: loading was stopped", path.display()))
+    }
+
     pub(crate) fn cancelled() -> Self {
         Self::new(ErrorKind::Cancelled, "the request was cancelled")
     }
@@ -299,9 +304,22 @@ impl Error {
 
     /// The error that a reply with this status and body stands for.
     pub(crate) fn from_body(status: u16, body: &[u8]) -> Self {
+        Error::read(body, |_| ErrorKind::from_status(status))
+    }
+
+    /// The error that an event of a stream stands for, which has a type and no status.
+    pub(crate) fn from_event(data: &[u8]) -> Self {
+        Error::read(data, |error_type| {
+            let fits = |kind: &ErrorKind| kind.status().is_some() && kind.error_type() == error_type;
+            ErrorKind::ALL.into_iter().find(fits).unwrap_or(ErrorKind::Internal)
+        })
+    }
+
+    /// Reads an error object, whose type may tell its kind.
+    fn read(body: &[u8], kind: impl Fn(&str) -> ErrorKind) -> Self {
         match serde_json::from_slice::<ErrorBody>(body) {
             Ok(ErrorBody { error }) => {
-                let mut built = Error::new(ErrorKind::from_status(status), error.message);
+                let mut built = Error::new(kind(&error.error_type), error.message);
                 if let Some(param) = error.param {
                     built = built.with_param(param);
                 }
@@ -310,7 +328,7 @@ impl Error {
                 }
                 built
             }
-            Err(_) => Error::new(ErrorKind::from_status(status), String::from_utf8_lossy(body)),
+            Err(_) => Error::new(kind(""), String::from_utf8_lossy(body)),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use super::chat_reply::ChatCompletion;
@@ -44,7 +45,25 @@ pub enum ListOrder {
     Desc,
 }
 
+/// A URL's query of the pairs that have a value, with its question mark.
+fn query(pairs: impl IntoIterator<Item = (String, Option<String>)>) -> String {
+    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let pair = |(key, value): (String, Option<String>)| Some(format!("{}={}", encode(&key), encode(&value?)));
+    let pairs: Vec<String> = pairs.into_iter().filter_map(pair).collect();
+    if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
+}
+
 impl PageParams {
+    /// As it stands in a URL.
+    pub(crate) fn query(&self) -> String {
+        let order = self.order.map(|order| if order == ListOrder::Asc { "asc" } else { "desc" });
+        query([
+            ("after".to_owned(), self.after.clone()),
+            ("limit".to_owned(), self.limit.map(|limit| limit.to_string())),
+            ("order".to_owned(), order.map(str::to_owned)),
+        ])
+    }
+
     /// Begin behind the entry of this id.
     pub fn after(mut self, id: impl Into<String>) -> Self {
         self.after = Some(id.into());
@@ -119,6 +138,14 @@ pub struct ListChatCompletions {
 }
 
 impl ListChatCompletions {
+    /// As it stands in a URL.
+    pub(crate) fn query(&self) -> String {
+        let labels = self.metadata.iter().map(|(key, value)| (format!("metadata[{key}]"), Some(value.clone())));
+        let own = query(labels.chain([("model".to_owned(), self.model.clone())]));
+        let page = self.page.query();
+        if own.is_empty() { page } else { own + &page.replacen('?', "&", 1) }
+    }
+
     /// Those of this model only.
     pub fn model(mut self, model: impl Into<String>) -> Self {
         self.model = Some(model.into());

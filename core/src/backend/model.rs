@@ -52,7 +52,7 @@ impl Model {
         });
         let inner = loaded.map_err(|error| {
             if stopped.get() {
-                return Error::new(ErrorKind::Cancelled, format!("{}: loading was stopped", path.display()));
+                return Error::loading_stopped(path);
             }
             let reason = errors.first().map_or_else(|| error.to_string(), Clone::clone);
             Error::new(

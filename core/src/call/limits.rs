@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 
 use crate::api::error::{Error, ErrorKind, Result};
 
 /// How much each caller may ask for in a minute; `None` is no limit.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct RateLimits {
     pub(crate) requests: Option<u32>,
     pub(crate) tokens: Option<u32>,

@@ -71,19 +71,20 @@ impl Admission {
         Ok((Arc::new(call), admitted))
     }
 
-    /// A look at the metrics: it needs a key, but has no limits, and is possible as long as the engine
+    /// A look at the metrics: it needs a key if it comes with headers, but has no limits, and is possible as long as the engine
     /// is not closed. It is not counted.
     ///
     /// # Errors
     ///
     /// As [`admit`](Self::admit).
-    pub(crate) fn observe(self: &Arc<Self>, headers: &HeaderMap) -> Result<(Arc<Call>, Result<()>)> {
+    pub(crate) fn observe(self: &Arc<Self>, headers: Option<&HeaderMap>) -> Result<(Arc<Call>, Result<()>)> {
         if self.is_closed() {
             return Err(Error::closed());
         }
         let mut call = Call::new(self, "metrics");
         call.counted = false;
-        Ok((Arc::new(call), self.accounts.of(headers).map(drop)))
+        let admitted = headers.map_or(Ok(()), |headers| self.accounts.of(headers).map(drop));
+        Ok((Arc::new(call), admitted))
     }
 
     /// A typed call, which needs no key and has no limits.

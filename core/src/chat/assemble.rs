@@ -17,7 +17,8 @@ use crate::api::chat_reply::{ChatCompletion, ChatCompletionObject, Choice};
 use crate::api::error::Result;
 use crate::api::usage::CompletionUsage;
 use crate::call::Call;
-use crate::generate::{CancelHandle, Event, EventReceiver, Finish, Progress};
+use crate::cancel::CancelHandle;
+use crate::generate::{Event, EventReceiver, Finish, Progress};
 use crate::wait::{Wait, block};
 
 /// What a reply, or all chunks of a stream, have in common (CR1, CS2).

@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use http::Method;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
+
 use crate::api::chat::CreateChatCompletionRequest;
 use crate::api::chat_reply::ChatCompletion;
 use crate::api::chat_validate::check_metadata;
@@ -13,6 +17,7 @@ use crate::api::stored::{
     ChatCompletionDeleted, ChatCompletionList, ChatCompletionMessageList, ChatCompletionStoreMessage, Entry,
     ListChatCompletions, ListOrder, PageParams,
 };
+use crate::engine::CHAT_COMPLETIONS;
 use crate::engine::Chat;
 use crate::store::{Store, Stored, StoredCompletion, Text, read, written};
 
@@ -107,6 +112,11 @@ fn messages(store: &Store, id: &str, page: &PageParams) -> Result<ChatCompletion
 }
 
 /// What is kept.
+/// The path of a kept chat completion, or of what belongs to it.
+fn path(id: &str, rest: &str) -> String {
+    format!("{CHAT_COMPLETIONS}/{}{rest}", utf8_percent_encode(id, NON_ALPHANUMERIC))
+}
+
 impl Chat<'_> {
     /// A chat completion that was asked for with `store`. Completions are kept in memory, beside
     /// [`Responses`](crate::Responses), whose bounds they share.
@@ -115,6 +125,9 @@ impl Chat<'_> {
     ///
     /// `NotFound` for an unknown id, and for a completion that was not kept or has gone since.
     pub fn retrieve(&self, id: &str) -> Result<ChatCompletion> {
+        if let Some(reply) = self.engine.remote_call(&Method::GET, &path(id, "")) {
+            return reply;
+        }
         self.engine.check_open()?;
         retrieve(self.engine.store(), id)
     }
@@ -125,6 +138,9 @@ impl Chat<'_> {
     ///
     /// `InvalidRequest` for a page that there cannot be.
     pub fn list(&self, filter: &ListChatCompletions) -> Result<ChatCompletionList> {
+        if let Some(reply) = self.engine.remote_call(&Method::GET, &format!("{CHAT_COMPLETIONS}{}", filter.query())) {
+            return reply;
+        }
         self.engine.check_open()?;
         list(self.engine.store(), filter)
     }
@@ -135,6 +151,9 @@ impl Chat<'_> {
     ///
     /// As [`retrieve`](Self::retrieve), and `InvalidRequest` for labels that a request may not have.
     pub fn update(&self, id: &str, metadata: BTreeMap<String, String>) -> Result<ChatCompletion> {
+        if let Some(reply) = self.engine.remote(&path(id, ""), &json!({"metadata": &metadata})) {
+            return reply;
+        }
         self.engine.check_open()?;
         update(self.engine.store(), id, metadata)
     }
@@ -145,6 +164,9 @@ impl Chat<'_> {
     ///
     /// As [`retrieve`](Self::retrieve).
     pub fn delete(&self, id: &str) -> Result<ChatCompletionDeleted> {
+        if let Some(reply) = self.engine.remote_call(&Method::DELETE, &path(id, "")) {
+            return reply;
+        }
         self.engine.check_open()?;
         delete(self.engine.store(), id)
     }
@@ -155,6 +177,9 @@ impl Chat<'_> {
     ///
     /// As [`retrieve`](Self::retrieve), and `InvalidRequest` for a page that there cannot be.
     pub fn messages(&self, id: &str, page: &PageParams) -> Result<ChatCompletionMessageList> {
+        if let Some(reply) = self.engine.remote_call(&Method::GET, &path(id, &format!("/messages{}", page.query()))) {
+            return reply;
+        }
         self.engine.check_open()?;
         messages(self.engine.store(), id, page)
     }

@@ -19,7 +19,10 @@ use crate::api::error::Result;
 use crate::api::logprobs::TokenLogprob;
 use crate::api::message::Role;
 use crate::api::usage::CompletionUsage;
-use crate::generate::{CancelHandle, Event, EventReceiver, Finish, Progress};
+use crate::cancel::CancelHandle;
+use crate::generate::{Event, EventReceiver, Finish, Progress};
+use crate::isolate::{Chunks, Streamed};
+use crate::router::EventStream;
 use crate::wait::{Wait, block};
 
 /// The chunks of one streamed chat completion, as they are generated.
@@ -29,7 +32,11 @@ use crate::wait::{Wait, block};
 /// end of the answer; an error is the last item. Dropping it stops the
 /// generation at its next step (CS12).
 #[derive(Debug)]
-pub struct ChatCompletionStream {
+pub struct ChatCompletionStream(Streamed<GeneratedChunks>);
+
+/// Chunks from the tokens that a model generates here.
+#[derive(Debug)]
+struct GeneratedChunks {
     head: ReplyHead,
     /// `None` once the generation has ended.
     events: Option<EventReceiver>,
@@ -62,30 +69,12 @@ struct StreamedChoice {
 
 impl ChatCompletionStream {
     pub(crate) fn new(head: ReplyHead, submission: Submission, include_usage: bool, keep: Option<Keep>) -> Self {
-        let Submission { events, format, choices } = submission;
-        let logprobs = head.logprobs;
-        let choice = |index| StreamedChoice {
-            index: u32::try_from(index).unwrap_or(u32::MAX),
-            reader: Reader::new(format.clone(), true),
-            logprobs,
-            has_begun: false,
-            has_finished: false,
-            waiting: Vec::new(),
-            message: keep.is_some().then(MessageBuilder::default),
-            kept: None,
-        };
-        ChatCompletionStream {
-            head,
-            cancel: events.cancel_handle(),
-            events: Some(events),
-            include_usage,
-            choices: (0..choices).map(choice).collect(),
-            format,
-            begun: 0,
-            usage: CompletionUsage::default(),
-            ready: VecDeque::new(),
-            keep,
-        }
+        ChatCompletionStream(Streamed::here(GeneratedChunks::new(head, submission, include_usage, keep)))
+    }
+
+    /// The events of a worker process.
+    pub(crate) fn of_worker(events: EventStream) -> Result<Self> {
+        Streamed::worker(events).map(ChatCompletionStream)
     }
 
     /// The next chunk, waiting for it until `deadline`: [`Poll::Pending`] when
@@ -96,7 +85,7 @@ impl ChatCompletionStream {
 
     /// A handle that cancels the generation from another thread.
     pub fn cancel_handle(&self) -> CancelHandle {
-        self.cancel.clone()
+        self.0.cancel_handle()
     }
 
     /// The same chunks for async code.
@@ -105,6 +94,14 @@ impl ChatCompletionStream {
     }
 
     pub(crate) fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Option<Result<ChatCompletionChunk>>> {
+        self.0.advance(wait)
+    }
+}
+
+impl Chunks for GeneratedChunks {
+    type Chunk = ChatCompletionChunk;
+
+    fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Option<Result<ChatCompletionChunk>>> {
         loop {
             if let Some(chunk) = self.ready.pop_front() {
                 return Poll::Ready(Some(Ok(chunk)));
@@ -119,6 +116,39 @@ impl ChatCompletionStream {
                 self.events = None;
                 return Poll::Ready(Some(Err(error)));
             }
+        }
+    }
+
+    fn cancel_handle(&self) -> CancelHandle {
+        self.cancel.clone()
+    }
+}
+
+impl GeneratedChunks {
+    fn new(head: ReplyHead, submission: Submission, include_usage: bool, keep: Option<Keep>) -> Self {
+        let Submission { events, format, choices } = submission;
+        let logprobs = head.logprobs;
+        let choice = |index| StreamedChoice {
+            index: u32::try_from(index).unwrap_or(u32::MAX),
+            reader: Reader::new(format.clone(), true),
+            logprobs,
+            has_begun: false,
+            has_finished: false,
+            waiting: Vec::new(),
+            message: keep.is_some().then(MessageBuilder::default),
+            kept: None,
+        };
+        GeneratedChunks {
+            head,
+            cancel: events.cancel_handle(),
+            events: Some(events),
+            include_usage,
+            choices: (0..choices).map(choice).collect(),
+            format,
+            begun: 0,
+            usage: CompletionUsage::default(),
+            ready: VecDeque::new(),
+            keep,
         }
     }
 

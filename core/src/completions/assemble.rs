@@ -6,7 +6,7 @@ use super::read::{Piece, Reading};
 use crate::api::completions::{CompletionPrompt, CreateCompletionRequest};
 use crate::api::completions_reply::{Completion, CompletionChoice, CompletionLogprobs};
 use crate::api::error::Result;
-use crate::generate::CancelHandle;
+use crate::cancel::CancelHandle;
 use crate::wait::{Wait, block};
 
 /// A whole reply on its way. Dropping it cancels the request.

@@ -25,6 +25,9 @@ use prompt::Prompt;
 use read::{Reading, ReplyHead};
 pub use stream::{CompletionAsyncStream, CompletionStream};
 
+/// The path of legacy completions.
+const COMPLETIONS: &str = "/v1/completions";
+
 /// Legacy completions of an [`Engine`].
 #[derive(Debug, Clone, Copy)]
 pub struct Completions<'a> {
@@ -57,6 +60,9 @@ impl Completions<'_> {
     /// ```
     pub fn create(&self, request: &CreateCompletionRequest) -> Result<Completion> {
         request.validate(false)?;
+        if let Some(reply) = self.engine.remote(COMPLETIONS, request) {
+            return reply;
+        }
         self.submit(request)?.wait()
     }
 
@@ -76,6 +82,9 @@ impl Completions<'_> {
     /// ```
     pub fn create_stream(&self, request: &CreateCompletionRequest) -> Result<CompletionStream> {
         request.validate(true)?;
+        if let Some(events) = self.engine.remote_events(COMPLETIONS, request) {
+            return CompletionStream::of_worker(events?);
+        }
         self.submit_stream(request)
     }
 

@@ -15,7 +15,8 @@ use crate::api::completions_reply::{Completion, CompletionChoice, CompletionLogp
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::usage::CompletionUsage;
 use crate::backend;
-use crate::generate::{CancelHandle, Event, EventReceiver, Progress, StopReason, TokenLogprob};
+use crate::cancel::CancelHandle;
+use crate::generate::{Event, EventReceiver, Progress, StopReason, TokenLogprob};
 use crate::model::LoadedModel;
 use crate::wait::Wait;
 

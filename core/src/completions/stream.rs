@@ -9,7 +9,9 @@ use futures_core::Stream;
 use super::read::{Piece, Reading};
 use crate::api::completions_reply::{Completion, CompletionChoice};
 use crate::api::error::Result;
-use crate::generate::CancelHandle;
+use crate::cancel::CancelHandle;
+use crate::isolate::{Chunks, Streamed};
+use crate::router::EventStream;
 use crate::wait::{Wait, block};
 
 /// The chunks of one streamed completion, as they are generated.
@@ -18,7 +20,11 @@ use crate::wait::{Wait, block};
 /// of the iterator is the end of the answer; an error is the last item. Dropping it stops the generation
 /// at its next step.
 #[derive(Debug)]
-pub struct CompletionStream {
+pub struct CompletionStream(Streamed<GeneratedChunks>);
+
+/// Chunks from the tokens that a model generates here.
+#[derive(Debug)]
+struct GeneratedChunks {
     /// `None` after the last chunk.
     reading: Option<Reading>,
     cancel: CancelHandle,
@@ -27,7 +33,13 @@ pub struct CompletionStream {
 
 impl CompletionStream {
     pub(super) fn new(reading: Reading, include_usage: bool) -> Self {
-        CompletionStream { cancel: reading.cancel_handle(), reading: Some(reading), include_usage }
+        let cancel = reading.cancel_handle();
+        CompletionStream(Streamed::here(GeneratedChunks { cancel, reading: Some(reading), include_usage }))
+    }
+
+    /// The events of a worker process.
+    pub(super) fn of_worker(events: EventStream) -> Result<Self> {
+        Streamed::worker(events).map(CompletionStream)
     }
 
     /// The next chunk, waiting for it until `deadline`: [`Poll::Pending`] when that has passed,
@@ -38,7 +50,7 @@ impl CompletionStream {
 
     /// A handle that cancels the generation from another thread.
     pub fn cancel_handle(&self) -> CancelHandle {
-        self.cancel.clone()
+        self.0.cancel_handle()
     }
 
     /// The same chunks for async code.
@@ -47,6 +59,18 @@ impl CompletionStream {
     }
 
     pub(crate) fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Option<Result<Completion>>> {
+        self.0.advance(wait)
+    }
+}
+
+impl Chunks for GeneratedChunks {
+    type Chunk = Completion;
+
+    fn cancel_handle(&self) -> CancelHandle {
+        self.cancel.clone()
+    }
+
+    fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Option<Result<Completion>>> {
         let Some(reading) = &mut self.reading else { return Poll::Ready(None) };
         let Poll::Ready(next) = reading.next(wait) else { return Poll::Pending };
         let chunk = match next {

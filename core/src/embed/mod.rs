@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 
 use crate::api::embeddings::{
     CreateEmbeddingRequest, CreateEmbeddingResponse, Embedding, EmbeddingInput, EmbeddingObject, EmbeddingUsage,
-    EmbeddingVector, EncodingFormat, item,
+    EmbeddingVector, EncodingFormat, item, room,
 };
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::models::ListObject;
@@ -277,16 +277,7 @@ impl PendingEmbeddings {
 
     /// Waits for the vectors and writes them into `out`, one after another.
     pub(crate) fn wait_into(self, out: &mut [f32]) -> Result<EmbeddingUsage> {
-        let needed = self.vectors.order.len() * self.dimensions;
-        let Some(out) = out.get_mut(..needed) else {
-            let message = format!(
-                "{} vectors of {} numbers need room for {needed}; there is room for {}",
-                self.vectors.order.len(),
-                self.dimensions,
-                out.len()
-            );
-            return Err(Error::new(ErrorKind::InvalidArgument, message).with_param("out"));
-        };
+        let out = room(out, self.vectors.order.len(), self.dimensions)?;
         let vectors = block(|wait| self.vectors.promised.advance(wait))??;
         for (row, &number) in out.chunks_exact_mut(self.dimensions).zip(&self.vectors.order) {
             let vector = &vectors[number][..self.dimensions];
@@ -320,7 +311,9 @@ impl PendingEmbeddings {
 fn unit(mut vector: Vec<f32>, dimensions: usize) -> Result<Vec<f32>> {
     vector.truncate(dimensions);
     let scale = unit_scale(&vector)?;
-    vector.iter_mut().for_each(|value| *value *= scale);
+    for value in &mut vector {
+        *value *= scale;
+    }
     Ok(vector)
 }
 

@@ -32,6 +32,9 @@ impl Engine {
     /// ```
     pub fn rerank(&self, request: &RerankRequest) -> Result<RerankResponse> {
         request.validate()?;
+        if let Some(reply) = self.remote("/v1/rerank", request) {
+            return reply;
+        }
         self.submit_rerank(request)?.wait()
     }
 

@@ -1,11 +1,14 @@
 //! `/v1/files` as HTTP has it.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, Method, Response, Uri};
+use percent_encoding::percent_decode_str;
 
 use super::Files;
 use super::store::MAX_FILE;
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::api::files::{CreateFileRequest, FilePurpose, ListFilesRequest};
+use crate::api::files::{CreateFileRequest, FileObject, FilePurpose, ListFilesRequest};
 use crate::engine::Engine;
 use crate::multipart::Form;
 use crate::router::{Body, bytes, json, method_not_allowed};
@@ -24,22 +27,27 @@ pub(crate) fn answer(
 ) -> Result<Response<Body>> {
     let files = engine.files();
     match (path, method) {
-        ([], &Method::POST) => create(&files, headers, body).map(|file| json(&file)),
+        ([], &Method::POST) => create(files, headers, body).map(|file| json(&file)),
         ([], &Method::GET) => {
             let request = ListFilesRequest::read(uri.query().unwrap_or_default())?;
             files.list(&request).map(|list| json(&list))
         }
-        ([id], &Method::GET) => files.retrieve(id).map(|file| json(&file)),
-        ([id], &Method::DELETE) => files.delete(id).map(|deleted| json(&deleted)),
+        ([id], &Method::GET) => files.retrieve(&decoded(id)).map(|file| json(&file)),
+        ([id], &Method::DELETE) => files.delete(&decoded(id)).map(|deleted| json(&deleted)),
         ([id, "content"], &Method::GET) => {
-            let content = files.content(id)?;
+            let content = files.content(&decoded(id))?;
             Ok(bytes(content.to_vec(), "application/octet-stream"))
         }
         _ => Err(method_not_allowed(method, uri)),
     }
 }
 
-fn create(files: &Files<'_>, headers: &HeaderMap, body: &[u8]) -> Result<crate::api::files::FileObject> {
+/// An id as it stands in a path.
+fn decoded(id: &str) -> Cow<'_, str> {
+    percent_decode_str(id).decode_utf8_lossy()
+}
+
+fn create(files: Files<'_>, headers: &HeaderMap, body: &[u8]) -> Result<FileObject> {
     if body.len() > MAX_BODY {
         let message = format!("The request body has {} bytes; at most {MAX_BODY} are read", body.len());
         return Err(Error::new(ErrorKind::InvalidRequest, message).with_code("request_too_large"));

@@ -84,7 +84,7 @@ impl<'a> Files<'a> {
         self.store()?.delete(id)
     }
 
-    fn store(&self) -> Result<&'a FileStore> {
+    fn store(self) -> Result<&'a FileStore> {
         self.engine.open_files()
     }
 }

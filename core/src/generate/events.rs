@@ -15,6 +15,7 @@ use super::Finish;
 use super::logprobs::TokenLogprob;
 use crate::api::error::{Error, Result};
 use crate::call::Call;
+use crate::cancel::{Cancel, CancelHandle};
 use crate::wait::{Wait, Watched};
 
 /// One step of a generation's progress.
@@ -53,7 +54,7 @@ struct State {
     unfinished: usize,
 }
 
-impl Shared {
+impl Cancel for Shared {
     fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
         // The caller need not wait for the scheduler to notice.
@@ -81,15 +82,6 @@ pub(crate) struct EventReceiver {
     /// The request that the events are for: it has not ended before they are fetched.
     call: Option<Arc<Call>>,
 }
-
-/// Cancels one request, from any thread, any number of times.
-///
-/// The scheduler drops the request at its next step: after the token, or the
-/// slice of the prompt, that is being computed. Whoever waits for the answer gets
-/// an error of kind [`Cancelled`](crate::ErrorKind::Cancelled) at once. Cancelling
-/// a finished request does nothing.
-#[derive(Debug, Clone)]
-pub struct CancelHandle(Arc<Shared>);
 
 /// A channel for a request of so many choices.
 pub(super) fn channel(choices: usize) -> (Vec<EventSender>, EventReceiver) {
@@ -199,20 +191,13 @@ impl EventReceiver {
     }
 
     pub(crate) fn cancel_handle(&self) -> CancelHandle {
-        CancelHandle(self.shared.clone())
+        CancelHandle::new(self.shared.clone())
     }
 }
 
 impl Drop for EventReceiver {
     fn drop(&mut self) {
         self.shared.cancelled.store(true, Ordering::Relaxed);
-    }
-}
-
-impl CancelHandle {
-    /// Cancels the request.
-    pub fn cancel(&self) {
-        self.0.cancel();
     }
 }
 

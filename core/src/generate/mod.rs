@@ -30,7 +30,6 @@ use crate::metrics::ModelMeters;
 use crate::places::Places;
 use crate::threads::join_other;
 
-pub use events::CancelHandle;
 pub(crate) use events::{Event, EventReceiver, Progress};
 pub(crate) use logprobs::TokenLogprob;
 use meter::Meter;

@@ -15,6 +15,9 @@ mod truncate;
 
 use std::sync::Arc;
 
+use http::Method;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
 use crate::api::chat::CreateChatCompletionRequest;
 use crate::api::chat_options::Verbosity;
 use crate::api::error::{Error, ErrorKind, Result};
@@ -34,8 +37,17 @@ use build::Builder;
 use keep::Keep;
 use translate::{Place, Translated};
 
+use stream::GeneratedEvents;
 pub(crate) use stream::PendingResponse;
 pub use stream::{ResponseAsyncStream, ResponseStream};
+
+/// The path of responses.
+const RESPONSES: &str = "/v1/responses";
+
+/// The path of a response, or of what belongs to it.
+fn path(id: &str, rest: &str) -> String {
+    format!("{RESPONSES}/{}{rest}", utf8_percent_encode(id, NON_ALPHANUMERIC))
+}
 
 /// Responses of an [`Engine`].
 ///
@@ -71,6 +83,9 @@ impl Responses<'_> {
     /// # Ok::<(), zerohop::Error>(())
     /// ```
     pub fn create(&self, request: &CreateResponse) -> Result<Response> {
+        if let Some(reply) = self.engine.remote(RESPONSES, request) {
+            return reply;
+        }
         self.submit(request)?.wait()
     }
 
@@ -89,6 +104,18 @@ impl Responses<'_> {
     /// # Ok::<(), zerohop::Error>(())
     /// ```
     pub fn create_stream(&self, request: &CreateResponse) -> Result<ResponseStream> {
+        if let Some(events) = self.engine.remote_events(RESPONSES, request) {
+            return ResponseStream::of_worker(events?);
+        }
+        self.generate(request).map(ResponseStream::new)
+    }
+
+    /// Starts a request that is answered as a whole.
+    pub(crate) fn submit(self, request: &CreateResponse) -> Result<PendingResponse> {
+        self.generate(request).map(PendingResponse)
+    }
+
+    fn generate(self, request: &CreateResponse) -> Result<GeneratedEvents> {
         self.engine.check_open()?;
         request.check()?;
         let previous = self.previous(request)?;
@@ -99,12 +126,7 @@ impl Responses<'_> {
         let builder = Builder::new(head(request), request.wants_logprobs());
         let own = items.into_iter().filter(|(place, _)| !matches!(place, Place::Earlier)).map(|(_, item)| item);
         let keep = request.is_stored().then(|| Keep::new(self.engine.store(), previous, own.collect()));
-        Ok(ResponseStream::new(chunks, builder, keep))
-    }
-
-    /// Starts a request that is answered as a whole.
-    pub(crate) fn submit(self, request: &CreateResponse) -> Result<PendingResponse> {
-        self.create_stream(request).map(PendingResponse)
+        Ok(GeneratedEvents::new(chunks, builder, keep))
     }
 
     /// The response of this id.
@@ -113,6 +135,9 @@ impl Responses<'_> {
     ///
     /// `NotFound` for an unknown id, and for a response that was not kept or has gone since.
     pub fn retrieve(&self, id: &str) -> Result<Response> {
+        if let Some(reply) = self.engine.remote_call(&Method::GET, &path(id, "")) {
+            return reply;
+        }
         self.engine.check_open()?;
         read(&keep::find(self.engine.store(), id)?.response)
     }
@@ -123,6 +148,9 @@ impl Responses<'_> {
     ///
     /// As [`retrieve`](Self::retrieve).
     pub fn delete(&self, id: &str) -> Result<DeletedResponse> {
+        if let Some(reply) = self.engine.remote_call(&Method::DELETE, &path(id, "")) {
+            return reply;
+        }
         self.engine.check_open()?;
         keep::find(self.engine.store(), id)?;
         self.engine.store().remove(id);
@@ -136,6 +164,9 @@ impl Responses<'_> {
     ///
     /// `InvalidRequest`, or as [`retrieve`](Self::retrieve).
     pub fn cancel(&self, id: &str) -> Result<Response> {
+        if let Some(reply) = self.engine.remote_call(&Method::POST, &path(id, "/cancel")) {
+            return reply;
+        }
         self.engine.check_open()?;
         keep::find(self.engine.store(), id)?;
         Err(Error::new(ErrorKind::InvalidRequest, "Cannot cancel a synchronous response."))
@@ -148,6 +179,10 @@ impl Responses<'_> {
     ///
     /// As [`retrieve`](Self::retrieve), and `InvalidRequest` for a page that there cannot be.
     pub fn input_items(&self, id: &str, page: &PageParams) -> Result<ResponseItemList> {
+        if let Some(reply) = self.engine.remote_call(&Method::GET, &path(id, &format!("/input_items{}", page.query())))
+        {
+            return reply;
+        }
         self.engine.check_open()?;
         let items = keep::history(&keep::find(self.engine.store(), id)?.turn, false)?;
         page.page(items, ListOrder::Desc)
@@ -159,6 +194,9 @@ impl Responses<'_> {
     ///
     /// As [`create`](Self::create).
     pub fn count_input_tokens(&self, request: &CreateResponse) -> Result<InputTokenCount> {
+        if let Some(reply) = self.engine.remote("/v1/responses/input_tokens", request) {
+            return reply;
+        }
         self.engine.check_open()?;
         request.check()?;
         let items = self.items(request, self.previous(request)?.as_ref())?;

@@ -12,8 +12,10 @@ use super::translate::renamed_option;
 use crate::api::error::{Error, Result};
 use crate::api::responses::event::ResponseStreamEvent;
 use crate::api::responses::reply::Response;
+use crate::cancel::CancelHandle;
 use crate::chat::ChatCompletionStream;
-use crate::generate::CancelHandle;
+use crate::isolate::{Chunks, Streamed};
+use crate::router::EventStream;
 use crate::wait::{Wait, block};
 
 /// The events of one streamed response, as they are generated.
@@ -22,7 +24,11 @@ use crate::wait::{Wait, block};
 /// last event has the whole response, unless the stream is cancelled or the engine closed, which is an
 /// error. Dropping it stops the generation at its next step, and then nothing is kept.
 #[derive(Debug)]
-pub struct ResponseStream {
+pub struct ResponseStream(Streamed<GeneratedEvents>);
+
+/// Events from the tokens that a model generates here.
+#[derive(Debug)]
+pub(super) struct GeneratedEvents {
     /// `None` once the generation has ended.
     chunks: Option<ChatCompletionStream>,
     cancel: CancelHandle,
@@ -31,8 +37,13 @@ pub struct ResponseStream {
 }
 
 impl ResponseStream {
-    pub(super) fn new(chunks: ChatCompletionStream, builder: Builder, keep: Option<Keep>) -> Self {
-        ResponseStream { cancel: chunks.cancel_handle(), chunks: Some(chunks), builder, keep }
+    pub(super) fn new(events: GeneratedEvents) -> Self {
+        ResponseStream(Streamed::here(events))
+    }
+
+    /// The events of a worker process.
+    pub(super) fn of_worker(events: EventStream) -> Result<Self> {
+        Streamed::worker(events).map(ResponseStream)
     }
 
     /// The next event, waiting for it until `deadline`: [`Poll::Pending`] when that has passed,
@@ -43,7 +54,7 @@ impl ResponseStream {
 
     /// A handle that cancels the generation from another thread.
     pub fn cancel_handle(&self) -> CancelHandle {
-        self.cancel.clone()
+        self.0.cancel_handle()
     }
 
     /// The same events for async code.
@@ -52,6 +63,18 @@ impl ResponseStream {
     }
 
     pub(crate) fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Option<Result<ResponseStreamEvent>>> {
+        self.0.advance(wait)
+    }
+}
+
+impl Chunks for GeneratedEvents {
+    type Chunk = ResponseStreamEvent;
+
+    fn cancel_handle(&self) -> CancelHandle {
+        self.cancel.clone()
+    }
+
+    fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Option<Result<ResponseStreamEvent>>> {
         loop {
             if let Some(event) = self.builder.pop() {
                 return Poll::Ready(Some(Ok(event)));
@@ -64,6 +87,12 @@ impl ResponseStream {
                 Poll::Pending => return Poll::Pending,
             }
         }
+    }
+}
+
+impl GeneratedEvents {
+    pub(super) fn new(chunks: ChatCompletionStream, builder: Builder, keep: Option<Keep>) -> Self {
+        GeneratedEvents { cancel: chunks.cancel_handle(), chunks: Some(chunks), builder, keep }
     }
 
     /// Takes one more chunk; gives the response when it was the last, and `None` after that.
@@ -113,7 +142,7 @@ impl Stream for ResponseAsyncStream {
 
 /// A whole response on its way: that of the last event. Dropping it cancels the request.
 #[derive(Debug)]
-pub(crate) struct PendingResponse(pub(super) ResponseStream);
+pub(crate) struct PendingResponse(pub(super) GeneratedEvents);
 
 impl PendingResponse {
     pub(crate) fn wait(mut self) -> Result<Response> {

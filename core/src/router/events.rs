@@ -6,10 +6,11 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::reply::to_json;
-use crate::api::error::Result;
+use crate::api::error::{Error, Result};
+use crate::cancel::CancelHandle;
 use crate::chat::ChatCompletionStream;
 use crate::completions::CompletionStream;
-use crate::generate::CancelHandle;
+use crate::isolate::RemoteEvents;
 use crate::responses::ResponseStream;
 use crate::wait::{Wait, block};
 
@@ -28,6 +29,8 @@ pub(super) enum Events {
     Chat(Box<ChatCompletionStream>),
     Text(CompletionStream),
     Response(Box<ResponseStream>),
+    /// Of a worker process, as they stand on a wire.
+    Remote(RemoteEvents),
     Ended,
 }
 
@@ -61,6 +64,7 @@ impl EventStream {
             Events::Chat(chunks) => Some(chunks.cancel_handle()),
             Events::Text(chunks) => Some(chunks.cancel_handle()),
             Events::Response(events) => Some(events.cancel_handle()),
+            Events::Remote(events) => Some(events.cancel_handle()),
             Events::Ended => None,
         }
     }
@@ -72,8 +76,21 @@ impl EventStream {
             Events::Chat(chunks) => Box::new(chunks.map(|chunk| chunk.map(|chunk| to_json(&chunk)))),
             Events::Text(chunks) => Box::new(chunks.map(|chunk| chunk.map(|chunk| to_json(&chunk)))),
             Events::Response(events) => Box::new(events.map(|event| event.map(|event| to_json(&event)))),
+            Events::Remote(_) => {
+                let mut events = self;
+                Box::new(std::iter::from_fn(move || block(|wait| events.advance_data(wait))))
+            }
             Events::Ended => Box::new(std::iter::empty()),
         }
+    }
+
+    /// The next event of a worker process, as [`data`](Self::data) gives it.
+    pub(crate) fn advance_data(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Option<Result<Vec<u8>>>> {
+        let Events::Remote(events) = &mut self.0 else { return Poll::Ready(None) };
+        events.advance(wait).map(|event| match event {
+            Some(Ok(event)) => unframe(&event),
+            event => event,
+        })
     }
 
     fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Option<Result<Vec<u8>>>> {
@@ -86,6 +103,13 @@ impl EventStream {
                     self.0 = Events::Ended;
                 }
                 Poll::Ready(event.map(|event| event.map(|event| frame(Some(event.kind()), &to_json(&event)))))
+            }
+            Events::Remote(events) => {
+                let Poll::Ready(event) = events.advance(wait) else { return Poll::Pending };
+                Poll::Ready(match event {
+                    Some(Err(error)) => Some(self.chunk(Some(Err::<(), _>(error)))),
+                    event => event,
+                })
             }
             Events::Ended => Poll::Ready(None),
         }
@@ -115,6 +139,20 @@ impl Iterator for EventStream {
     fn next(&mut self) -> Option<Self::Item> {
         block(|wait| self.advance(wait))
     }
+}
+
+/// The JSON text of an event, or the error that it tells of; `None` for the end.
+fn unframe(event: &[u8]) -> Option<Result<Vec<u8>>> {
+    let start = event.windows(6).position(|bytes| bytes == b"data: ")? + 6;
+    let data = event.get(start..)?.trim_ascii_end();
+    if data == b"[DONE]" {
+        return None;
+    }
+    // The API's errors are objects with nothing else in them.
+    if data.starts_with(b"{\"error\":") {
+        return Some(Err(Error::from_event(data)));
+    }
+    Some(Ok(data.to_vec()))
 }
 
 /// One server-sent event, with its type if that is told beside the data.

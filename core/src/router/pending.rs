@@ -8,14 +8,15 @@ use std::time::Instant;
 use http::Response;
 use serde::Serialize;
 
-use super::events::Events;
+use super::events::{EventStream, Events};
 use super::reply::{Body, answer, error_response, events, json};
 use crate::api::error::{Error, ErrorKind, Result};
+use crate::cancel::CancelHandle;
 use crate::chat::PendingChatCompletion;
 use crate::completions::PendingCompletion;
 use crate::door::Admitted;
 use crate::embed::{PendingEmbeddings, PendingRanking};
-use crate::generate::CancelHandle;
+use crate::isolate::RemoteReply;
 use crate::promise::Promised;
 use crate::responses::{PendingResponse, ResponseStream};
 use crate::wait::{Wait, block};
@@ -34,6 +35,7 @@ enum State {
     Response(Box<PendingResponse>),
     Embeddings(PendingEmbeddings),
     Ranking(PendingRanking),
+    Remote(RemoteReply),
 }
 
 impl Pending {
@@ -83,6 +85,14 @@ impl Pending {
         Pending(Some(State::Ranking(pending)))
     }
 
+    /// A worker process's reply on its way, or why there is none.
+    pub(crate) fn remote(reply: Result<RemoteReply>) -> Result<Self> {
+        match reply {
+            Ok(reply) => Ok(Pending(Some(State::Remote(reply)))),
+            Err(error) => answer(Err(error)),
+        }
+    }
+
     /// Waits for the reply.
     ///
     /// # Errors
@@ -111,6 +121,7 @@ impl Pending {
             Some(State::Admitted(admitted)) => admitted.cancel_handle(),
             Some(State::Completion(pending)) => Some(pending.cancel_handle()),
             Some(State::Response(pending)) => Some(pending.cancel_handle()),
+            Some(State::Remote(reply)) => Some(reply.cancel_handle()),
             _ => None,
         }
     }
@@ -145,6 +156,22 @@ impl Pending {
                 let reply = pending.advance(wait);
                 self.settle(reply, State::Completion(pending))
             }
+            Some(State::Remote(reply)) => match reply.advance(wait) {
+                Poll::Ready(Ok((response, has_events))) => {
+                    let (parts, body) = response.into_parts();
+                    let body = if has_events {
+                        Body::Events(EventStream::new(Events::Remote(reply.into_events())))
+                    } else {
+                        Body::Full(body)
+                    };
+                    Poll::Ready(Ok(Response::from_parts(parts, body)))
+                }
+                Poll::Ready(Err(error)) => Poll::Ready(error_response(&error)),
+                Poll::Pending => {
+                    self.0 = Some(State::Remote(reply));
+                    Poll::Pending
+                }
+            },
             Some(State::Response(mut pending)) => {
                 let reply = pending.advance(wait);
                 self.settle(reply, State::Response(pending))

@@ -1,7 +1,7 @@
 """The OpenAI Agents SDK, over an AsyncOpenAI."""
 
 import pytest
-from agents import Agent, ModelSettings, Runner, function_tool
+from agents import Agent, ModelSettings, OpenAIChatCompletionsModel, Runner, function_tool
 from pydantic import BaseModel
 
 SHORT = ModelSettings(temperature=0, max_tokens=64)
@@ -12,9 +12,13 @@ class City(BaseModel):
     country: str
 
 
-@pytest.fixture(scope="module")
-def model(program):
-    return program("OpenAI Agents SDK")["model"]
+@pytest.fixture(scope="module", params=["responses", "chat completions"])
+def model(request, program):
+    """The guide's, which speaks the Responses API, and the SDK's other one."""
+    model = program("OpenAI Agents SDK")["model"]
+    if request.param == "chat completions":
+        return OpenAIChatCompletionsModel("chat", openai_client=model._client)
+    return model
 
 
 def test_a_stream(model, run_async):

@@ -1,0 +1,336 @@
+//! Engines whose models are in a worker process, which is the command.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use http::Request;
+use serde_json::{Value, json};
+use zerohop::types::responses::CreateResponse;
+use zerohop::types::{
+    ChatCompletionMessage, CreateChatCompletionRequest, CreateCompletionRequest, CreateEmbeddingRequest,
+    TokenizeRequest,
+};
+use zerohop::{Body, Engine, EngineBuilder, ErrorKind, Isolation, ModelOptions};
+
+fn model(name: &str) -> PathBuf {
+    let folder = std::env::var_os("ZEROHOP_TEST_MODELS").expect("ZEROHOP_TEST_MODELS names the folder of models");
+    let path = Path::new(&folder).join(name);
+    assert!(path.exists(), "{} is missing: run `make models`", path.display());
+    path
+}
+
+fn tiny() -> ModelOptions {
+    ModelOptions::new(model("tiny/tiny-llama.gguf")).threads(1).context_length(100_000)
+}
+
+fn isolation() -> Isolation {
+    Isolation::process().worker(env!("CARGO_BIN_EXE_zerohop"))
+}
+
+fn builder() -> EngineBuilder {
+    Engine::builder().model("m", tiny())
+}
+
+fn isolated() -> Engine {
+    builder().isolation(isolation()).build().unwrap()
+}
+
+fn chat(text: &str, tokens: u32) -> CreateChatCompletionRequest {
+    CreateChatCompletionRequest::new("m", [ChatCompletionMessage::user(text)])
+        .temperature(0.0)
+        .max_completion_tokens(tokens)
+}
+
+/// An answer that goes on until something ends it.
+fn endless() -> CreateChatCompletionRequest {
+    chat("Hello", 50_000).ignore_eos(true)
+}
+
+/// The worker process of an engine, which must be the only one of this test.
+fn worker(engine: &Engine) -> Worker {
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": "a"}], "max_tokens": 1});
+    let _: Value = engine.call("/v1/chat/completions", &body).unwrap();
+    let me = std::process::id();
+    let listed = Command::new("ps").args(["-o", "pid=,args=", "--ppid", &me.to_string()]).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let workers = listed.lines().filter(|line| line.ends_with("zerohop worker"));
+    Worker(workers.map(|line| line.split_whitespace().next().unwrap().parse().unwrap()).collect())
+}
+
+/// Process ids.
+#[derive(Debug, PartialEq, Eq)]
+struct Worker(Vec<u32>);
+
+impl Worker {
+    fn kill(&self) {
+        for pid in &self.0 {
+            assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+        }
+    }
+
+    fn is_alive(&self) -> bool {
+        self.0.iter().any(|pid| {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            !status.is_empty() && !status.contains("State:\tZ")
+        })
+    }
+}
+
+/// Tests that look for their worker among this process's children, one after the other.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> impl Drop {
+    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[test]
+fn answers_are_those_of_this_process() {
+    let _alone = alone();
+    let (here, there) = (builder().build().unwrap(), isolated());
+    assert_eq!(here.model_info(), there.model_info());
+    assert_eq!(here.models().list(), there.models().list());
+    let request = chat("Hello", 12);
+    let text = |engine: &Engine| engine.chat().create(&request).unwrap().text().unwrap().to_owned();
+    assert_eq!(text(&here), text(&there));
+    let streamed: String = there
+        .chat()
+        .create_stream(&request)
+        .unwrap()
+        .map(|chunk| chunk.unwrap().text().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(streamed, text(&here));
+    let plain = CreateCompletionRequest::new("m", "Once").temperature(0.0).max_tokens(8);
+    let completion = |engine: &Engine| engine.completions().create(&plain).unwrap().text().unwrap().to_owned();
+    assert_eq!(completion(&here), completion(&there));
+    let pieces = there.completions().create_stream(&plain).unwrap();
+    let joined: String = pieces.map(|chunk| chunk.unwrap().text().unwrap_or_default().to_owned()).collect();
+    assert_eq!(joined, completion(&here));
+    let tokens = TokenizeRequest::new("m", "Hello there");
+    assert_eq!(here.tokenize(&tokens).unwrap(), there.tokenize(&tokens).unwrap());
+    assert_eq!(
+        there.chat().create(&chat("a", 0)).map_err(|error| error.kind()),
+        here.chat().create(&chat("a", 0)).map_err(|error| error.kind())
+    );
+    let unknown = CreateChatCompletionRequest::new("none", [ChatCompletionMessage::user("a")]);
+    let errors = [&here, &there].map(|engine| engine.chat().create(&unknown).unwrap_err());
+    assert_eq!(errors[0].to_body(), errors[1].to_body());
+}
+
+#[test]
+fn responses_and_kept_completions_live_in_the_worker() {
+    let _alone = alone();
+    let engine = isolated();
+    let first = engine.responses().create(&CreateResponse::new("m", "Hi").max_output_tokens(4)).unwrap();
+    let again = CreateResponse::new("m", "More").max_output_tokens(4).previous_response_id(first.id.as_str());
+    let events: Vec<_> = engine.responses().create_stream(&again).unwrap().collect::<Result<_, _>>().unwrap();
+    assert!(events.len() > 4);
+    assert_eq!(engine.responses().retrieve(&first.id).unwrap().id, first.id);
+    assert!(engine.responses().delete(&first.id).unwrap().deleted);
+    assert_eq!(engine.responses().retrieve(&first.id).unwrap_err().kind(), ErrorKind::NotFound);
+    let mut kept = chat("Hello", 2);
+    kept.store = Some(true);
+    let kept = engine.chat().create(&kept).unwrap();
+    assert_eq!(engine.chat().retrieve(&kept.id).unwrap().id, kept.id);
+    assert_eq!(
+        engine.chat().list(&zerohop::types::ListChatCompletions::default().metadata("a b", "c&d")).unwrap().data.len(),
+        0
+    );
+    assert_eq!(engine.chat().list(&zerohop::types::ListChatCompletions::default().model("m")).unwrap().data.len(), 1);
+}
+
+#[test]
+fn vectors_come_through_the_pipe() {
+    let _alone = alone();
+    let builder = || Engine::builder().model("v", ModelOptions::new(model("tiny/tiny-embedding-mean.gguf")).threads(1));
+    let request = CreateEmbeddingRequest::new("v", ["a", "b c"]);
+    let here = builder().build().unwrap().embeddings().create(&request).unwrap();
+    let engine = builder().isolation(isolation()).build().unwrap();
+    let there = engine.embeddings().create(&request).unwrap();
+    assert_eq!(here, there);
+    let width = engine.embeddings().dimensions("v").unwrap();
+    let mut out = vec![0.0; 2 * width + 1];
+    engine.embeddings().create_into(&request, &mut out).unwrap();
+    assert_eq!(out[..width], here.data[0].embedding.values);
+    assert_eq!(out[width..2 * width], here.data[1].embedding.values);
+    assert_eq!(
+        engine.embeddings().create_into(&request, &mut out[..3]).unwrap_err().kind(),
+        ErrorKind::InvalidArgument
+    );
+}
+
+#[test]
+fn a_killed_worker_fails_what_it_was_doing_and_nothing_else() {
+    let _alone = alone();
+    let engine = isolated();
+    let before = worker(&engine);
+    let streams: Vec<_> = (0..8)
+        .map(|_| {
+            let mut stream = engine.chat().create_stream(&endless()).unwrap();
+            assert!(stream.next().unwrap().is_ok());
+            stream
+        })
+        .collect();
+    before.kill();
+    for mut stream in streams {
+        let error = stream.find_map(Result::err).unwrap();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Unavailable, Some("worker_ended")), "{error}");
+        assert!(stream.next().is_none());
+    }
+    let reply = engine.chat().create(&chat("Hello", 3)).unwrap();
+    assert_eq!(reply.usage.completion_tokens, 3);
+    assert_ne!(worker(&engine), before);
+    // At the door it is a status that clients repeat the request on.
+    let endless = serde_json::to_vec(&endless()).unwrap();
+    let pending = engine.submit(&Request::post("/v1/chat/completions").body(endless).unwrap()).unwrap();
+    worker(&engine).kill();
+    let reply = pending.wait().unwrap();
+    assert_eq!(reply.status(), 503);
+    assert_eq!(reply.headers()["retry-after"], "1");
+    let Body::Full(body) = reply.into_body() else { panic!("an error is one body") };
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["error"]["code"], "worker_ended");
+    assert!(body["error"]["message"].as_str().unwrap().contains("signal: 9"), "{body}");
+}
+
+#[test]
+fn many_callers_while_workers_die() {
+    let _alone = alone();
+    let engine = isolated();
+    let until = Instant::now() + Duration::from_secs(3);
+    let (done, failed) = (Mutex::new(0), Mutex::new(0));
+    thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                while Instant::now() < until {
+                    match engine.chat().create(&chat("Hello", 5)) {
+                        Ok(reply) => {
+                            assert_eq!(reply.usage.completion_tokens, 5);
+                            *done.lock().unwrap() += 1;
+                        }
+                        Err(error) => {
+                            assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+                            *failed.lock().unwrap() += 1;
+                        }
+                    }
+                }
+            });
+        }
+        scope.spawn(|| {
+            while Instant::now() < until {
+                thread::sleep(Duration::from_millis(500));
+                Command::new("pkill").args(["-9", "-P", &std::process::id().to_string(), "zerohop"]).status().unwrap();
+            }
+        });
+    });
+    assert!(*done.lock().unwrap() > 0 && *failed.lock().unwrap() > 0);
+    // The last to be killed may not have been missed yet.
+    assert!((0..3).any(|_| engine.chat().create(&chat("Hello", 1)).is_ok()));
+}
+
+#[test]
+fn cancelling_frees_the_place() {
+    let _alone = alone();
+    let engine = Engine::builder().model("m", tiny().parallel(1).queue(4)).isolation(isolation()).build().unwrap();
+    for _ in 0..8 {
+        let mut stream = engine.chat().create_stream(&endless()).unwrap();
+        assert!(stream.next().unwrap().is_ok());
+        stream.cancel_handle().cancel();
+        assert_eq!(stream.find_map(Result::err).unwrap().kind(), ErrorKind::Cancelled);
+        drop(engine.chat().create_stream(&endless()).unwrap());
+        let body = serde_json::to_vec(&endless()).unwrap();
+        let pending = engine.submit(&Request::post("/v1/chat/completions").body(body).unwrap()).unwrap();
+        pending.cancel_handle().unwrap().cancel();
+        assert_eq!(pending.wait().unwrap_err().kind(), ErrorKind::Cancelled);
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert!(engine.chat().create(&chat("Hello", 1)).is_ok());
+}
+
+#[test]
+fn keys_and_limits_hold() {
+    let _alone = alone();
+    let engine = builder().api_key("sk-one").requests_per_minute(2).isolation(isolation()).build().unwrap();
+    let send = |key: &str| {
+        let request = Request::get("/v1/models").header("authorization", format!("Bearer {key}")).body("").unwrap();
+        engine.request(&request).unwrap()
+    };
+    assert_eq!(send("sk-two").status(), 401);
+    let reply = send("sk-one");
+    assert_eq!(
+        (reply.status().as_u16(), &reply.headers()["x-ratelimit-remaining-requests"]),
+        (200, &"1".parse().unwrap())
+    );
+    assert!(reply.headers().contains_key("x-request-id"));
+    assert_eq!(send("sk-one").status(), 200);
+    assert_eq!(send("sk-one").status(), 429);
+    // Typed calls are the host's own.
+    assert!(engine.chat().create(&chat("Hello", 1)).is_ok());
+    assert!(engine.metrics().models[0].completion_tokens >= 1);
+}
+
+#[test]
+fn closing_ends_the_worker() {
+    let _alone = alone();
+    let engine = isolated();
+    let running = worker(&engine);
+    let mut stream = engine.chat().create_stream(&endless()).unwrap();
+    assert!(stream.next().unwrap().is_ok() && running.is_alive());
+    engine.close();
+    assert!(!running.is_alive());
+    assert_eq!(stream.find_map(Result::err).unwrap().kind(), ErrorKind::Closed);
+    assert_eq!(engine.chat().create(&chat("Hello", 1)).unwrap_err().kind(), ErrorKind::Closed);
+    engine.close();
+    let engine = isolated();
+    let running = worker(&engine);
+    drop(engine);
+    assert!(!running.is_alive());
+}
+
+#[test]
+fn loading_is_reported_stopped_and_refused_as_here() {
+    let _alone = alone();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let reports = seen.clone();
+    let options = tiny().progress(move |fraction| {
+        reports.lock().unwrap().push(fraction);
+        true
+    });
+    Engine::builder().model("m", options).isolation(isolation()).build().unwrap();
+    assert_eq!(seen.lock().unwrap().last(), Some(&1.0));
+    let builder = |options: ModelOptions| Engine::builder().model("m", options);
+    for options in [
+        ModelOptions::new("/missing.gguf"),
+        ModelOptions::new(env!("CARGO_BIN_EXE_zerohop")),
+        tiny().parallel(1000),
+        tiny().progress(|_| false),
+    ] {
+        let here = builder(options.clone()).build().unwrap_err();
+        let there = builder(options).isolation(isolation()).build().unwrap_err();
+        assert_eq!((here.kind(), here.message()), (there.kind(), there.message()));
+    }
+}
+
+#[test]
+fn programs_that_are_no_worker_are_refused() {
+    let _alone = alone();
+    for program in ["/missing", "/bin/true", "/bin/cat", "/bin/echo", "/etc/passwd"] {
+        let began = Instant::now();
+        let error = builder().isolation(Isolation::process().worker(program)).build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{program}: {error}");
+        assert!(error.message().contains(program), "{error}");
+        assert!(began.elapsed() < Duration::from_secs(15), "{program}");
+    }
+}
+
+#[test]
+fn async_tasks_wait_for_a_worker_too() {
+    let _alone = alone();
+    let engine = isolated();
+    let body = serde_json::to_vec(&chat("Hello", 3)).unwrap();
+    let pending = engine.submit_async(Request::post("/v1/chat/completions").body(body).unwrap()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    assert_eq!(runtime.block_on(pending).unwrap().status(), 200);
+}
