@@ -74,7 +74,7 @@ miri: lib ## run the C library's own tests under Miri (needs a nightly Rust with
 
 # The frameworks on top of openai's SDK, its older versions, and the examples, which use some of these.
 # An environment for each set of packages that go together. It takes minutes: only `accept` includes it.
-ECOSYSTEM := openai1.60 openai1 openai2 openai3
+ECOSYSTEM := openai1.60 openai1 openai2 openai3 ray
 
 .PHONY: ecosystem
 ecosystem: models wheel ## run the tests with LangChain and other packages
@@ -83,7 +83,8 @@ ecosystem: models wheel ## run the tests with LangChain and other packages
 		mypy --no-error-summary --strict --config-file= --python-executable "$$python" examples/python/*.py; \
 		"$$ZEROHOP_CACHE/checks/bin/pyright" --pythonpath "$$python" examples/python; \
 		for name in $(ECOSYSTEM); do \
-			tests="tests/ecosystem/sdk $$(ls -d "tests/ecosystem/$$name" 2>/dev/null || true)"; \
+			tests="$$(ls -d "tests/ecosystem/$$name" 2>/dev/null || true)"; \
+			case "$$name" in openai*) tests="tests/ecosystem/sdk $$tests";; esac; \
 			"$$ZEROHOP_CACHE/$$name/bin/python" -m pytest -q -c tests/ecosystem/pytest.ini $$tests; \
 		done
 
