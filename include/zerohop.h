@@ -82,7 +82,7 @@
  *
  * Paths: POST /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/rerank,
  * /tokenize and /detokenize, GET /v1/models and GET /v1/models/NAME, with the JSON of
- * OpenAI's API, or where that has none (the last three posts) of vLLM's, and /v1/files with its forms.
+ * OpenAI's API, or where that has none (the last three posts) of vLLM's, /v1/files with its forms, and /v1/batches.
  * zerohop_embeddings writes vectors into memory of the caller's, without JSON. A body for a chat completion has "model" and "messages", and
  * among much else "stream", "tools", "response_format", "temperature" and
  * "max_completion_tokens".
