@@ -15,6 +15,8 @@ from pydantic import BaseModel
 
 import zerohop
 from zerohop.types import (
+    Batch,
+    BatchRequestCounts,
     Completion,
     CreateEmbeddingResponse,
     DetokenizeResponse,
@@ -59,6 +61,10 @@ def vectors_and_files(engine: zerohop.Engine) -> None:
     assert_type(file, FileObject)
     assert_type(engine.files.content(file.id).read(), bytes)
     assert_type([each.id for each in engine.files.list(order="asc")], list[str])
+    batch = engine.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions")
+    assert_type(batch, Batch)
+    assert_type(batch.request_counts, BatchRequestCounts | None)
+    assert_type([each.id for each in engine.batches.list(limit=3)], list[str])
 
 
 def whole_and_streamed(engine: zerohop.Engine, either: bool) -> None:
