@@ -323,6 +323,11 @@ typedef struct zerohop_model_options {
 } zerohop_model_options;
 
 /**
+ * Where an engine computes.
+ */
+typedef int32_t zerohop_isolation;
+
+/**
  * What an engine should serve. Fill it with `zerohop_engine_options_init`, then
  * set `models` and `model_count`.
  *
@@ -369,6 +374,15 @@ typedef struct zerohop_engine_options {
    * `x-request-timeout` (seconds) shortens it for one request. 0: no limit.
    */
   uint64_t timeout_ms;
+  /**
+   * Where the models are computed with.
+   */
+  zerohop_isolation isolation;
+  /**
+   * With `ZEROHOP_ISOLATION_PROCESS`, the program to start. Default (also for an
+   * empty text): `zerohop` beside the host's program, or else in the folders of `PATH`.
+   */
+  struct zerohop_str worker;
 } zerohop_engine_options;
 
 /**
@@ -755,6 +769,18 @@ typedef void (*zerohop_log_callback)(void *user_data,
  * 4-bit blocks, about a quarter of F16.
  */
 #define ZEROHOP_KV_TYPE_Q4_0 3
+
+/**
+ * In the host's process (the default).
+ */
+#define ZEROHOP_ISOLATION_NONE 0
+
+/**
+ * In a worker process. Native code that fails ends the worker alone: the requests that it
+ * was working on get a reply with status 503, and the next request starts another worker,
+ * which loads the models again. All functions work as without.
+ */
+#define ZEROHOP_ISOLATION_PROCESS 1
 
 /**
  * Where half as much memory again as the file is large is free, or the file is not

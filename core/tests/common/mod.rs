@@ -76,13 +76,14 @@ pub fn resident_kib() -> usize {
     status_kib("VmRSS:")
 }
 
-/// Keeps the allocator from making an arena for every thread, so that what a
-/// process holds depends less on when which thread ran.
+/// Keeps the allocator from making an arena for every thread, and from keeping large
+/// blocks, so that what a process holds depends less on when which thread ran.
 pub fn use_one_arena() {
     // SAFETY: may be called at any time from any thread.
     #[cfg(target_env = "gnu")]
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, 1);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 128 << 10);
     }
 }
 
