@@ -13,6 +13,7 @@ mod engine;
 mod generate;
 mod metrics;
 mod model;
+mod models;
 mod places;
 mod prepare;
 mod promise;
@@ -68,13 +69,14 @@ pub use backend::{Device, DeviceKind, devices};
 pub use batch::{BatchCounts, BatchLineError, BatchOptions};
 pub use chat::{ChatCompletionAsyncStream, ChatCompletionStream};
 pub use completions::{CompletionAsyncStream, CompletionStream, Completions};
-pub use engine::{Chat, Embeddings, Engine, EngineBuilder, Models};
+pub use engine::{Chat, Embeddings, Engine, EngineBuilder};
 pub use generate::CancelHandle;
 pub use metrics::{Bucket, Histogram, Metrics, ModelMetrics};
 pub use model::{
     CachedModel, GpuLayers, KvType, MemoryEstimate, ModelFileInfo, ModelInfo, ModelOptions, Repack, TensorDescription,
     cached_models, inspect, pull,
 };
+pub use models::Models;
 pub use responses::{ResponseAsyncStream, ResponseStream, Responses};
 pub use router::{Body, EventStream, Pending};
 
