@@ -196,6 +196,30 @@ static void what_can_be_asked() {
   CHECK(two.get("/v1/models").body().find("\"b\"") != std::string_view::npos);
 }
 
+static void models_come_and_go() {
+  zerohop::Model lazy("m", check_model(TINY));
+  lazy.lazy = true;
+  zerohop::Limits limits;
+  limits.memory_budget = std::uint64_t{1} << 30;
+  zerohop::Engine changing(lazy, limits);
+  CHECK(!changing.models()[0].loaded);
+  CHECK_INT(changing.post(PATH, CHAT("\"max_tokens\":1")).status(), 200);
+  CHECK(changing.models()[0].loaded);
+  zerohop::Model second("n", check_model(TINY));
+  changing.load(second);
+  CHECK(changing.models().size() == 2 && changing.models()[1].loaded);
+  changing.unload("n");
+  CHECK(changing.models().size() == 1);
+  second.progress = [](float) -> bool { throw 7; };
+  bool thrown = false;
+  try {
+    changing.load(second);
+  } catch (int number) {
+    thrown = number == 7;
+  }
+  CHECK(thrown && changing.models().size() == 1);
+}
+
 static void logs_last_as_long_as_their_owner() {
   int messages = 0;
   {
@@ -222,6 +246,7 @@ int main() {
   RUN(callbacks_complete);
   RUN(closing_completes);
   RUN(what_can_be_asked);
+  RUN(models_come_and_go);
   RUN(logs_last_as_long_as_their_owner);
   engine.reset();
   return check_finish();

@@ -43,7 +43,7 @@ struct Job {
     promise: Promise<Result<Vec<Vec<f32>>>>,
     /// The request that it is a part of.
     call: Option<Arc<Call>>,
-    _place: Place,
+    place: Place,
 }
 
 /// The handle of one model's embedding thread.
@@ -134,7 +134,7 @@ impl Embedder {
             inputs,
             promise,
             call: call.clone(),
-            _place: place,
+            place,
         };
         let jobs = self.jobs.lock();
         let sender = jobs.as_ref().ok_or_else(|| self.ending.error())?;
@@ -170,6 +170,8 @@ impl Job {
                 Err(error) => call.fail(error),
             }
         }
+        // Before the caller hears of the end: a model whose answers are there is not in use.
+        drop(self.place);
         self.promise.fulfil(result);
     }
 

@@ -170,7 +170,7 @@ impl Entry {
     }
 
     /// Loads the model, and tells those who wait how that went. The state must be `Loading`.
-    pub(super) fn load(&self, catalogue: &Catalogue, checked: Result<CheckedModel>) -> Result<Arc<ServedModel>> {
+    pub(super) fn load(&self, catalogue: &Catalogue, checked: Result<CheckedModel>) -> Result<()> {
         let load = || {
             let mut checked = checked?;
             match &*self.state.lock() {
@@ -192,8 +192,9 @@ impl Entry {
     }
 
     /// Goes over to what loading has led to.
-    fn settle(&self, loaded: Result<Arc<ServedModel>>) -> Result<Arc<ServedModel>> {
-        let result = loaded.as_ref().map(Arc::clone).map_err(|error| self.load_failure(error));
+    fn settle(&self, loaded: Result<Arc<ServedModel>>) -> Result<()> {
+        let outcome = loaded.as_ref().map(drop).map_err(Error::clone);
+        let result = loaded.map_err(|error| self.load_failure(&error));
         let waiting = {
             let mut state = self.state.lock();
             if let State::Ended(reason) = &*state {
@@ -209,8 +210,8 @@ impl Entry {
                 _ => Vec::new(),
             }
         };
-        call_all(waiting, &result);
-        loaded
+        call_all(waiting, result);
+        outcome
     }
 
     /// The error of a request for a model that could not be loaded.
@@ -259,7 +260,7 @@ impl Entry {
             }
             State::Loading { stop, waiting } => {
                 stop.store(true, Ordering::Relaxed);
-                call_all(waiting, &Err(reason.clone()));
+                call_all(waiting, Err(reason.clone()));
             }
             State::Unloaded | State::Ended(_) => {}
         }
@@ -275,8 +276,10 @@ impl Entry {
 }
 
 /// None suffers from another's fault.
-fn call_all(waiting: Vec<Waiter>, result: &Result<Arc<ServedModel>>) {
-    for waiter in waiting {
-        let _ = catch_unwind(AssertUnwindSafe(|| waiter(result.clone())));
+fn call_all(waiting: Vec<Waiter>, result: Result<Arc<ServedModel>>) {
+    let results = std::iter::repeat_n(result, waiting.len());
+    for (waiter, result) in waiting.into_iter().zip(results) {
+        // The last one gets the model itself, so that nobody else seems to use it.
+        let _ = catch_unwind(AssertUnwindSafe(|| waiter(result)));
     }
 }

@@ -14,7 +14,7 @@ mod select;
 pub(crate) use base::{BaseModel, object, reply, value};
 pub(crate) use classes::{
     ASYNC_PAGE, BATCH_COUNTS, CHAT_COMPLETION, CHAT_COMPLETION_CHUNK, COMPLETION, DETOKENIZE_RESPONSE, DEVICE, MODEL,
-    MODEL_INFO, RERANK_RESPONSE, SYNC_PAGE, TOKENIZE_RESPONSE,
+    MODEL_DELETED, MODEL_INFO, RERANK_RESPONSE, SYNC_PAGE, TOKENIZE_RESPONSE,
 };
 pub(crate) use responses::{RESPONSE_OBJECT, RESPONSE_STREAM_EVENT};
 pub(crate) use schema::{Schema, Shape};

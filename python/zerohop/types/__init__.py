@@ -42,6 +42,7 @@ from .completion_choice import CompletionChoice, Logprobs
 from .completion_usage import CompletionTokensDetails, CompletionUsage, PromptTokensDetails
 from .device import Device
 from .model import Model
+from .model_deleted import ModelDeleted
 from .model_info import ModelInfo
 from .rerank_response import RerankDocument, RerankResponse, RerankResult, RerankUsage
 from .tokenize_response import DetokenizeResponse, TokenizeResponse
@@ -78,6 +79,7 @@ __all__ = [
     "FunctionCall",
     "Logprobs",
     "Model",
+    "ModelDeleted",
     "ModelInfo",
     "PromptTokensDetails",
     "RerankDocument",
