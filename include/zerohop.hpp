@@ -309,11 +309,14 @@ struct Model {
   bool use_mmap = true;
   std::string chat_template;
   std::vector<std::string> aliases;
-  /* Told the loaded fraction; returns false to stop. What it throws comes out of Engine's constructor. */
+  /* Whether the model is loaded for its first request, and unloaded when its memory is needed. */
+  bool lazy = false;
+  /* Told the loaded fraction; returns false to stop. What it throws comes out of Engine's constructor, or
+     of load. */
   std::function<bool(float)> progress;
 };
 
-/* Who may send requests, and how many. The defaults are zerohop.h's: no limits. */
+/* Who may send requests, how many, and how much memory there is. The defaults are zerohop.h's: no limits. */
 struct Limits {
   /* Requests then need a header {"authorization", "Bearer KEY"}. */
   std::vector<std::string> api_keys = {};
@@ -322,6 +325,8 @@ struct Limits {
   std::uint32_t tokens_per_minute = 0;
   /* How long each request may take; 0 for no limit. */
   std::chrono::milliseconds timeout{0};
+  /* The bytes that all models together may take, by estimate; 0 for no limit but the system's. */
+  std::uint64_t memory_budget = 0;
 };
 
 /* Where an engine computes: with `process`, in a worker process, so that native code that fails does not
@@ -332,7 +337,7 @@ struct Isolation {
   std::string worker = {};
 };
 
-/* What a loaded model is. The texts are valid as long as the engine. */
+/* What a model is. The texts are valid as long as the engine. */
 struct ModelInfo {
   std::string_view id;
   std::string_view path;
@@ -347,6 +352,7 @@ struct ModelInfo {
   std::uint32_t trained_context_length;
   std::uint32_t context_length;
   bool has_chat_template;
+  bool loaded;
 };
 
 /* What to send. Texts and the token need to stay only for the call. */
@@ -429,6 +435,24 @@ class Engine {
     static_cast<void>(sink.release());
   }
 
+  /* Adds a model while the engine runs: see zerohop_engine_load. */
+  void load(const Model &model) const {
+    zerohop_model_options c_model;
+    std::vector<zerohop_str> aliases;
+    Progress progress{};
+    fill(model, c_model, aliases, progress);
+    zerohop_error *error = nullptr;
+    zerohop_status status = zerohop_engine_load(handle_.get(), &c_model, &error);
+    progress.check(error);
+    detail::check(status, error);
+  }
+
+  /* Unloads the model of this name or alias and forgets it: see zerohop_engine_unload. */
+  void unload(std::string_view name) const {
+    zerohop_error *error = nullptr;
+    detail::check(zerohop_engine_unload(handle_.get(), detail::str(name), &error), error);
+  }
+
   std::vector<ModelInfo> models() const {
     std::vector<ModelInfo> models;
     for (std::size_t index = 0; index < zerohop_engine_model_count(handle_.get()); index++) {
@@ -447,7 +471,8 @@ class Engine {
                       info.vocabulary_size,
                       info.trained_context_length,
                       info.context_length,
-                      info.has_chat_template};
+                      info.has_chat_template,
+                      info.loaded};
       for (std::size_t alias = 0; alias < info.alias_count; alias++) {
         model.aliases.push_back(detail::view(info.aliases[alias]));
       }
@@ -514,7 +539,39 @@ class Engine {
         return false;
       }
     }
+
+    /* Throws what the callback has thrown, in place of the error that came of it. */
+    void check(zerohop_error *error) const {
+      if (!exception) return;
+      zerohop_error_free(error);
+      std::rethrow_exception(exception);
+    }
   };
+
+  /* Writes a model's options for the C library; the others are what they point to. */
+  static void fill(const Model &model, zerohop_model_options &c_model, std::vector<zerohop_str> &aliases,
+                   Progress &progress) {
+    zerohop_model_options_init(&c_model, sizeof c_model);
+    c_model.name = detail::str(model.name);
+    c_model.path = detail::str(model.path);
+    c_model.context_length = model.context_length;
+    c_model.threads = model.threads;
+    c_model.gpu_layers = model.gpu_layers;
+    c_model.parallel = model.parallel;
+    c_model.queue = model.queue;
+    c_model.kv_type = model.kv_type;
+    c_model.use_mmap = model.use_mmap;
+    c_model.lazy = model.lazy;
+    c_model.chat_template = detail::str(model.chat_template);
+    for (const std::string &alias : model.aliases) aliases.push_back(detail::str(alias));
+    c_model.aliases = aliases.data();
+    c_model.alias_count = aliases.size();
+    if (model.progress) {
+      progress.callback = &model.progress;
+      c_model.progress_user_data = &progress;
+      c_model.progress = Progress::call;
+    }
+  }
 
   struct Sink {
     std::function<bool(const Event &)> on_event;
@@ -545,29 +602,8 @@ class Engine {
     std::vector<zerohop_model_options> c_models(count);
     std::vector<std::vector<zerohop_str>> aliases(count);
     std::vector<Progress> progress(count);
-    for (std::size_t index = 0; index < count; index++) {
-      const Model &model = models[index];
-      zerohop_model_options &c_model = c_models[index];
-      zerohop_model_options_init(&c_model, sizeof c_model);
-      c_model.name = detail::str(model.name);
-      c_model.path = detail::str(model.path);
-      c_model.context_length = model.context_length;
-      c_model.threads = model.threads;
-      c_model.gpu_layers = model.gpu_layers;
-      c_model.parallel = model.parallel;
-      c_model.queue = model.queue;
-      c_model.kv_type = model.kv_type;
-      c_model.use_mmap = model.use_mmap;
-      c_model.chat_template = detail::str(model.chat_template);
-      for (const std::string &alias : model.aliases) aliases[index].push_back(detail::str(alias));
-      c_model.aliases = aliases[index].data();
-      c_model.alias_count = aliases[index].size();
-      if (model.progress) {
-        progress[index].callback = &model.progress;
-        c_model.progress_user_data = &progress[index];
-        c_model.progress = Progress::call;
-      }
-    }
+    for (std::size_t index = 0; index < count; index++)
+      fill(models[index], c_models[index], aliases[index], progress[index]);
     zerohop_engine_options options;
     zerohop_engine_options_init(&options, sizeof options);
     options.models = c_models.data();
@@ -581,15 +617,12 @@ class Engine {
     options.timeout_ms = limits.timeout.count() > 0 ? static_cast<std::uint64_t>(limits.timeout.count()) : 0;
     options.isolation = isolation.process ? ZEROHOP_ISOLATION_PROCESS : ZEROHOP_ISOLATION_NONE;
     options.worker = detail::str(isolation.worker);
+    options.memory_budget = limits.memory_budget;
     zerohop_engine *engine = nullptr;
     zerohop_error *error = nullptr;
     zerohop_status status = zerohop_engine_new(&options, &engine, &error);
     handle_.reset(engine);
-    for (const Progress &each : progress) {
-      if (!each.exception) continue;
-      zerohop_error_free(error);
-      std::rethrow_exception(each.exception);
-    }
+    for (const Progress &each : progress) each.check(error);
     detail::check(status, error);
   }
 

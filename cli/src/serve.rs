@@ -47,6 +47,12 @@ pub(crate) struct Arguments {
     /// Seconds that running requests may take after SIGTERM or Ctrl-C
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     drain: u64,
+    /// Load each model when the first request for it comes
+    #[arg(long)]
+    lazy: bool,
+    /// Bytes that all models together may take; lazy ones are unloaded to make room [default: no limit]
+    #[arg(long, value_name = "BYTES", default_value_t = 0, hide_default_value = true)]
+    memory_budget: u64,
     #[command(flatten)]
     load: LoadArguments,
 }
@@ -58,9 +64,10 @@ struct Server {
 }
 
 pub(crate) fn serve(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let mut builder = Engine::builder();
+    let mut builder = Engine::builder().memory_budget(arguments.memory_budget);
     for model in &arguments.models {
-        builder = builder.model(&model.name, with_bar(arguments.load.options(&model.path)?, &model.path));
+        let options = arguments.load.options(&model.path)?.lazy(arguments.lazy);
+        builder = builder.model(&model.name, with_bar(options, &model.path));
     }
     let engine = builder.build()?;
     // The engine has threads of its own: one is enough for the sockets.

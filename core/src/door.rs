@@ -1,16 +1,20 @@
 //! What stands before the router: admission on the way in, headers on the way out, and the engine's
 //! metrics.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::task::Poll;
 
 use http::{Method, Request, Response};
+use serde::Deserialize;
 
 use crate::api::error::Result;
 use crate::call::Call;
 use crate::cancel::CancelHandle;
 use crate::engine::Engine;
 use crate::metrics::prometheus;
+use crate::models::Entry;
+use crate::promise::promise;
 use crate::router::{self, Body, Pending};
 use crate::wait::Wait;
 
@@ -26,7 +30,14 @@ pub(crate) fn submit<B: AsRef<[u8]>>(engine: &Engine, request: &Request<B>, need
     let (call, admitted) = admit(engine, request, needs_key)?;
     let pending = match admitted {
         Err(error) => router::answer(Err(error)),
-        Ok(()) => call.scope(|| handle(engine, request, needs_key)),
+        Ok(()) => match missing_model(engine, request) {
+            None => call.scope(|| handle(engine, request, needs_key)),
+            Some(model) => {
+                let mut owned = Request::new(request.body().as_ref().to_vec());
+                (*owned.method_mut(), *owned.uri_mut()) = (request.method().clone(), request.uri().clone());
+                handle_later(engine, &call, &model, owned)
+            }
+        },
     };
     Ok(Pending::admitted(Admitted { call, pending: pending? }))
 }
@@ -38,7 +49,10 @@ pub(crate) fn submit_async<B: AsRef<[u8]> + Send + 'static>(engine: &Engine, req
         router::answer(Err(error))
     } else {
         let (engine, call) = (engine.clone(), call.clone());
-        Pending::prepared(engine.clone().workers().run(move || call.scope(|| handle(&engine, &request, true))))
+        Pending::prepared(engine.clone().workers().run(move || match missing_model(&engine, &request) {
+            None => call.scope(|| handle(&engine, &request, true)),
+            Some(model) => handle_later(&engine, &call, &model, request),
+        }))
     };
     Ok(Pending::admitted(Admitted { call, pending: pending? }))
 }
@@ -70,6 +84,54 @@ fn handle<B: AsRef<[u8]>>(engine: &Engine, request: &Request<B>, needs_key: bool
         return Ok(Pending::ready(metrics(engine, request.uri().query())));
     }
     router::route(engine, request.method(), request.uri(), request.headers(), request.body().as_ref())
+}
+
+/// The model that a request has to wait for, until it is loaded.
+fn missing_model<B: AsRef<[u8]>>(engine: &Engine, request: &Request<B>) -> Option<Arc<Entry>> {
+    #[derive(Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow)]
+        model: Cow<'a, str>,
+    }
+    let uses_model = matches!(
+        path(request)[..],
+        ["chat", "completions"]
+            | ["responses", "input_tokens"]
+            | ["responses" | "completions" | "embeddings" | "rerank" | "tokenize" | "detokenize"]
+    );
+    if !uses_model || request.method() != Method::POST || !engine.catalogue().is_any_missing() {
+        return None;
+    }
+    let named: Named<'_> = serde_json::from_slice(request.body().as_ref()).ok()?;
+    engine.catalogue().missing(&named.model)
+}
+
+/// Handles a request when its model is loaded: the threads that prepare requests do not wait for that,
+/// since they are there for other models too.
+fn handle_later<B: AsRef<[u8]> + Send + 'static>(
+    engine: &Engine,
+    call: &Arc<Call>,
+    model: &Arc<Entry>,
+    request: Request<B>,
+) -> Result<Pending> {
+    let (promise, promised) = promise();
+    let (theirs, call) = (engine.clone(), call.clone());
+    let handle = move |model: Result<_>| {
+        if !promise.is_wanted() {
+            return;
+        }
+        // It stays loaded meanwhile.
+        promise.fulfil(match model {
+            // Whether a key was needed has been decided; no worker is asked here.
+            Ok(_model) => call.scope(|| handle(&theirs, &request, true)),
+            Err(error) => {
+                call.fail(&error);
+                router::answer(Err(error))
+            }
+        });
+    };
+    model.with(engine.catalogue(), Box::new(handle));
+    Pending::prepared(Ok(promised))
 }
 
 /// The path's segments, without the version.

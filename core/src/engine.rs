@@ -1,14 +1,11 @@
 //! The engine: models by name, and the calls that reach them.
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use http::Method;
-use parking_lot::RwLock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -17,20 +14,17 @@ use crate::api::chat::CreateChatCompletionRequest;
 use crate::api::chat_reply::ChatCompletion;
 use crate::api::embeddings::{CreateEmbeddingRequest, CreateEmbeddingResponse, EmbeddingUsage};
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::api::models::{self, ListObject, ModelList, ModelObject};
-use crate::api::parse::shorten;
-use crate::backend::{self, ContextOptions};
 use crate::batches::{BatchJobs, Batches};
 use crate::call::{Admission, Call, RateLimits};
 use crate::chat::keep::Keep;
 use crate::chat::{self, ChatCompletionStream, PendingChatCompletion, ReplyHead};
 use crate::door;
-use crate::embed::{Embedder, PendingEmbeddings};
+use crate::embed::PendingEmbeddings;
 use crate::files::{FileStore, Files};
-use crate::generate::{DRAFT, EXTRA, Generator, GeneratorOptions, SLICE};
 use crate::isolate::{Isolated, Isolation, Settings};
-use crate::metrics::{Metrics, ModelMeters};
-use crate::model::{LoadedModel, ModelInfo, ModelKind, ModelOptions};
+use crate::metrics::Metrics;
+use crate::model::{ModelInfo, ModelOptions};
+use crate::models::{Catalogue, Models, ServedModel, check_names};
 use crate::prepare::Workers;
 use crate::responses::Responses;
 use crate::router::{Body, EventStream, Pending};
@@ -38,14 +32,6 @@ use crate::store::Store;
 
 /// The path of chat completions.
 pub(crate) const CHAT_COMPLETIONS: &str = "/v1/chat/completions";
-/// The most sequences that llama.cpp can hold in one context.
-const MAX_PARALLEL: u32 = 256;
-/// The most tokens that llama.cpp can number; it rounds contexts up to 256 of them.
-const MAX_CONTEXT: u32 = i32::MAX.cast_unsigned() - 255;
-/// The most threads that ggml computes with.
-const MAX_THREADS: u32 = 512;
-/// Requests that may wait unless the options say otherwise.
-const DEFAULT_QUEUE: u32 = 512;
 
 /// Runs models in this process and answers requests in the OpenAI API's shapes.
 ///
@@ -69,7 +55,7 @@ const DEFAULT_QUEUE: u32 = 512;
 pub struct Engine(Arc<Inner>);
 
 struct Inner {
-    models: Vec<Model>,
+    catalogue: Arc<Catalogue>,
     admission: Arc<Admission>,
     files: FileStore,
     batches: Arc<BatchJobs>,
@@ -81,29 +67,6 @@ struct Inner {
     isolated: Option<Isolated>,
 }
 
-/// A model by its description, which stays when the engine is closed.
-struct Model {
-    info: ModelInfo,
-    /// The requests that are computed together.
-    places: usize,
-    meters: Arc<ModelMeters>,
-    served: RwLock<Option<Arc<ServedModel>>>,
-}
-
-/// A model and what computes for it.
-pub(crate) struct ServedModel {
-    model: LoadedModel,
-    computer: Computer,
-    fingerprint: String,
-    meters: Arc<ModelMeters>,
-}
-
-/// The thread that computes with a model.
-enum Computer {
-    Text(Generator),
-    Vectors(Embedder),
-}
-
 /// Collects what an [`Engine`] should load.
 #[derive(Default)]
 pub struct EngineBuilder {
@@ -112,6 +75,7 @@ pub struct EngineBuilder {
     limits: RateLimits,
     timeout: Option<Duration>,
     isolation: Option<Isolation>,
+    memory_budget: Option<u64>,
 }
 
 impl EngineBuilder {
@@ -188,7 +152,19 @@ impl EngineBuilder {
         self
     }
 
-    /// Loads the models, in the order they were added.
+    /// The bytes that all models together may take, by the estimate that [`inspect`](crate::inspect)
+    /// gives. Where the next model would go beyond, those that are loaded lazily and have no requests are
+    /// unloaded, the one that was not used for longest first; if that is not enough, the model is refused
+    /// with [`ErrorKind::Unavailable`] (503). Models also make room when the system's memory is short.
+    /// Default (also for 0): no limit but that.
+    #[must_use]
+    pub fn memory_budget(mut self, bytes: u64) -> Self {
+        self.memory_budget = Some(bytes).filter(|&bytes| bytes > 0);
+        self
+    }
+
+    /// Loads the models, in the order they were added; of those that are loaded lazily, the files are
+    /// checked.
     ///
     /// # Errors
     ///
@@ -202,11 +178,12 @@ impl EngineBuilder {
         if let Some(isolation) = &self.isolation {
             return self.start_worker(isolation);
         }
-        let models = self.models.iter().map(|(name, options)| Model::load(name, options)).collect::<Result<_>>()?;
-        let admission = Admission::new(self.api_keys, self.limits, self.timeout);
-        let (files, batches, workers, store) =
-            (FileStore::default(), Arc::default(), Workers::default(), Arc::default());
-        Ok(Engine(Arc::new(Inner { models, admission, files, batches, workers, store, isolated: None })))
+        let catalogue = Catalogue::new(self.memory_budget);
+        let engine = Engine::new(catalogue, Admission::new(self.api_keys, self.limits, self.timeout), None);
+        for (name, options) in &self.models {
+            engine.catalogue().load(name, options, false)?;
+        }
+        Ok(engine)
     }
 
     /// An engine whose models are loaded by a worker process, which also looks after limits.
@@ -216,23 +193,20 @@ impl EngineBuilder {
             api_keys: self.api_keys.clone(),
             limits: self.limits,
             timeout: self.timeout,
+            memory_budget: self.memory_budget,
         };
         let (isolated, loaded) = Isolated::start(isolation.worker.as_deref(), settings)?;
-        let describe = |info: ModelInfo| Model { info, places: 0, meters: Arc::default(), served: RwLock::new(None) };
-        let mut models: Vec<Model> = loaded.models.into_iter().map(describe).collect();
-        if let Some(first) = models.first_mut() {
-            first.places = loaded.places;
-        }
+        let options = self.models.iter().map(|(_, options)| options);
+        let catalogue = Catalogue::of_worker(loaded.models.into_iter().zip(options));
         // Limits need the worker's counts; keys are asked for here too, for what stays here.
         let admission = Admission::new(self.api_keys.clone(), RateLimits::default(), None);
-        let (files, batches, workers, store) =
-            (FileStore::default(), Arc::default(), Workers::default(), Arc::default());
-        Ok(Engine(Arc::new(Inner { models, admission, files, batches, workers, store, isolated: Some(isolated) })))
+        Ok(Engine::new(catalogue, admission, Some(isolated)))
     }
 
     /// With these limits in place of its own.
-    pub(crate) fn limited(mut self, api_keys: Vec<String>, limits: RateLimits, timeout: Option<Duration>) -> Self {
-        (self.api_keys, self.limits, self.timeout) = (api_keys, limits, timeout);
+    pub(crate) fn limited(mut self, settings: &Settings) -> Self {
+        self.api_keys.clone_from(&settings.api_keys);
+        (self.limits, self.timeout, self.memory_budget) = (settings.limits, settings.timeout, settings.memory_budget);
         self
     }
 
@@ -247,174 +221,33 @@ impl EngineBuilder {
     }
 
     fn check_names(&self) -> Result<()> {
-        let names: Vec<&String> =
-            self.models.iter().flat_map(|(name, options)| std::iter::once(name).chain(&options.aliases)).collect();
-        if names.is_empty() {
+        if self.models.is_empty() {
             return Err(Error::new(ErrorKind::InvalidArgument, "an engine needs at least one model"));
         }
-        for (index, name) in names.iter().enumerate() {
-            if name.is_empty() || names[..index].contains(name) {
-                return Err(Error::new(
-                    ErrorKind::InvalidArgument,
-                    format!("model names must be different and not empty; '{name}' is not"),
-                ));
-            }
-        }
-        Ok(())
+        let all = self.models.iter().flat_map(|(name, options)| std::iter::once(name).chain(&options.aliases));
+        check_names(&all.map(String::as_str).collect::<Vec<_>>(), |_| false)
     }
 }
 
-impl Model {
-    fn load(name: &str, options: &ModelOptions) -> Result<Self> {
-        let served = ServedModel::load(name, options)?;
-        let places = options.sequences() as usize;
-        let meters = served.meters.clone();
-        Ok(Model { info: served.model.info.clone(), places, meters, served: RwLock::new(Some(Arc::new(served))) })
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.catalogue.close();
     }
-
-    fn answers_to(&self, name: &str) -> bool {
-        self.info.id == name || self.info.aliases.iter().any(|alias| alias == name)
-    }
-
-    /// # Errors
-    ///
-    /// `Closed` after [`close`](Self::close).
-    fn served(&self) -> Result<Arc<ServedModel>> {
-        self.served.read().clone().ok_or_else(Error::closed)
-    }
-
-    /// Ends all requests and unloads the model. Who is just submitting a request
-    /// keeps the model until that has failed.
-    fn close(&self) {
-        let served = self.served.write().take();
-        if let Some(served) = served {
-            match &served.computer {
-                Computer::Text(generator) => generator.close(),
-                Computer::Vectors(embedder) => embedder.close(),
-            }
-        }
-    }
-}
-
-impl ServedModel {
-    fn load(name: &str, options: &ModelOptions) -> Result<Self> {
-        let parallel = options.sequences();
-        if parallel > MAX_PARALLEL {
-            return Err(Error::new(
-                ErrorKind::InvalidArgument,
-                format!("parallel is {parallel}; llama.cpp computes at most {MAX_PARALLEL} sequences together"),
-            ));
-        }
-        let threads = options.threads.map_or_else(available_threads, std::num::NonZeroU32::get);
-        if threads > MAX_THREADS {
-            return Err(Error::new(
-                ErrorKind::InvalidArgument,
-                format!("threads is {threads}; llama.cpp computes with at most {MAX_THREADS}"),
-            ));
-        }
-        let context_length = options.context_length.map_or(0, std::num::NonZeroU32::get);
-        if context_length > MAX_CONTEXT {
-            return Err(Error::new(
-                ErrorKind::InvalidArgument,
-                format!("context_length is {context_length}; llama.cpp computes with at most {MAX_CONTEXT} tokens"),
-            ));
-        }
-        let model = LoadedModel::load(name, options, parallel)?;
-        let context = ContextOptions {
-            cells: model.info.context_length,
-            batch: limit(SLICE + EXTRA) + parallel,
-            sequences: parallel,
-            outputs: parallel + limit(DRAFT),
-            threads,
-            kv_type: options.kv_type,
-            embeddings: false,
-        };
-        let queue = options.queue.map_or(DEFAULT_QUEUE, std::num::NonZeroU32::get) as usize;
-        let fingerprint = fingerprint(&model, &context);
-        let meters = Arc::new(ModelMeters::default());
-        let computer = if model.kind == ModelKind::Generative {
-            let length = model.info.context_length as usize;
-            let options = GeneratorOptions { context, queue };
-            Computer::Text(Generator::start(model.backend.clone(), length, &options, &meters)?)
-        } else {
-            Computer::Vectors(Embedder::start(&model, &context, queue, &meters)?)
-        };
-        Ok(ServedModel { model, computer, fingerprint, meters })
-    }
-
-    /// # Errors
-    ///
-    /// A 400 for a model that makes vectors.
-    pub(crate) fn generator(&self) -> Result<&Generator> {
-        match &self.computer {
-            Computer::Text(generator) => Ok(generator),
-            Computer::Vectors(_) if self.ranks() => Err(self.unfit("ranks texts and generates none: use /v1/rerank")),
-            Computer::Vectors(_) => Err(self.unfit("makes vectors of texts and generates no text: use /v1/embeddings")),
-        }
-    }
-
-    /// # Errors
-    ///
-    /// A 400 for a model that generates or ranks texts (EM8).
-    fn embedder(&self) -> Result<&Embedder> {
-        match &self.computer {
-            Computer::Vectors(_) if self.ranks() => {
-                Err(self.unfit("ranks texts and makes no vectors: use an embedding model"))
-            }
-            Computer::Vectors(embedder) => Ok(embedder),
-            Computer::Text(_) => Err(self.unfit("generates text and makes no vectors: use an embedding model")),
-        }
-    }
-
-    /// # Errors
-    ///
-    /// A 400 for a model that does not rank texts.
-    pub(crate) fn ranker(&self) -> Result<&Embedder> {
-        match &self.computer {
-            Computer::Vectors(embedder) if self.ranks() => Ok(embedder),
-            Computer::Vectors(_) => Err(self.unfit("makes vectors and does not rank texts: use a model made for that")),
-            Computer::Text(_) => Err(self.unfit("generates text and does not rank texts: use a model made for that")),
-        }
-    }
-
-    fn ranks(&self) -> bool {
-        matches!(self.model.kind, ModelKind::Ranking { .. })
-    }
-
-    pub(crate) fn model(&self) -> &LoadedModel {
-        &self.model
-    }
-
-    pub(crate) fn fingerprint(&self) -> &str {
-        &self.fingerprint
-    }
-
-    fn unfit(&self, reason: &str) -> Error {
-        Error::invalid("model", format!("the model '{}' {reason}", self.model.info.id))
-    }
-}
-
-fn limit(tokens: usize) -> u32 {
-    u32::try_from(tokens).unwrap_or(u32::MAX)
-}
-
-fn available_threads() -> u32 {
-    thread::available_parallelism().map_or(1, |threads| u32::try_from(threads.get()).unwrap_or(u32::MAX))
-}
-
-/// Changes with whatever may change an answer to the same request and seed:
-/// build, backend, model file and numeric types (CQ12).
-fn fingerprint(model: &LoadedModel, context: &ContextOptions) -> String {
-    let info = &model.info;
-    let mut hasher = DefaultHasher::new();
-    env!("CARGO_PKG_VERSION").hash(&mut hasher);
-    backend::version().hash(&mut hasher);
-    (&info.architecture, &info.name, &info.quantization, info.parameters, info.file_size).hash(&mut hasher);
-    (context.threads, context.kv_type, model.repacked).hash(&mut hasher);
-    format!("fp_{:012x}", hasher.finish() & 0xffff_ffff_ffff)
 }
 
 impl Engine {
+    fn new(catalogue: Arc<Catalogue>, admission: Arc<Admission>, isolated: Option<Isolated>) -> Self {
+        Engine(Arc::new(Inner {
+            catalogue,
+            admission,
+            files: FileStore::default(),
+            batches: Arc::default(),
+            workers: Workers::default(),
+            store: Arc::default(),
+            isolated,
+        }))
+    }
+
     /// Starts describing an engine.
     pub fn builder() -> EngineBuilder {
         EngineBuilder::default()
@@ -466,9 +299,59 @@ impl Engine {
         Models { engine: self }
     }
 
-    /// What the loaded models are, in the order they were added.
+    /// What the models are, in the order they were added; of one that is not loaded, as far as its file
+    /// says.
     pub fn model_info(&self) -> Vec<ModelInfo> {
-        self.0.models.iter().map(|model| model.info.clone()).collect()
+        self.0.catalogue.infos()
+    }
+
+    /// Adds a model while the engine runs, and loads it unless it is loaded lazily. Blocks until that is
+    /// done; the other models and their requests go on meanwhile. Requests for its name wait for the
+    /// loading from its beginning on.
+    ///
+    /// # Errors
+    ///
+    /// As [`EngineBuilder::build`]; `InvalidArgument` also for a name that another model has, and `Closed`
+    /// after [`close`](Self::close). The name is free again then.
+    ///
+    /// ```no_run
+    /// # let engine = zerohop::Engine::builder().model("chat", "qwen.gguf").build()?;
+    /// let info = engine.load("coder", zerohop::ModelOptions::new("coder.gguf").alias("code"))?;
+    /// println!("{} parameters", info.parameters);
+    /// engine.unload("coder")?;
+    /// # Ok::<(), zerohop::Error>(())
+    /// ```
+    pub fn load(&self, name: &str, options: impl Into<ModelOptions>) -> Result<ModelInfo> {
+        self.check_local()?;
+        self.0.catalogue.load(name, &options.into(), true)
+    }
+
+    /// Unloads the model of this name or alias and forgets it. Its requests end at once with
+    /// [`ErrorKind::Unavailable`] (503, code `model_unloaded`, to be tried again: the name may soon be
+    /// another's), later ones with [`ErrorKind::NotFound`]; other models and their requests are not
+    /// disturbed. Returns when the model's threads have gone. Any model can be unloaded, also the last.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` for an unknown name, `Closed` after [`close`](Self::close).
+    pub fn unload(&self, name: &str) -> Result<()> {
+        self.check_open()?;
+        self.check_local()?;
+        self.0.catalogue.unload(&self.0.catalogue.find(name)?);
+        Ok(())
+    }
+
+    /// # Errors
+    ///
+    /// `InvalidArgument` for an engine whose models are in a worker process.
+    fn check_local(&self) -> Result<()> {
+        match self.isolated() {
+            None => Ok(()),
+            Some(_) => Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "an engine with isolation has the models that it was built with: build another for others",
+            )),
+        }
     }
 
     /// Answers one HTTP-shaped request as a hosted API would: method, path
@@ -604,8 +487,7 @@ impl Engine {
         if let Some(Ok(metrics)) = self.remote_call(&Method::GET, "/metrics?format=json") {
             return metrics;
         }
-        let models = self.0.models.iter().map(|model| model.meters.snapshot(&model.info.id)).collect();
-        self.0.admission.metrics(models)
+        self.0.admission.metrics(self.0.catalogue.metrics())
     }
 
     /// Closes the engine gracefully: refuses new requests with [`ErrorKind::Unavailable`] (503, code
@@ -641,7 +523,7 @@ impl Engine {
     /// gone. Later calls fail; closing twice is fine.
     pub fn close(&self) {
         self.0.admission.close();
-        self.0.models.iter().for_each(Model::close);
+        self.0.catalogue.close();
         if let Some(isolated) = &self.0.isolated {
             isolated.close();
         }
@@ -686,12 +568,12 @@ impl Engine {
 
     /// The requests that all models together compute at once.
     pub(crate) fn places(&self) -> usize {
-        self.0.models.iter().map(|model| model.places).sum()
+        self.0.catalogue.places()
     }
 
     /// The model that a request names, ready to compute.
     pub(crate) fn served(&self, name: &str) -> Result<Arc<ServedModel>> {
-        self.model(name)?.served()
+        self.0.catalogue.served(name)
     }
 
     /// # Errors
@@ -705,16 +587,8 @@ impl Engine {
         &self.0.store
     }
 
-    fn model(&self, name: &str) -> Result<&Model> {
-        self.0.models.iter().find(|model| model.answers_to(name)).ok_or_else(|| {
-            let known: Vec<&str> = self.0.models.iter().map(|model| model.info.id.as_str()).collect();
-            Error::new(
-                ErrorKind::NotFound,
-                format!("the model '{}' does not exist; this engine has {}", shorten(name), known.join(", ")),
-            )
-            .with_param("model")
-            .with_code("model_not_found")
-        })
+    pub(crate) fn catalogue(&self) -> &Arc<Catalogue> {
+        &self.0.catalogue
     }
 }
 
@@ -727,13 +601,14 @@ impl fmt::Debug for EngineBuilder {
             .field("limits", &self.limits)
             .field("timeout", &self.timeout)
             .field("isolation", &self.isolation)
+            .field("memory_budget", &self.memory_budget)
             .finish()
     }
 }
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let models: Vec<&str> = self.0.models.iter().map(|model| model.info.id.as_str()).collect();
+        let models: Vec<String> = self.model_info().into_iter().map(|info| info.id).collect();
         f.debug_struct("Engine").field("models", &models).field("closed", &self.is_closed()).finish()
     }
 }
@@ -817,21 +692,21 @@ impl Chat<'_> {
     /// Starts a validated request that is answered piece by piece.
     pub(crate) fn submit_stream(self, request: &CreateChatCompletionRequest) -> Result<ChatCompletionStream> {
         self.engine.in_call("chat", &request.model, || {
-            let served = self.engine.model(&request.model)?.served()?;
-            let submission = chat::submit(&served.model, served.generator()?, request)?;
+            let served = self.engine.served(&request.model)?;
+            let submission = chat::submit(served.model(), served.generator()?, request)?;
             let usage = request.stream_options.as_ref().and_then(|options| options.include_usage).unwrap_or(false);
             let keep = Keep::of(self.engine.store(), request);
-            Ok(ChatCompletionStream::new(ReplyHead::new(request, &served.fingerprint), submission, usage, keep))
+            Ok(ChatCompletionStream::new(ReplyHead::new(request, served.fingerprint()), submission, usage, keep))
         })
     }
 
     /// Starts a validated request that is answered as a whole.
     pub(crate) fn submit(self, request: &CreateChatCompletionRequest) -> Result<PendingChatCompletion> {
         self.engine.in_call("chat", &request.model, || {
-            let served = self.engine.model(&request.model)?.served()?;
-            let submission = chat::submit(&served.model, served.generator()?, request)?;
+            let served = self.engine.served(&request.model)?;
+            let submission = chat::submit(served.model(), served.generator()?, request)?;
             let keep = Keep::of(self.engine.store(), request);
-            Ok(PendingChatCompletion::new(ReplyHead::new(request, &served.fingerprint), submission, keep))
+            Ok(PendingChatCompletion::new(ReplyHead::new(request, served.fingerprint()), submission, keep))
         })
     }
 
@@ -839,7 +714,7 @@ impl Chat<'_> {
     pub(crate) fn prompt_tokens(self, request: &CreateChatCompletionRequest) -> Result<(usize, usize)> {
         let served = self.engine.served(&request.model)?;
         let generator = served.generator()?;
-        Ok((chat::prompt_tokens(&served.model, request)?.len(), generator.context_length()))
+        Ok((chat::prompt_tokens(served.model(), request)?.len(), generator.context_length()))
     }
 }
 
@@ -884,14 +759,14 @@ impl Embeddings<'_> {
     pub fn dimensions(&self, model: &str) -> Result<usize> {
         if self.engine.isolated().is_some() {
             self.engine.check_open()?;
-            let info = &self.engine.model(model)?.info;
+            let info = self.engine.catalogue().find(model)?.info();
             return info.embedding_dimensions.ok_or_else(|| {
                 Error::invalid("model", format!("the model '{}' makes no vectors: use an embedding model", info.id))
             });
         }
-        let served = self.engine.model(model)?.served()?;
+        let served = self.engine.served(model)?;
         served.embedder()?;
-        Ok(served.model.backend.embedding_length())
+        Ok(served.model().backend.embedding_length())
     }
 
     /// Like [`create`](Self::create), writing the vectors into `out`, one after another in the order of
@@ -924,43 +799,8 @@ impl Embeddings<'_> {
     /// Starts a validated request.
     pub(crate) fn submit(self, request: &CreateEmbeddingRequest) -> Result<PendingEmbeddings> {
         self.engine.in_call("embeddings", &request.model, || {
-            let served = self.engine.model(&request.model)?.served()?;
-            served.embedder()?.submit(&served.model, request)
+            let served = self.engine.served(&request.model)?;
+            served.embedder()?.submit(served.model(), request)
         })
-    }
-}
-
-/// The models of an [`Engine`], as the API lists them.
-#[derive(Debug, Clone, Copy)]
-pub struct Models<'a> {
-    engine: &'a Engine,
-}
-
-impl Models<'_> {
-    /// All models (MO1): exactly the names that `model` accepts (MO3).
-    pub fn list(&self) -> ModelList {
-        let data = self.engine.0.models.iter().flat_map(|Model { info, .. }| {
-            std::iter::once(&info.id).chain(&info.aliases).map(move |name| model_object(name, info))
-        });
-        ModelList { object: ListObject::List, data: data.collect() }
-    }
-
-    /// One model.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound` for an unknown name (MO2).
-    pub fn retrieve(&self, name: &str) -> Result<models::Model> {
-        let model = self.engine.model(name)?;
-        Ok(model_object(name, &model.info))
-    }
-}
-
-fn model_object(name: &str, info: &ModelInfo) -> models::Model {
-    models::Model {
-        id: name.to_owned(),
-        object: ModelObject::Model,
-        created: info.created,
-        owned_by: "zerohop".to_owned(),
     }
 }

@@ -17,6 +17,7 @@ mod generate;
 mod isolate;
 mod metrics;
 mod model;
+mod models;
 mod multipart;
 mod places;
 mod prepare;
@@ -77,7 +78,7 @@ pub use batches::Batches;
 pub use cancel::CancelHandle;
 pub use chat::{ChatCompletionAsyncStream, ChatCompletionStream};
 pub use completions::{CompletionAsyncStream, CompletionStream, Completions};
-pub use engine::{Chat, Embeddings, Engine, EngineBuilder, Models};
+pub use engine::{Chat, Embeddings, Engine, EngineBuilder};
 pub use files::Files;
 pub use isolate::{Isolation, run_worker};
 pub use metrics::{Bucket, Histogram, Metrics, ModelMetrics};
@@ -85,6 +86,7 @@ pub use model::{
     CachedModel, GpuLayers, KvType, MemoryEstimate, ModelFileInfo, ModelInfo, ModelOptions, Repack, TensorDescription,
     cached_models, inspect, pull,
 };
+pub use models::Models;
 pub use responses::{ResponseAsyncStream, ResponseStream, Responses};
 pub use router::{Body, EventStream, Pending};
 

@@ -25,6 +25,11 @@ impl Places {
         Places { taken: Arc::default(), limit }
     }
 
+    /// Whether any is.
+    pub(crate) fn are_taken(&self) -> bool {
+        self.taken.load(Ordering::Acquire) > 0
+    }
+
     /// Takes a place.
     ///
     /// # Errors
@@ -45,7 +50,7 @@ impl Places {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Release);
     }
 }
 

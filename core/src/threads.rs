@@ -1,6 +1,24 @@
 //! The end of the engine's threads.
 
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
+
+use crate::api::error::Error;
+
+/// Why a thread that computes ends, for the requests that it leaves unanswered.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ending(Arc<OnceLock<Error>>);
+
+impl Ending {
+    /// The first reason counts.
+    pub(crate) fn set(&self, error: Error) {
+        let _ = self.0.set(error);
+    }
+
+    pub(crate) fn error(&self) -> Error {
+        self.0.get().cloned().unwrap_or_else(Error::closed)
+    }
+}
 
 /// Waits for a thread to end, unless it is the calling one: a task that the thread woke may have
 /// dropped the last engine on it, and no thread can wait for itself.

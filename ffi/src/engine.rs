@@ -8,9 +8,9 @@ use crate::dispatch::Dispatcher;
 use crate::error::{ZEROHOP_OK, ZEROHOP_TIMEOUT, zerohop_error, zerohop_status};
 use crate::guard::{guard, guard_or};
 use crate::handle;
-use crate::model::Model;
-use crate::options::{self, zerohop_engine_options};
-use crate::text::{Out, required};
+use crate::model::Models;
+use crate::options::{self, zerohop_engine_options, zerohop_model_options};
+use crate::text::{Out, required, zerohop_str};
 
 /// Models in memory, ready for requests.
 ///
@@ -26,21 +26,20 @@ pub struct zerohop_engine {
 #[derive(Debug)]
 pub(crate) struct EngineValue {
     core: Engine,
-    models: Vec<Model>,
+    models: Models,
     dispatcher: Dispatcher,
 }
 
 impl EngineValue {
     fn new(core: Engine) -> Self {
-        let models = core.model_info().iter().map(Model::new).collect();
-        EngineValue { core, models, dispatcher: Dispatcher::default() }
+        EngineValue { core, models: Models::default(), dispatcher: Dispatcher::default() }
     }
 
     pub(crate) fn core(&self) -> &Engine {
         &self.core
     }
 
-    pub(crate) fn models(&self) -> &[Model] {
+    pub(crate) fn models(&self) -> &Models {
         &self.models
     }
 
@@ -96,6 +95,60 @@ pub unsafe extern "C" fn zerohop_engine_new(
         // them, which stay as they are during the call.
         let engine = unsafe { options::read(options, "options")?.to_core() }?.build()?;
         out.write(handle::give(Box::new(EngineValue::new(engine))));
+        Ok(ZEROHOP_OK)
+    })
+}
+
+/// Adds a model while the engine runs, and loads it unless it is loaded lazily. Blocks until
+/// that is done; the other models and their requests go on meanwhile, and requests for the
+/// new name wait.
+///
+/// `model` is only read, during the call, and its `progress` is called on this thread.
+///
+/// Any thread.
+///
+/// Fails as `zerohop_engine_new` does, also for a name that another model has, and with
+/// `ZEROHOP_CLOSED`. The name is free again then.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zerohop_engine_load(
+    engine: *const zerohop_engine,
+    model: *const zerohop_model_options,
+    out_err: *mut *mut zerohop_error,
+) -> zerohop_status {
+    // SAFETY: the C caller passes NULLs, an engine that nobody frees during the call,
+    // and a place that is writable in it.
+    let (engine, out_err) = unsafe { (handle::borrow(engine), Out::new(out_err)) };
+    guard(out_err, || {
+        let engine = required(engine, "engine")?;
+        // SAFETY: the C caller passes NULL, or options as the header describes
+        // them, which stay as they are during the call.
+        let (name, options) = unsafe { options::read(model, "model")?.to_core("model") }?;
+        engine.core().load(&name, options)?;
+        Ok(ZEROHOP_OK)
+    })
+}
+
+/// Unloads the model of this name or alias and forgets it. Its requests end at once with
+/// status 503, `model_unloaded`, later ones get a 404; other models and their requests are
+/// not disturbed. Blocks until the model's threads have gone. The name may then be loaded
+/// again.
+///
+/// Any thread.
+///
+/// Fails with `ZEROHOP_NOT_FOUND`, `ZEROHOP_CLOSED`, or `ZEROHOP_INVALID_ARGUMENT` for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zerohop_engine_unload(
+    engine: *const zerohop_engine,
+    name: zerohop_str,
+    out_err: *mut *mut zerohop_error,
+) -> zerohop_status {
+    // SAFETY: the C caller passes NULLs, an engine that nobody frees during the call,
+    // and a place that is writable in it.
+    let (engine, out_err) = unsafe { (handle::borrow(engine), Out::new(out_err)) };
+    guard(out_err, || {
+        let engine = required(engine, "engine")?;
+        // SAFETY: the C caller passes a text that stays as it is during the call.
+        engine.core().unload(unsafe { name.text("name") }?)?;
         Ok(ZEROHOP_OK)
     })
 }

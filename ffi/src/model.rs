@@ -1,8 +1,9 @@
 //! What the models of an engine are.
 
 use std::ptr;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use zerohop::ModelInfo;
+use zerohop::{Engine, ModelInfo};
 
 use crate::engine::zerohop_engine;
 use crate::error::{Failure, ZEROHOP_OK, zerohop_error, zerohop_status};
@@ -11,10 +12,10 @@ use crate::handle;
 use crate::options;
 use crate::text::{Owned, required, zerohop_str};
 
-/// What a loaded model is. `zerohop_engine_model_info` fills it.
+/// What a model is. `zerohop_engine_model_info` fills it.
 ///
 /// Its texts belong to the engine and are valid until that is freed, also after
-/// `zerohop_engine_close`; a NUL follows each.
+/// `zerohop_engine_close` and when the model was unloaded; a NUL follows each.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct zerohop_model_info {
@@ -48,6 +49,8 @@ pub struct zerohop_model_info {
     pub context_length: u32,
     /// Whether the model can chat: the file or the options give a template.
     pub has_chat_template: bool,
+    /// Whether it is in memory, which a model that is loaded lazily is not always.
+    pub loaded: bool,
 }
 
 /// A model's texts, kept for the C caller, and its numbers.
@@ -108,21 +111,44 @@ impl Model {
             trained_context_length: self.info.trained_context_length,
             context_length: self.info.context_length,
             has_chat_template: self.info.has_chat_template,
+            loaded: self.info.loaded,
         }
     }
 }
 
-/// The number of models, in the order of the options; 0 for NULL.
+/// The models that an engine has had: descriptions stay as long as the engine, since
+/// callers have their texts.
+#[derive(Debug, Default)]
+pub(crate) struct Models(Mutex<Vec<Arc<Model>>>);
+
+impl Models {
+    /// The descriptions of an engine's models, in order.
+    fn current(&self, engine: &Engine) -> Vec<Arc<Model>> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keep = |info: &ModelInfo| {
+            if let Some(same) = kept.iter().find(|model| model.info == *info) {
+                return same.clone();
+            }
+            let model = Arc::new(Model::new(info));
+            kept.push(model.clone());
+            model
+        };
+        engine.model_info().iter().map(&mut keep).collect()
+    }
+}
+
+/// The number of models, in the order of the options, those of `zerohop_engine_load` last;
+/// 0 for NULL.
 ///
 /// Any thread, also while others use the engine, and after it was closed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zerohop_engine_model_count(engine: *const zerohop_engine) -> usize {
     // SAFETY: the C caller passes NULL or an engine that it has not freed.
     let engine = unsafe { handle::borrow(engine) };
-    guard_or(0, || engine.map_or(0, |engine| engine.models().len()))
+    guard_or(0, || engine.map_or(0, |engine| engine.models().current(engine.core()).len()))
 }
 
-/// Describes a model by its index. `*out` is filled as far as `struct_size`, which
+/// Describes a model by its index, which changes when models before it are unloaded. `*out` is filled as far as `struct_size`, which
 /// is `sizeof(zerohop_model_info)`.
 ///
 /// Any thread, also while others use the engine, and after it was closed. The texts
@@ -142,7 +168,8 @@ pub unsafe extern "C" fn zerohop_engine_model_info(
     // call, and a place that is writable in it.
     let (engine, out_err) = unsafe { (handle::borrow(engine), crate::text::Out::new(out_err)) };
     guard(out_err, || {
-        let models = required(engine, "engine")?.models();
+        let engine = required(engine, "engine")?;
+        let models = engine.models().current(engine.core());
         let model = models.get(index).ok_or_else(|| {
             Failure::argument("index", &format!("is {index}; the number of models is {}", models.len()))
         })?;

@@ -53,15 +53,16 @@ pub const ZEROHOP_GPU_LAYERS_AUTO: i32 = -1;
 /// Told how far loading is, `fraction` going from 0 to 1; returns false to stop
 /// it.
 ///
-/// Called on the thread that called `zerohop_engine_new`, before that returns. May
+/// Called on the thread that called `zerohop_engine_new` or `zerohop_engine_load`,
+/// before that returns. May
 /// call the library. Must not throw, `longjmp` or end its thread.
 pub type zerohop_progress_callback = Option<unsafe extern "C" fn(user_data: *mut c_void, fraction: f32) -> bool>;
 
 /// What to load and how. Fill it with `zerohop_model_options_init`, then set `name`
 /// and `path`, and what should differ from the defaults.
 ///
-/// Only read, and only during `zerohop_engine_new`: it, its texts and arrays may
-/// go afterwards.
+/// Only read, and only during `zerohop_engine_new` or `zerohop_engine_load`: it, its
+/// texts and arrays may go afterwards.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct zerohop_model_options {
@@ -100,6 +101,12 @@ pub struct zerohop_model_options {
     pub progress: zerohop_progress_callback,
     /// Whether weights are repacked for the CPU kernels.
     pub repack: zerohop_repack,
+    /// Whether the model is loaded when the first request for it comes, which waits, as do
+    /// others for the same model. Its file is found and checked at once. When memory is
+    /// needed for another model, it is unloaded while it has no requests, the model that was
+    /// not used for longest first, and loaded again when it is asked for. Of its loading,
+    /// `progress` hears a download only. Default: false.
+    pub lazy: MaybeUninit<bool>,
 }
 
 /// What an engine should serve. Fill it with `zerohop_engine_options_init`, then
@@ -138,6 +145,11 @@ pub struct zerohop_engine_options {
     /// With `ZEROHOP_ISOLATION_PROCESS`, the program to start. Default (also for an
     /// empty text): `zerohop` beside the host's program, or else in the folders of `PATH`.
     pub worker: zerohop_str,
+    /// The bytes that all models together may take, by estimate. Where the next model would go
+    /// beyond, models that are loaded lazily and have no requests are unloaded, the one that
+    /// was not used for longest first; if that is not enough, it is refused with status 503,
+    /// `memory_budget_exceeded`. 0: no limit but the system's.
+    pub memory_budget: u64,
 }
 
 /// A struct of the caller's that may have been compiled against an older or a
@@ -159,7 +171,7 @@ pub(crate) unsafe trait Growing: Copy {
 const MAX_STRUCT_SIZE: usize = 4096;
 
 // SAFETY: `repr(C)`, size first; integers, pointers, a nullable function pointer
-// and a `MaybeUninit`.
+// and `MaybeUninit`s.
 unsafe impl Growing for zerohop_model_options {
     const DEFAULT: Self = zerohop_model_options {
         struct_size: size_of::<Self>(),
@@ -178,6 +190,7 @@ unsafe impl Growing for zerohop_model_options {
         progress_user_data: ptr::null_mut(),
         progress: None,
         repack: ZEROHOP_REPACK_AUTO,
+        lazy: MaybeUninit::new(false),
     };
     const FIRST_SIZE: usize = size_of::<Self>();
 }
@@ -195,6 +208,7 @@ unsafe impl Growing for zerohop_engine_options {
         timeout_ms: 0,
         isolation: ZEROHOP_ISOLATION_NONE,
         worker: zerohop_str::NONE,
+        memory_budget: 0,
     };
     const FIRST_SIZE: usize = size_of::<Self>();
 }
@@ -330,8 +344,8 @@ struct Progress {
     user_data: *mut c_void,
 }
 
-// SAFETY: the core calls it on the thread that builds the engine and on no other,
-// and drops it before the engine is built; so the C caller's data never leaves
+// SAFETY: the core calls it on the thread that builds the engine or loads the model and
+// on no other, and drops it before that is done; so the C caller's data never leaves
 // its thread.
 unsafe impl Send for Progress {}
 
@@ -352,7 +366,8 @@ impl zerohop_engine_options {
         let mut builder = EngineBuilder::default()
             .requests_per_minute(self.requests_per_minute)
             .tokens_per_minute(self.tokens_per_minute)
-            .timeout(Duration::from_millis(self.timeout_ms));
+            .timeout(Duration::from_millis(self.timeout_ms))
+            .memory_budget(self.memory_budget);
         // SAFETY: the caller's promise, here and in the other reads.
         let (models, keys) = unsafe { (self.models()?, array(self.api_keys, self.api_key_count, "api_keys")?) };
         for (index, key) in keys.iter().enumerate() {
@@ -403,7 +418,7 @@ impl zerohop_model_options {
     /// # Safety
     ///
     /// What the struct points to is as the header says.
-    unsafe fn to_core(self, at: &str) -> Result<(String, ModelOptions), Failure> {
+    pub(crate) unsafe fn to_core(self, at: &str) -> Result<(String, ModelOptions), Failure> {
         let field = |name: &str| format!("{at}.{name}");
         // SAFETY: the caller's promise, here and in the other reads.
         let (name, path, template) = unsafe {
@@ -420,7 +435,8 @@ impl zerohop_model_options {
             .parallel(self.parallel)
             .queue(self.queue)
             .kv_type(kv_type(self.kv_type, &field("kv_type"))?)
-            .mmap(self.maps())
+            .mmap(is_set(&self.use_mmap))
+            .lazy(is_set(&self.lazy))
             .repack(repack(self.repack, &field("repack"))?);
         if !template.is_empty() {
             options = options.chat_template(template);
@@ -437,12 +453,13 @@ impl zerohop_model_options {
         }
         Ok((name.to_owned(), options))
     }
+}
 
-    fn maps(&self) -> bool {
-        // SAFETY: the bytes came from C memory or from the defaults, so they are
-        // initialised; as a `u8` any of them is valid.
-        unsafe { self.use_mmap.as_ptr().cast::<u8>().read() != 0 }
-    }
+/// A truth value of the C caller's.
+fn is_set(value: &MaybeUninit<bool>) -> bool {
+    // SAFETY: the byte came from C memory or from the defaults, so it is initialised; as a
+    // `u8` any value is valid.
+    unsafe { value.as_ptr().cast::<u8>().read() != 0 }
 }
 
 fn gpu_layers(layers: i32, name: &str) -> Result<GpuLayers, Failure> {
@@ -562,10 +579,10 @@ mod tests {
     #[test]
     fn any_byte_is_a_truth_value() {
         let mut options = zerohop_model_options::DEFAULT;
-        assert!(options.maps());
+        assert!(is_set(&options.use_mmap) && !is_set(&options.lazy));
         // SAFETY: a `MaybeUninit` may hold any byte.
         unsafe { (&raw mut options.use_mmap).cast::<u8>().write(0xA5) };
-        assert!(options.maps());
+        assert!(is_set(&options.use_mmap));
     }
 
     #[test]

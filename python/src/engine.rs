@@ -40,6 +40,10 @@ use crate::{batch, convert, errors, loader, logs, types, wait};
 ///   there is no limit.
 /// - `timeout`: the seconds that a request may take; then it ends with status 408. By default there is
 ///   no limit. (`timeout` of a call is the caller's own patience.)
+/// - `memory_budget`: the bytes that all models together may take, by estimate. Where the next model
+///   would go beyond, `lazy` models without requests are unloaded, the one that was not used for
+///   longest first; if that is not enough, it is refused with status 503. By default there is no
+///   limit but the system's.
 /// - `isolation`: `"process"` has the models computed with in a worker process. What native code does
 ///   there to itself ends the worker alone: its requests fail with status 503, and the next one starts
 ///   another, which loads the models again. `worker` is the program, by default the wheel's own.
@@ -54,8 +58,8 @@ impl Engine {
     #[new]
     #[pyo3(signature = (model, **options), text_signature = "(model, *, context_length=None, threads=None, \
         gpu_layers='auto', parallel=None, queue=None, kv_type='f16', mmap=True, repack='auto', chat_template=None, alias=(), \
-        progress=None, api_keys=(), requests_per_minute=None, tokens_per_minute=None, timeout=None, \
-        isolation=None, worker=None)")]
+        lazy=False, progress=None, api_keys=(), requests_per_minute=None, tokens_per_minute=None, timeout=None, \
+        memory_budget=None, isolation=None, worker=None)")]
     fn new(py: Python<'_>, model: &Bound<'_, PyAny>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         loader::load(py, model, options)
     }
@@ -144,7 +148,54 @@ impl Engine {
         Models(self.0.clone())
     }
 
-    /// What the loaded models are, in the order they were given.
+    /// Adds a model while the engine runs, and loads it unless it is `lazy`. Returns when that is done;
+    /// the other models and their requests go on meanwhile, and requests for the new name wait.
+    ///
+    /// `model` is a path, with the options of `ModelOptions`, or `ModelOptions`.
+    #[pyo3(signature = (name, model, **options), text_signature = "($self, name, model, *, context_length=None, threads=None, \
+        gpu_layers='auto', parallel=None, queue=None, kv_type='f16', mmap=True, repack='auto', chat_template=None, alias=(), \
+        lazy=False, progress=None)")]
+    fn load<'py>(
+        &self,
+        py: Python<'py>,
+        name: String,
+        model: &Bound<'py, PyAny>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        loader::add(py, &self.0, name, model, options)
+    }
+
+    /// `load` for event loops.
+    #[pyo3(signature = (name, model, **options))]
+    fn _load(
+        &self,
+        py: Python<'_>,
+        name: String,
+        model: &Bound<'_, PyAny>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Job> {
+        loader::start_adding(py, &self.0, name, model, options)
+    }
+
+    /// Unloads the model of this name or alias and forgets it. Its requests end at once with status
+    /// 503, later ones raise `NotFoundError`; other models and their requests are not disturbed. The
+    /// name may then be loaded again.
+    fn unload(&self, py: Python<'_>, name: &str) -> PyResult<()> {
+        let engine = self.0.engine(py)?;
+        py.detach(|| engine.unload(name)).map_err(|error| errors::from_engine(py, &error))
+    }
+
+    /// `unload` for event loops.
+    fn _unload(&self, py: Python<'_>, name: String) -> PyResult<Job> {
+        let engine = self.0.engine(py)?.clone();
+        let finish = |py: Python<'_>, result: zerohop::Result<()>| match result {
+            Ok(()) => true.into_py_any(py),
+            Err(error) => Err(errors::from_engine(py, &error)),
+        };
+        Job::start(Arc::default(), move || engine.unload(&name), finish)
+    }
+
+    /// What the models are, in the order they were given.
     #[getter]
     fn model_info<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         described(py, &types::MODEL_INFO, &self.0.open_engine(py)?.model_info())

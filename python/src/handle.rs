@@ -24,8 +24,6 @@ static EXITING: OnceLock<ThreadId> = OnceLock::new();
 pub(crate) struct Handle {
     /// `None` only while dropping.
     engine: Option<Engine>,
-    /// The models' names, without aliases.
-    pub(crate) models: Vec<String>,
     /// The process whose threads compute.
     process: u32,
     notifier: Notifier,
@@ -33,9 +31,7 @@ pub(crate) struct Handle {
 
 impl Handle {
     pub(crate) fn new(engine: Engine) -> Arc<Self> {
-        let models = engine.model_info().into_iter().map(|info| info.id).collect();
-        let handle =
-            Arc::new(Handle { engine: Some(engine), models, process: process::id(), notifier: Notifier::default() });
+        let handle = Arc::new(Handle { engine: Some(engine), process: process::id(), notifier: Notifier::default() });
         let mut engines = ENGINES.lock();
         engines.retain(|engine| engine.strong_count() > 0);
         engines.push(Arc::downgrade(&handle));
@@ -51,6 +47,12 @@ impl Handle {
         park_at_exit(py);
         logs::deliver(py)?;
         self.own_engine().ok_or_else(|| errors::forked(py))
+    }
+
+    /// The models' names, without aliases; none in a forked process.
+    pub(crate) fn models(&self) -> Vec<String> {
+        let infos = self.own_engine().map(Engine::model_info).unwrap_or_default();
+        infos.into_iter().map(|info| info.id).collect()
     }
 
     /// The engine, if it has not been closed.
@@ -99,7 +101,7 @@ impl Handle {
 impl fmt::Display for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let closed = if self.is_closed() { ", closed" } else { "" };
-        write!(f, "<zerohop.Engine {:?}{closed}>", self.models)
+        write!(f, "<zerohop.Engine {:?}{closed}>", self.models())
     }
 }
 

@@ -18,6 +18,7 @@ pub(crate) struct Limits {
     requests_per_minute: Option<u32>,
     tokens_per_minute: Option<u32>,
     timeout: Option<Duration>,
+    memory_budget: Option<u64>,
     isolation: Option<Isolation>,
 }
 
@@ -38,6 +39,7 @@ impl Limits {
             requests_per_minute: positive("requests_per_minute", take("requests_per_minute")?.as_ref())?,
             tokens_per_minute: positive("tokens_per_minute", take("tokens_per_minute")?.as_ref())?,
             timeout: take("timeout")?.map(|seconds| read_timeout(&seconds)).transpose()?.flatten(),
+            memory_budget: take("memory_budget")?.map(|bytes| read_budget(&bytes)).transpose()?,
             isolation: read_isolation(take("isolation")?, take("worker")?)?,
         };
         Ok((limits, Some(rest).filter(|rest| !rest.is_empty())))
@@ -48,7 +50,8 @@ impl Limits {
         let builder = builder
             .requests_per_minute(self.requests_per_minute.unwrap_or(0))
             .tokens_per_minute(self.tokens_per_minute.unwrap_or(0))
-            .timeout(self.timeout.unwrap_or_default());
+            .timeout(self.timeout.unwrap_or_default())
+            .memory_budget(self.memory_budget.unwrap_or(0));
         let builder = self.api_keys.iter().fold(builder, EngineBuilder::api_key);
         match &self.isolation {
             Some(isolation) => builder.isolation(isolation.clone()),
@@ -85,6 +88,18 @@ fn read_keys(value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     }
     let wrong = |_| PyTypeError::new_err("api_keys must be a str or an iterable of str");
     value.try_iter().map_err(wrong)?.map(|key| key?.extract().map_err(wrong)).collect()
+}
+
+/// Bytes.
+fn read_budget(value: &Bound<'_, PyAny>) -> PyResult<u64> {
+    match value.extract::<u64>() {
+        Ok(0) | Err(_) => {
+            let given = value.repr()?;
+            let message = format!("memory_budget must be a number of bytes, at least 1, but is {given}");
+            Err(errors::invalid_argument(value.py(), &message))
+        }
+        Ok(bytes) => Ok(bytes),
+    }
 }
 
 /// Seconds; so many that no clock reaches them are no limit.

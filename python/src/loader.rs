@@ -14,10 +14,11 @@ use zerohop::EngineBuilder;
 use crate::engine::Engine;
 use crate::handle::Handle;
 use crate::job::Job;
+use crate::json::Json;
 use crate::limits::Limits;
 use crate::options::ModelOptions;
 use crate::progress::{Running, Stopped};
-use crate::{errors, handle, logs};
+use crate::{errors, handle, logs, types};
 
 /// Models by name; the name of an only model is its own.
 type NamedModels = Vec<(Option<String>, Py<ModelOptions>)>;
@@ -85,6 +86,80 @@ pub(crate) fn load(py: Python<'_>, model: &Bound<'_, PyAny>, options: Option<&Bo
     // Ctrl-C may have come after the last report.
     py.check_signals()?;
     Ok(engine)
+}
+
+/// Adds a model to a running engine and waits for it.
+pub(crate) fn add<'py>(
+    py: Python<'py>,
+    handle: &Arc<Handle>,
+    name: String,
+    model: &Bound<'py, PyAny>,
+    options: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Stopped::new(stop.clone());
+    let (name, options) = read_model(model, options)?.get().to_engine(py, Some(name), stopped.clone())?;
+    let engine = handle.engine(py)?;
+    logs::refresh(py)?;
+    let running = Running::new(stop);
+    let result = py.detach(|| engine.load(&name, options));
+    drop(running);
+    handle::park_at_exit(py);
+    logs::deliver(py)?;
+    let info = added(py, engine, result, &stopped)?;
+    py.check_signals()?;
+    Ok(info)
+}
+
+/// Adds a model to a running engine, on a thread of its own.
+pub(crate) fn start_adding(
+    py: Python<'_>,
+    handle: &Arc<Handle>,
+    name: String,
+    model: &Bound<'_, PyAny>,
+    options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Job> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Stopped::new(stop.clone());
+    let (name, options) = read_model(model, options)?.get().to_engine(py, Some(name), stopped.clone())?;
+    let engine = handle.engine(py)?.clone();
+    logs::refresh(py)?;
+    let work = move || {
+        let result = engine.load(&name, options);
+        (engine, result)
+    };
+    let finish = move |py: Python<'_>, (engine, result): (zerohop::Engine, _)| {
+        logs::deliver(py)?;
+        let info = added(py, &engine, result, &stopped)?.unbind();
+        // The last of its users may have gone.
+        py.detach(|| drop(engine));
+        Ok(info)
+    };
+    Job::start(stop, work, finish)
+}
+
+fn added<'py>(
+    py: Python<'py>,
+    engine: &zerohop::Engine,
+    result: zerohop::Result<zerohop::ModelInfo>,
+    stopped: &Stopped,
+) -> PyResult<Bound<'py, PyAny>> {
+    if let Some(error) = stopped.take() {
+        return Err(error);
+    }
+    match result {
+        // The end came sooner than it could be stopped.
+        Ok(info) if stopped.is_asked() => {
+            // Somebody else may have unloaded it.
+            let _ = py.detach(|| engine.unload(&info.id));
+            Err(errors::cancelled(py, "the loading was stopped"))
+        }
+        Ok(info) => {
+            let info = Json::of(&info).map_err(|error| errors::invalid_argument(py, &error.to_string()))?;
+            types::object(py, &types::MODEL_INFO, &info)
+        }
+        Err(error) => Err(errors::from_engine(py, &error)),
+    }
 }
 
 fn builder(py: Python<'_>, models: &NamedModels, limits: &Limits, stopped: &Stopped) -> PyResult<EngineBuilder> {

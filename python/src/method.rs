@@ -39,7 +39,7 @@ impl Method {
         let mut call = Call::post(self.path);
         call.read_options(arguments)?;
         if self.parameters.contains(&"model") && !arguments.contains("model")? {
-            call.set("model", self.only_model(handle)?);
+            call.set("model", self.only_model(handle, py)?);
         }
         for &name in self.parameters {
             if let Some(value) = arguments.get_item(name)? {
@@ -71,8 +71,9 @@ impl Method {
     }
 
     /// The name of the engine's only model.
-    fn only_model(&self, handle: &Handle) -> PyResult<Json> {
-        match &handle.models[..] {
+    fn only_model(&self, handle: &Handle, py: Python<'_>) -> PyResult<Json> {
+        handle.engine(py)?;
+        match &handle.models()[..] {
             [only] => Ok(Json::Text(only.clone())),
             several => {
                 let hint = format!("; this engine has {}", several.join(", "));

@@ -29,8 +29,13 @@ use crate::progress::{Progress, Stopped};
 ///   the file is not mapped. Faster, but the weights of a mapped file are else shared by processes.
 /// - `chat_template`: a Jinja chat template in place of the file's own.
 /// - `alias`: a name, or several, that requests may use in `model`.
+/// - `lazy`: whether the model is loaded when the first request for it comes, which waits, as do
+///   others for the same model. Its file is found and checked at once. When memory is needed for
+///   another model, it is unloaded while it has no requests, the model that was not used for
+///   longest first, and loaded again when it is asked for.
 /// - `progress`: called with the loaded fraction, 0 to 1, while loading; what it returns is ignored,
-///   except that `False` stops the loading. Or `True`, for a bar; that needs tqdm.
+///   except that `False` stops the loading. Or `True`, for a bar; that needs tqdm. A lazy model
+///   reports its download only.
 #[pyclass(frozen, module = "zerohop")]
 pub(crate) struct ModelOptions {
     #[pyo3(get)]
@@ -54,6 +59,8 @@ pub(crate) struct ModelOptions {
     chat_template: Option<String>,
     aliases: Vec<String>,
     #[pyo3(get)]
+    lazy: bool,
+    #[pyo3(get)]
     progress: Option<Py<PyAny>>,
 }
 
@@ -62,9 +69,10 @@ impl ModelOptions {
     #[new]
     #[pyo3(signature = (
         path, *, context_length = None, threads = None, gpu_layers = None, parallel = None, queue = None,
-        kv_type = "f16", mmap = true, repack = "auto", chat_template = None, alias = None, progress = None
+        kv_type = "f16", mmap = true, repack = "auto", chat_template = None, alias = None, lazy = false,
+        progress = None
     ), text_signature = "(path, *, context_length=None, threads=None, gpu_layers='auto', parallel=None, queue=None, \
-        kv_type='f16', mmap=True, repack='auto', chat_template=None, alias=(), progress=None)")]
+        kv_type='f16', mmap=True, repack='auto', chat_template=None, alias=(), lazy=False, progress=None)")]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn new(
         py: Python<'_>,
@@ -79,6 +87,7 @@ impl ModelOptions {
         repack: &str,
         chat_template: Option<String>,
         alias: Option<&Bound<'_, PyAny>>,
+        lazy: bool,
         progress: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         read_kv_type(py, kv_type)?;
@@ -96,6 +105,7 @@ impl ModelOptions {
             repack: repack.to_owned(),
             chat_template,
             aliases: alias.map_or_else(|| Ok(Vec::new()), read_aliases)?,
+            lazy,
             progress: progress.map(Bound::unbind),
         })
     }
@@ -187,6 +197,9 @@ impl ModelOptions {
         if !self.aliases.is_empty() {
             options.set_item("alias", &self.aliases)?;
         }
+        if self.lazy {
+            options.set_item("lazy", true)?;
+        }
         if let Some(progress) = &self.progress {
             options.set_item("progress", progress)?;
         }
@@ -223,7 +236,8 @@ impl ModelOptions {
             .queue(self.queue.unwrap_or(0))
             .kv_type(read_kv_type(py, &self.kv_type)?)
             .mmap(self.mmap)
-            .repack(read_repack(py, &self.repack)?);
+            .repack(read_repack(py, &self.repack)?)
+            .lazy(self.lazy);
         if let Some(template) = &self.chat_template {
             options = options.chat_template(template);
         }

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         FileDeleted,
         FileObject,
         Model,
+        ModelDeleted,
         ModelInfo,
         ModelOptions,
         RerankResponse,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
         _FilePurpose,
         _LegacyParams,
         _ListedPurpose,
+        _ModelOptions,
         _Options,
         _Pending,
         _RerankParams,
@@ -151,7 +153,7 @@ class AsyncEngine:
 
     @property
     def model_info(self) -> list[ModelInfo]:
-        """What the loaded models are, in the order they were given."""
+        """What the models are, in the order they were given."""
         self._check_open()
         if self._engine is None:
             raise RuntimeError("the models have not been loaded: `await` the engine first")
@@ -162,17 +164,53 @@ class AsyncEngine:
         """Whether this engine, or the `Engine` that it was made from, has been closed."""
         return self._closed or (self._engine is not None and self._engine.closed)
 
-    async def load(self) -> Self:
+    @overload
+    async def load(self) -> Self: ...
+
+    @overload
+    async def load(
+        self,
+        name: str,
+        model: _Path | ModelOptions,
+        **options: Unpack[_ModelOptions],
+    ) -> ModelInfo: ...
+
+    async def load(
+        self,
+        name: str | None = None,
+        model: _Path | ModelOptions | None = None,
+        **options: Unpack[_ModelOptions],
+    ) -> Self | ModelInfo:
         """Loads the models, unless they are loaded, and gives the engine itself.
 
         Tasks that call this meanwhile wait for the same loading. It ends when the last of them is
         cancelled; a later call then begins anew. A `progress` callback is called on the thread that
         loads.
+
+        With a name and a model, adds that model to the others, as `Engine.load` does, and gives its
+        description. Cancelling the task stops that loading.
         """
         engine = await self._loaded()
         # Whoever made it may have closed it, or forked since.
         engine.__enter__()
-        return self
+        if name is None and model is None and not options:
+            return self
+        if name is None or model is None:
+            raise TypeError("load takes a name and a model, or nothing")
+        job = engine._load(name, model, **options)
+        try:
+            info: ModelInfo = await ready(job.poll, None)
+            return info
+        finally:
+            job.leave()
+
+    async def unload(self, name: str) -> None:
+        """Unloads the model of this name or alias, as `Engine.unload` does."""
+        job = (await self._loaded())._unload(name)
+        try:
+            await ready(job.poll, None)
+        finally:
+            job.leave()
 
     async def batch(
         self,
@@ -548,6 +586,10 @@ class AsyncModels(_Part):
         """The model of this name. Raises `NotFoundError` if there is none."""
         # It takes no longer than looking the name up.
         return (await self._engine._loaded()).models.retrieve(model)
+
+    async def delete(self, model: str) -> ModelDeleted:
+        """Unloads a model that `load` has loaded, as `Engine.models.delete` does."""
+        return await _reply((await self._engine._loaded()).models._submit_delete(model))
 
     def __repr__(self) -> str:
         return f"<models of {self._engine!r}>"

@@ -163,7 +163,7 @@ class _Dumpable(Protocol):
 _Object = Mapping[str, object] | _Dumpable
 _Selection = Set[str] | Set[int] | Mapping[str, Any] | Mapping[int, Any]
 
-class _Options(TypedDict, total=False):
+class _ModelOptions(TypedDict, total=False):
     context_length: int | None
     threads: int | None
     gpu_layers: int | Literal["auto"] | None
@@ -174,11 +174,15 @@ class _Options(TypedDict, total=False):
     repack: _Repack
     chat_template: str | None
     alias: str | Iterable[str] | None
+    lazy: bool
     progress: _Progress | None
+
+class _Options(_ModelOptions, total=False):
     api_keys: str | Iterable[str] | None
     requests_per_minute: int | None
     tokens_per_minute: int | None
     timeout: float | None
+    memory_budget: int | None
     isolation: Literal["process"] | None
     worker: _Path | None
 
@@ -201,8 +205,13 @@ class ModelOptions:
       the file is not mapped. Faster, but the weights of a mapped file are else shared by processes.
     - `chat_template`: a Jinja chat template in place of the file's own.
     - `alias`: a name, or several, that requests may use in `model`.
+    - `lazy`: whether the model is loaded when the first request for it comes, which waits, as do
+      others for the same model. Its file is found and checked at once. When memory is needed for
+      another model, it is unloaded while it has no requests, the model that was not used for
+      longest first, and loaded again when it is asked for.
     - `progress`: called with the loaded fraction, 0 to 1, while loading; what it returns is
-      ignored, except that `False` stops the loading. Or `True`, for a bar; that needs tqdm.
+      ignored, except that `False` stops the loading. Or `True`, for a bar; that needs tqdm. A lazy
+      model reports its download only.
     """
 
     def __new__(
@@ -219,6 +228,7 @@ class ModelOptions:
         repack: _Repack = "auto",
         chat_template: str | None = None,
         alias: str | Iterable[str] | None = (),
+        lazy: bool = False,
         progress: _Progress | None = None,
     ) -> Self: ...
     @property
@@ -244,6 +254,8 @@ class ModelOptions:
     @property
     def alias(self) -> tuple[str, ...]: ...
     @property
+    def lazy(self) -> bool: ...
+    @property
     def progress(self) -> _Progress | None: ...
     def __eq__(self, other: object, /) -> bool: ...
     __hash__: None  # type: ignore[assignment]
@@ -265,6 +277,10 @@ class Engine:
       default there is no limit.
     - `timeout`: the seconds that a request may take; then it ends with status 408. By default there
       is no limit. (`timeout` of a call is the caller's own patience.)
+    - `memory_budget`: the bytes that all models together may take, by estimate. Where the next
+      model would go beyond, `lazy` models without requests are unloaded, the one that was not used
+      for longest first; if that is not enough, it is refused with status 503. By default there is
+      no limit but the system's.
     - `isolation`: `"process"` has the models computed with in a worker process. What native code
       does there to itself ends the worker alone: its requests fail with status 503, and the next
       one starts another, which loads the models again. `worker` is the program, by default the
@@ -288,11 +304,13 @@ class Engine:
         repack: _Repack = "auto",
         chat_template: str | None = None,
         alias: str | Iterable[str] | None = (),
+        lazy: bool = False,
         progress: _Progress | None = None,
         api_keys: str | Iterable[str] | None = (),
         requests_per_minute: int | None = None,
         tokens_per_minute: int | None = None,
         timeout: float | None = None,
+        memory_budget: int | None = None,
         isolation: Literal["process"] | None = None,
         worker: _Path | None = None,
     ) -> Self: ...
@@ -334,9 +352,31 @@ class Engine:
     @property
     def models(self) -> Models:
         """The models as the API lists them: `engine.models.list()`."""
+    def load(
+        self,
+        name: str,
+        model: _Path | ModelOptions,
+        **options: Unpack[_ModelOptions],
+    ) -> ModelInfo:
+        """Adds a model while the engine runs, and loads it unless it is `lazy`.
+
+        Returns when that is done; the other models and their requests go on meanwhile, and requests
+        for the new name wait. `model` is a path, with the options of `ModelOptions`, or
+        `ModelOptions`.
+        """
+    def _load(self, name: str, model: _Path | ModelOptions, **options: Any) -> _Job:
+        """`load` for event loops."""
+    def unload(self, name: str) -> None:
+        """Unloads the model of this name or alias and forgets it.
+
+        Its requests end at once with status 503, later ones raise `NotFoundError`; other models and
+        their requests are not disturbed. The name may then be loaded again.
+        """
+    def _unload(self, name: str) -> _Job:
+        """`unload` for event loops."""
     @property
     def model_info(self) -> list[ModelInfo]:
-        """What the loaded models are, in the order they were given."""
+        """What the models are, in the order they were given."""
     @property
     def closed(self) -> bool:
         """Whether the engine has been closed."""
@@ -852,6 +892,14 @@ class Models:
         """`list` for event loops, which it does not hold up."""
     def retrieve(self, model: str) -> Model:
         """The model of this name. Raises `NotFoundError` if there is none."""
+    def delete(self, model: str) -> ModelDeleted:
+        """Unloads a model that `engine.load` has loaded.
+
+        Raises `NotFoundError` if there is none of this name, `PermissionDeniedError` if the engine
+        was made with it.
+        """
+    def _submit_delete(self, model: str) -> _Pending[ModelDeleted]:
+        """`delete` for event loops."""
 
 @final
 class Stream(Generic[_T_co]):
@@ -1614,6 +1662,20 @@ class Model(BaseModel):
     def shutdown_date(self) -> str | None: ...
 
 @final
+class ModelDeleted(BaseModel):
+    """What is left of a model that was deleted."""
+
+    __match_args__ = ("id", "deleted", "object")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def deleted(self) -> bool: ...
+    @property
+    def object(self) -> str: ...
+
+@final
 class SyncPage(BaseModel):
     """All models that requests may name. Iterating over it gives them."""
 
@@ -1970,7 +2032,7 @@ class AsyncBatchPage(BaseModel):
 
 @final
 class ModelInfo(BaseModel):
-    """What a loaded model is."""
+    """What a model is."""
 
     __match_args__ = (
         "id",
@@ -1987,6 +2049,7 @@ class ModelInfo(BaseModel):
         "has_chat_template",
         "embedding_dimensions",
         "created",
+        "loaded",
     )
 
     def __new__(cls, **fields: object) -> Self: ...
@@ -2018,6 +2081,8 @@ class ModelInfo(BaseModel):
     def embedding_dimensions(self) -> int | None: ...
     @property
     def created(self) -> int: ...
+    @property
+    def loaded(self) -> bool: ...
 
 @final
 class BatchCounts(BaseModel):

@@ -135,6 +135,68 @@ static void engines_live_side_by_side(void) {
   zerohop_engine_free(second);
 }
 
+static int chat_status(zerohop_engine *engine, const char *body) {
+  zerohop_response *response = check_chat(engine, body);
+  int status = zerohop_response_status(response);
+  zerohop_response_free(response);
+  return status;
+}
+
+static void models_come_and_go(void) {
+  zerohop_engine *engine = check_engine(TINY);
+  zerohop_error *error = NULL;
+  const char *ask = "{\"model\":\"new\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"max_tokens\":1}";
+  CHECK_INT(chat_status(engine, ask), 404);
+  zerohop_model_info kept;
+  for (int round = 0; round < 3; round++) {
+    zerohop_model_options model = check_model_options("new", check_model(TINY));
+    model.threads = 1;
+    CHECK_STATUS(zerohop_engine_load(engine, &model, &error), ZEROHOP_OK, error);
+    CHECK_INT(zerohop_engine_model_count(engine), 2);
+    CHECK_STATUS(zerohop_engine_model_info(engine, 1, &kept, sizeof kept, &error), ZEROHOP_OK, error);
+    CHECK(kept.loaded);
+    CHECK_STATUS(zerohop_engine_load(engine, &model, &error), ZEROHOP_INVALID_ARGUMENT, error);
+    CHECK_INT(chat_status(engine, ask), 200);
+    CHECK_STATUS(zerohop_engine_unload(engine, zerohop_str_of("new"), &error), ZEROHOP_OK, error);
+    CHECK_INT(zerohop_engine_model_count(engine), 1);
+    CHECK_INT(chat_status(engine, ask), 404);
+  }
+  /* As long as the engine. */
+  CHECK_STR(kept.id.data, "new");
+  CHECK_STATUS(zerohop_engine_unload(engine, zerohop_str_of("new"), &error), ZEROHOP_NOT_FOUND, error);
+  CHECK_STATUS(zerohop_engine_unload(NULL, zerohop_str_of("new"), &error), ZEROHOP_INVALID_ARGUMENT, error);
+  CHECK_STATUS(zerohop_engine_load(engine, NULL, &error), ZEROHOP_INVALID_ARGUMENT, error);
+  zerohop_engine_free(engine);
+}
+
+static void a_lazy_model_is_loaded_for_its_first_request(void) {
+  zerohop_model_options model = check_model_options("m", check_model(TINY));
+  model.lazy = true;
+  zerohop_engine *engine = NULL;
+  zerohop_error *error = NULL;
+  CHECK_STATUS(check_engine_new(&model, 1, &engine, &error), ZEROHOP_OK, error);
+  zerohop_model_info info;
+  CHECK_STATUS(zerohop_engine_model_info(engine, 0, &info, sizeof info, &error), ZEROHOP_OK, error);
+  CHECK(!info.loaded);
+  CHECK_INT(chat_status(engine, CHAT("\"max_tokens\":1")), 200);
+  CHECK_STATUS(zerohop_engine_model_info(engine, 0, &info, sizeof info, &error), ZEROHOP_OK, error);
+  CHECK(info.loaded);
+  zerohop_engine_free(engine);
+}
+
+static void a_memory_budget_is_kept(void) {
+  zerohop_model_options model = check_model_options("m", check_model(TINY));
+  zerohop_engine_options options;
+  zerohop_engine_options_init(&options, sizeof options);
+  options.models = &model;
+  options.model_count = 1;
+  options.memory_budget = 1000;
+  zerohop_engine *engine = NULL;
+  zerohop_error *error = NULL;
+  CHECK_STATUS(zerohop_engine_new(&options, &engine, &error), ZEROHOP_UNAVAILABLE, error);
+  CHECK(engine == NULL);
+}
+
 int main(void) {
   RUN(models_are_listed);
   RUN(every_option_is_taken);
@@ -144,5 +206,8 @@ int main(void) {
   RUN(progress_can_stop_the_loading);
   RUN(a_closed_engine_refuses);
   RUN(engines_live_side_by_side);
+  RUN(models_come_and_go);
+  RUN(a_lazy_model_is_loaded_for_its_first_request);
+  RUN(a_memory_budget_is_kept);
   return check_finish();
 }

@@ -209,6 +209,30 @@ static void vectors_of_texts() {
   CHECK_INT(status_of([&] { embedder.embeddings("none", two); }), ZEROHOP_NOT_FOUND);
 }
 
+static void models_come_and_go() {
+  zerohop::Model lazy("m", check_model(TINY));
+  lazy.lazy = true;
+  zerohop::Limits limits;
+  limits.memory_budget = std::uint64_t{1} << 30;
+  zerohop::Engine changing(lazy, limits);
+  CHECK(!changing.models()[0].loaded);
+  CHECK_INT(changing.post(PATH, CHAT("\"max_tokens\":1")).status(), 200);
+  CHECK(changing.models()[0].loaded);
+  zerohop::Model second("n", check_model(TINY));
+  changing.load(second);
+  CHECK(changing.models().size() == 2 && changing.models()[1].loaded);
+  changing.unload("n");
+  CHECK(changing.models().size() == 1);
+  second.progress = [](float) -> bool { throw 7; };
+  bool thrown = false;
+  try {
+    changing.load(second);
+  } catch (int number) {
+    thrown = number == 7;
+  }
+  CHECK(thrown && changing.models().size() == 1);
+}
+
 static void logs_last_as_long_as_their_owner() {
   int messages = 0;
   {
@@ -236,6 +260,7 @@ int main() {
   RUN(closing_completes);
   RUN(what_can_be_asked);
   RUN(vectors_of_texts);
+  RUN(models_come_and_go);
   RUN(logs_last_as_long_as_their_owner);
   engine.reset();
   return check_finish();

@@ -33,6 +33,18 @@ pub enum ModelObject {
     Model,
 }
 
+/// What is left of a model that was deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ModelDeleted {
+    /// The name that it was deleted by.
+    pub id: String,
+    /// Always `model`.
+    pub object: ModelObject,
+    /// Always true.
+    pub deleted: bool,
+}
+
 /// Every model that requests may name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

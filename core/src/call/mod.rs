@@ -211,6 +211,11 @@ impl Call {
         self.started
     }
 
+    /// Until when it may take.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
     /// Notes the name of the model that the request asks for.
     pub(crate) fn asks_for(&self, model: &str) {
         self.span.record("gen_ai.request.model", model);

@@ -16,9 +16,10 @@ use crate::api::completions_reply::Completion;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::chat::value_rule;
 use crate::constrain::Grammar;
-use crate::engine::{Engine, ServedModel};
+use crate::engine::Engine;
 use crate::generate::{GenerationRequest, SamplingParams};
 use crate::model::LoadedModel;
+use crate::models::ServedModel;
 
 pub(crate) use assemble::PendingCompletion;
 use prompt::Prompt;

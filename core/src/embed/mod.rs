@@ -27,7 +27,7 @@ use crate::metrics::ModelMeters;
 use crate::model::{LoadedModel, ModelKind, Pooling};
 use crate::places::{Place, Places};
 use crate::promise::{Promise, Promised, promise};
-use crate::threads::join_other;
+use crate::threads::{Ending, join_other};
 use crate::wait::{Wait, block};
 pub(crate) use rerank::PendingRanking;
 use worker::Worker;
@@ -43,7 +43,7 @@ struct Job {
     promise: Promise<Result<Vec<Vec<f32>>>>,
     /// The request that it is a part of.
     call: Option<Arc<Call>>,
-    _place: Place,
+    place: Place,
 }
 
 /// The handle of one model's embedding thread.
@@ -53,6 +53,7 @@ pub(crate) struct Embedder {
     places: Places,
     meters: Arc<ModelMeters>,
     abort: Abort,
+    ending: Ending,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -70,10 +71,17 @@ impl Embedder {
             ModelKind::Ranking { causal, .. } => (Pooling::Last, causal),
             _ => return Err(Error::internal("the model makes no vectors")),
         };
-        let abort = Abort::default();
+        let (abort, ending) = (Abort::default(), Ending::default());
         let (sender, receiver) = crossbeam_channel::unbounded();
-        let worker =
-            Worker::new(model.backend.clone(), options, (pooling, causal), abort.clone(), receiver, meters.clone())?;
+        let worker = Worker::new(
+            model.backend.clone(),
+            options,
+            (pooling, causal),
+            abort.clone(),
+            receiver,
+            meters.clone(),
+            ending.clone(),
+        )?;
         let thread = thread::Builder::new().name("zerohop-embedding".to_owned()).spawn(move || worker.run()).map_err(
             |error| Error::new(ErrorKind::Unavailable, "the embedding thread cannot start").with_source(error),
         )?;
@@ -82,6 +90,7 @@ impl Embedder {
             places: Places::new(queue),
             meters: meters.clone(),
             abort,
+            ending,
             thread: Mutex::new(Some(thread)),
         })
     }
@@ -93,7 +102,7 @@ impl Embedder {
     /// `InvalidRequest` for a text that is too long, a token that does not exist, or
     /// more dimensions than the model has; `RateLimit` when too many requests wait or the
     /// caller has no tokens left; `Timeout` when the request's time has passed;
-    /// `Closed` after [`close`](Self::close).
+    /// what [`end`](Self::end) was given after that.
     pub(crate) fn submit(&self, model: &LoadedModel, request: &CreateEmbeddingRequest) -> Result<PendingEmbeddings> {
         let dimensions = dimensions(model, request)?;
         let tokens = tokens(model, &request.input)?;
@@ -125,18 +134,24 @@ impl Embedder {
             inputs,
             promise,
             call: call.clone(),
-            _place: place,
+            place,
         };
         let jobs = self.jobs.lock();
-        let sender = jobs.as_ref().ok_or_else(Error::closed)?;
+        let sender = jobs.as_ref().ok_or_else(|| self.ending.error())?;
         sender
             .send(job)
             .map_err(|_| Error::internal("the embedding thread has stopped after a fault; make a new engine"))?;
         Ok(PendingVectors { promised, order, _call: call })
     }
 
-    /// Ends all requests and the thread. Returns when it has gone.
-    pub(crate) fn close(&self) {
+    /// Whether requests are running or waiting.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.places.are_taken()
+    }
+
+    /// Ends all requests with `reason`, and the thread. Returns when it has gone.
+    pub(crate) fn end(&self, reason: Error) {
+        self.ending.set(reason);
         drop(self.jobs.lock().take());
         self.abort.abort();
         let thread = self.thread.lock().take();
@@ -155,6 +170,8 @@ impl Job {
                 Err(error) => call.fail(error),
             }
         }
+        // Before the caller hears of the end: a model whose answers are there is not in use.
+        drop(self.place);
         self.promise.fulfil(result);
     }
 
@@ -166,7 +183,7 @@ impl Job {
 
 impl Drop for Embedder {
     fn drop(&mut self) {
-        self.close();
+        self.end(Error::closed());
     }
 }
 

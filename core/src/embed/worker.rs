@@ -12,6 +12,7 @@ use crate::api::error::{Error, Result};
 use crate::backend::{self, Abort, Batch, Context, ContextOptions, Decoded, Token};
 use crate::metrics::ModelMeters;
 use crate::model::Pooling;
+use crate::threads::Ending;
 
 pub(super) struct Worker {
     model: Arc<backend::Model>,
@@ -25,6 +26,7 @@ pub(super) struct Worker {
     receiver: Receiver<Job>,
     jobs: Vec<Job>,
     meters: Arc<ModelMeters>,
+    ending: Ending,
 }
 
 enum Flow {
@@ -40,20 +42,36 @@ impl Worker {
         abort: Abort,
         receiver: Receiver<Job>,
         meters: Arc<ModelMeters>,
+        ending: Ending,
     ) -> Result<Self> {
         let options = ContextOptions { sequences: size(SEQUENCES), embeddings: true, ..sized(options, BATCH) };
         let context = Context::new(model.clone(), &options, abort.clone())?;
         let slices = causal && context.remembers();
         let batch = Batch::new(BATCH, model.vocab().len());
-        Ok(Worker { model, options, pooling, slices, abort, context, batch, receiver, jobs: Vec::new(), meters })
+        Ok(Worker {
+            model,
+            options,
+            pooling,
+            slices,
+            abort,
+            context,
+            batch,
+            receiver,
+            jobs: Vec::new(),
+            meters,
+            ending,
+        })
     }
 
-    /// Serves jobs until the engine closes or a fault of ours ends the thread.
+    /// Serves jobs until the model is ended or a fault of ours ends the thread.
     pub(super) fn run(mut self) {
         loop {
             match catch_unwind(AssertUnwindSafe(|| self.turn())) {
                 Ok(Flow::Continue) => {}
-                Ok(Flow::Stop) => return self.fail_all(&Error::closed()),
+                Ok(Flow::Stop) => {
+                    let reason = self.ending.error();
+                    return self.fail_all(&reason);
+                }
                 Err(_) => {
                     return self.fail_all(&Error::internal("the embedding thread met a fault; make a new engine"));
                 }

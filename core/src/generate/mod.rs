@@ -28,7 +28,7 @@ use crate::call::Call;
 use crate::constrain::Grammar;
 use crate::metrics::ModelMeters;
 use crate::places::Places;
-use crate::threads::join_other;
+use crate::threads::{Ending, join_other};
 
 pub(crate) use events::{Event, EventReceiver, Progress};
 pub(crate) use logprobs::TokenLogprob;
@@ -120,6 +120,7 @@ pub(crate) struct Generator {
     context_length: usize,
     model: Arc<backend::Model>,
     abort: Abort,
+    ending: Ending,
     meters: Arc<ModelMeters>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -132,10 +133,10 @@ impl Generator {
         options: &GeneratorOptions,
         meters: &Arc<ModelMeters>,
     ) -> Result<Self> {
-        let abort = Abort::default();
+        let (abort, ending) = (Abort::default(), Ending::default());
         let context = Context::new(model.clone(), &options.context, abort.clone())?;
         let (sender, receiver) = crossbeam_channel::unbounded();
-        let scheduler = Scheduler::new(context, receiver, &options.context, meters.clone())?;
+        let scheduler = Scheduler::new(context, receiver, &options.context, meters.clone(), ending.clone())?;
         let thread =
             thread::Builder::new().name("zerohop-scheduler".to_owned()).spawn(move || scheduler.run()).map_err(
                 |error| Error::new(ErrorKind::Unavailable, "the scheduler thread cannot start").with_source(error),
@@ -146,6 +147,7 @@ impl Generator {
             context_length,
             model,
             abort,
+            ending,
             meters: meters.clone(),
             thread: Mutex::new(Some(thread)),
         })
@@ -161,7 +163,7 @@ impl Generator {
     /// # Errors
     ///
     /// `RateLimit` when too many requests wait (ER5) or the caller has no tokens left, `Timeout` when
-    /// the request's time has passed, `Closed` after [`close`](Self::close).
+    /// the request's time has passed, and what [`end`](Self::end) was given after that.
     pub(crate) fn submit(&self, request: &GenerationRequest) -> Result<EventReceiver> {
         self.submit_all(std::slice::from_ref(request))
     }
@@ -192,15 +194,21 @@ impl Generator {
         self.meters.prompt_tokens.add(requests.iter().map(|request| request.prompt.len()).sum());
         let sequence = Sequence::one_after_another(sequences)?;
         let submissions = self.submissions.lock();
-        let sender = submissions.as_ref().ok_or_else(Error::closed)?;
+        let sender = submissions.as_ref().ok_or_else(|| self.ending.error())?;
         sender
             .send(sequence)
             .map_err(|_| Error::internal("the scheduler has stopped after a fault; make a new engine"))?;
         Ok(receiver)
     }
 
-    /// Ends all requests and the scheduler. Returns when its thread has gone.
-    pub(crate) fn close(&self) {
+    /// Whether requests are running or waiting.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.places.are_taken()
+    }
+
+    /// Ends all requests with `reason`, and the scheduler. Returns when its thread has gone.
+    pub(crate) fn end(&self, reason: Error) {
+        self.ending.set(reason);
         let sender = self.submissions.lock().take();
         drop(sender);
         self.abort.abort();
@@ -213,6 +221,6 @@ impl Generator {
 
 impl Drop for Generator {
     fn drop(&mut self) {
-        self.close();
+        self.end(Error::closed());
     }
 }

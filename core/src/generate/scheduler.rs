@@ -18,6 +18,7 @@ use super::{DRAFT, EXTRA, SLICE, StopReason};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend::{Batch, Context, ContextOptions, Decoded, Token};
 use crate::metrics::ModelMeters;
+use crate::threads::Ending;
 
 /// Cells kept free for each running sequence when a new one is let in, so that
 /// it does not push another out right away.
@@ -37,6 +38,7 @@ pub(super) struct Scheduler {
     batch: Batch,
     sampling_pool: rayon::ThreadPool,
     meters: Arc<ModelMeters>,
+    ending: Ending,
 }
 
 struct Running {
@@ -75,6 +77,7 @@ impl Scheduler {
         submissions: Receiver<Sequence>,
         options: &ContextOptions,
         meters: Arc<ModelMeters>,
+        ending: Ending,
     ) -> Result<Self> {
         let sampling_pool = rayon::ThreadPoolBuilder::new()
             .num_threads(options.threads as usize)
@@ -96,15 +99,19 @@ impl Scheduler {
             batch,
             sampling_pool,
             meters,
+            ending,
         })
     }
 
-    /// Serves requests until the engine closes or a fault of ours ends the thread.
+    /// Serves requests until the model is ended or a fault of ours ends the thread.
     pub(super) fn run(mut self) {
         loop {
             match catch_unwind(AssertUnwindSafe(|| self.turn())) {
                 Ok(Flow::Continue) => {}
-                Ok(Flow::Stop) => return self.fail_all(&Error::closed()),
+                Ok(Flow::Stop) => {
+                    let reason = self.ending.error();
+                    return self.fail_all(&reason);
+                }
                 Err(_) => return self.fail_all(&Error::internal("the scheduler met a fault; make a new engine")),
             }
         }

@@ -47,7 +47,7 @@ pub(super) struct Sequence {
     shared_prompt: Option<Arc<SharedPrompt>>,
     model: Arc<backend::Model>,
     meter: Meter,
-    _place: Arc<Place>,
+    place: Arc<Place>,
 }
 
 /// A computed prompt whose cells several sequences use.
@@ -135,7 +135,7 @@ impl Sequence {
             shared_prompt: None,
             model: model.clone(),
             meter: meter.clone(),
-            _place: place.clone(),
+            place: place.clone(),
         })
     }
 
@@ -358,11 +358,14 @@ impl Sequence {
             mean_logprob: self.logprobs.0 / f64::from(self.logprobs.1.max(1)),
             prediction: self.prediction.as_ref().map_or((0, 0), Prediction::counts),
         };
+        // Before the caller hears of the end: a model whose answers are there is not in use.
+        drop(self.place);
         self.output.finish(reason, counts, &self.meter);
     }
 
     pub(super) fn fail(self, error: Error) {
         self.meter.fail(&error);
+        drop(self.place);
         self.output.fail(error);
     }
 }

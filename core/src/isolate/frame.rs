@@ -78,14 +78,13 @@ pub(crate) struct Settings {
     pub(crate) api_keys: Vec<String>,
     pub(crate) limits: RateLimits,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) memory_budget: Option<u64>,
 }
 
 /// What was loaded.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Loaded {
     pub(crate) models: Vec<ModelInfo>,
-    /// The requests that all models together compute at once.
-    pub(crate) places: usize,
 }
 
 /// The part of an HTTP request before its body.

@@ -9,7 +9,7 @@ use std::thread;
 use http::{HeaderName, HeaderValue, Request};
 use parking_lot::Mutex;
 
-use super::frame::{Failure, Frame, Kind, Load, Loaded, ReplyHead, RequestHead, Settings};
+use super::frame::{Failure, Frame, Kind, Load, Loaded, ReplyHead, RequestHead};
 use super::link::header_pairs;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::cancel::CancelHandle;
@@ -85,9 +85,8 @@ impl Worker {
     }
 
     fn build(self: &Arc<Self>, load: Load) -> Result<Loaded> {
-        let Settings { models, api_keys, limits, timeout } = load.settings;
-        let mut builder = Engine::builder().limited(api_keys, limits, timeout);
-        for (index, (name, options)) in models.into_iter().enumerate() {
+        let mut builder = Engine::builder().limited(&load.settings);
+        for (index, (name, options)) in load.settings.models.into_iter().enumerate() {
             let reporter = self.clone();
             let options = options.progress(move |fraction| {
                 reporter.write(Frame::json(Kind::Progress, 0, &(index, fraction)));
@@ -96,7 +95,7 @@ impl Worker {
             builder = builder.model(name, options);
         }
         let engine = builder.build()?;
-        let loaded = Loaded { models: engine.model_info(), places: engine.places() };
+        let loaded = Loaded { models: engine.model_info() };
         *self.engine.lock() = Some(engine);
         Ok(loaded)
     }

@@ -19,6 +19,7 @@ const DEFAULT_CONTEXT: u32 = 8192;
 pub(super) const MIN_CONTEXT: u32 = 16;
 
 /// What our own reader found out about a model's file, or files.
+#[derive(Debug)]
 pub(super) struct ModelFile {
     /// What the first file's header says.
     pub(super) checked: Checked,

@@ -1,7 +1,8 @@
 //! From a path to a model that can be used.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{self, Arc};
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::control::ControlSpellings;
 use super::file::{MIN_CONTEXT, ModelFile, context_length};
 use super::gate;
+use super::gguf::Value;
 use super::kind::ModelKind;
 use super::options::{GpuLayers, ModelOptions, Repack};
 use super::source;
@@ -48,6 +50,17 @@ pub struct ModelInfo {
     pub embedding_dimensions: Option<usize>,
     /// When the file was last changed, in seconds since 1970: `created` in the list of models.
     pub created: u64,
+    /// Whether it is in memory. A model that is loaded lazily is not before its first request, and not
+    /// after its memory was needed for another.
+    pub loaded: bool,
+}
+
+/// A model file that was found and checked, and how it is to be loaded.
+#[derive(Debug)]
+pub(crate) struct CheckedModel {
+    /// With the path of the file.
+    options: ModelOptions,
+    file: ModelFile,
 }
 
 /// A model with everything that requests to it need.
@@ -64,25 +77,77 @@ pub(crate) struct LoadedModel {
     token_env: Mutex<Option<TokenEnv>>,
 }
 
-impl LoadedModel {
-    /// Checks and loads a model file under a name, to compute up to `parallel`
-    /// sequences together.
-    pub(crate) fn load(id: &str, options: &ModelOptions, parallel: u32) -> Result<Self> {
-        if options.chat_template.as_deref().is_some_and(str::is_empty) {
-            return Err(Error::new(ErrorKind::InvalidArgument, "the chat template is empty"));
-        }
-        let options = &ModelOptions { path: source::resolve(options)?, ..options.clone() };
+impl CheckedModel {
+    /// Finds the file that the options name, downloading it if it must be, and checks both.
+    pub(crate) fn open(options: &ModelOptions) -> Result<Self> {
+        options.check()?;
+        let options = ModelOptions { path: source::resolve(options)?, ..options.clone() };
         let file = ModelFile::check(&options.path)?;
-        file.check_memory(options, parallel)?;
+        let checked = CheckedModel { options, file };
+        // Whether it is a decoder alone is known when it is loaded.
+        checked.served_kind(true)?;
+        Ok(checked)
+    }
+
+    pub(crate) fn options(&self) -> &ModelOptions {
+        &self.options
+    }
+
+    /// Has the loading stop once `stop` is set.
+    pub(crate) fn stop_when(&mut self, stop: &Arc<AtomicBool>) {
+        let (options, stop) = (self.options.clone(), stop.clone());
+        let report = move |fraction| !stop.load(Ordering::Relaxed) && options.report(fraction);
+        self.options.progress = Some(Arc::new(sync::Mutex::new(report)));
+    }
+
+    /// The bytes that the model takes at least, as if it were read into memory: that the system can take
+    /// a mapped file's pages back does not make the model smaller.
+    pub(crate) fn memory_need(&self) -> u64 {
+        let options = self.options.clone().mmap(false);
+        self.file.memory_need(&options, options.sequences()).total()
+    }
+
+    /// # Errors
+    ///
+    /// `Unavailable` for what does not fit into the memory that is free.
+    pub(crate) fn check_memory(&self) -> Result<()> {
+        self.file.check_memory(&self.options, self.options.sequences())
+    }
+
+    /// What the model is, as far as its file says.
+    pub(crate) fn info(&self, id: &str) -> ModelInfo {
+        let gguf = &self.file.checked.gguf;
+        let width = gguf.get_u64(&format!("{}.embedding_length", gguf.architecture().unwrap_or_default()));
+        let facts = Facts {
+            kind: ModelKind::of(gguf, true),
+            trained_context: self.file.checked.hparams.context_length,
+            vocabulary_size: match gguf.metadata.get("tokenizer.ggml.tokens") {
+                Some(Value::Array { len, .. }) => usize::try_from(*len).unwrap_or(usize::MAX),
+                _ => 0,
+            },
+            embedding_length: width.and_then(|width| usize::try_from(width).ok()).unwrap_or_default(),
+            has_chat_template: self.options.chat_template.is_some()
+                || gguf.get_str("tokenizer.chat_template").is_some(),
+        };
+        ModelInfo { loaded: false, ..describe(id, &self.options, &self.file, &facts) }
+    }
+
+    fn served_kind(&self, is_decoder: bool) -> Result<ModelKind> {
+        match ModelKind::of(&self.file.checked.gguf, is_decoder) {
+            ModelKind::Unserved(reason) => Err(Error::new(
+                ErrorKind::InvalidModel,
+                format!("{}: this model {reason}; this release cannot use it", self.options.path.display()),
+            )),
+            kind => Ok(kind),
+        }
+    }
+
+    /// Loads the model under a name.
+    pub(crate) fn load(&self, id: &str) -> Result<LoadedModel> {
+        let CheckedModel { options, file } = self;
         let repack = repacks(options, file.size);
         let backend = backend::Model::load(&options.path, load_options(options, repack))?;
-        let kind = ModelKind::of(&file.checked.gguf, backend.is_decoder());
-        if let ModelKind::Unserved(reason) = kind {
-            return Err(Error::new(
-                ErrorKind::InvalidModel,
-                format!("{}: this model {reason}; this release cannot use it", options.path.display()),
-            ));
-        }
+        let kind = self.served_kind(backend.is_decoder())?;
         let template_source = options.chat_template.clone().or_else(|| backend.chat_template());
         let templates = template_source.map(|_| Templates::new(&backend, options.chat_template.as_deref())).transpose();
         let templates = templates.map_err(|error| match options.chat_template {
@@ -91,7 +156,14 @@ impl LoadedModel {
         })?;
         let spellings = backend.vocab().control_tokens().iter().map(|(_, spelling)| spelling.as_str());
         let control_spellings = ControlSpellings::new(spellings)?;
-        let info = describe(id, options, &file, &backend, kind, templates.is_some());
+        let facts = Facts {
+            kind,
+            trained_context: backend.trained_context(),
+            vocabulary_size: backend.vocab().len(),
+            embedding_length: backend.embedding_length(),
+            has_chat_template: templates.is_some(),
+        };
+        let info = describe(id, options, file, &facts);
         let backend = Arc::new(backend);
         Ok(LoadedModel {
             info,
@@ -103,7 +175,9 @@ impl LoadedModel {
             token_env: Mutex::new(None),
         })
     }
+}
 
+impl LoadedModel {
     /// What compiles grammars for the model's vocabulary.
     pub(crate) fn token_env(&self) -> Result<TokenEnv> {
         let mut made = self.token_env.lock();
@@ -143,18 +217,20 @@ fn repacks(options: &ModelOptions, file_size: u64) -> bool {
     }
 }
 
-fn describe(
-    id: &str,
-    options: &ModelOptions,
-    file: &ModelFile,
-    model: &backend::Model,
+/// What describes a model beside its file and options.
+struct Facts {
     kind: ModelKind,
+    trained_context: u32,
+    vocabulary_size: usize,
+    embedding_length: usize,
     has_chat_template: bool,
-) -> ModelInfo {
-    let trained = model.trained_context().max(MIN_CONTEXT);
-    let is_embedding = matches!(kind, ModelKind::Embedding { .. });
+}
+
+fn describe(id: &str, options: &ModelOptions, file: &ModelFile, facts: &Facts) -> ModelInfo {
+    let trained = facts.trained_context.max(MIN_CONTEXT);
+    let is_embedding = matches!(facts.kind, ModelKind::Embedding { .. });
     // An encoder's table of positions ends where its training did.
-    let limit = if kind == ModelKind::Generative { u32::MAX } else { trained };
+    let limit = if facts.kind == ModelKind::Generative { u32::MAX } else { trained };
     let gguf = &file.checked.gguf;
     ModelInfo {
         id: id.to_owned(),
@@ -167,9 +243,10 @@ fn describe(
         quantization: file.quantization().map(str::to_owned),
         trained_context_length: trained,
         context_length: context_length(options, trained).min(limit),
-        vocabulary_size: model.vocab().len(),
-        has_chat_template,
-        embedding_dimensions: is_embedding.then(|| model.embedding_length()),
+        vocabulary_size: facts.vocabulary_size,
+        has_chat_template: facts.has_chat_template,
+        embedding_dimensions: is_embedding.then_some(facts.embedding_length),
         created: file.created,
+        loaded: true,
     }
 }

@@ -14,7 +14,7 @@ pub(crate) use control::ControlSpellings;
 pub(crate) use gate::check_template;
 pub use inspect::{MemoryEstimate, ModelFileInfo, TensorDescription, inspect};
 pub(crate) use kind::{ModelKind, Pooling, RankScore};
-pub(crate) use load::LoadedModel;
 pub use load::ModelInfo;
+pub(crate) use load::{CheckedModel, LoadedModel};
 pub use options::{GpuLayers, KvType, ModelOptions, Repack};
 pub use source::{CachedModel, cached_models, pull};

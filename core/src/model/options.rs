@@ -8,6 +8,14 @@ use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
+use crate::api::error::{Error, ErrorKind, Result};
+
+/// The most sequences that llama.cpp can hold in one context.
+const MAX_PARALLEL: u32 = 256;
+/// The most tokens that llama.cpp can number; it rounds contexts up to 256 of them.
+const MAX_CONTEXT: u32 = i32::MAX.cast_unsigned() - 255;
+/// The most threads that ggml computes with.
+const MAX_THREADS: u32 = 512;
 /// Requests computed together unless the options say otherwise.
 const DEFAULT_PARALLEL: u32 = 16;
 
@@ -83,6 +91,7 @@ pub struct ModelOptions {
     pub(crate) repack: Repack,
     pub(crate) chat_template: Option<String>,
     pub(crate) aliases: Vec<String>,
+    pub(crate) lazy: bool,
     #[serde(skip)]
     pub(crate) progress: Option<ProgressCallback>,
 }
@@ -104,6 +113,7 @@ impl ModelOptions {
             repack: Repack::Auto,
             chat_template: None,
             aliases: Vec::new(),
+            lazy: false,
             progress: None,
         }
     }
@@ -145,6 +155,29 @@ impl ModelOptions {
     pub(crate) fn report(&self, fraction: f32) -> bool {
         let Some(callback) = &self.progress else { return true };
         catch_unwind(AssertUnwindSafe(|| callback.lock().is_ok_and(|mut callback| callback(fraction)))).unwrap_or(false)
+    }
+
+    /// # Errors
+    ///
+    /// `InvalidArgument` for an option out of range.
+    pub(crate) fn check(&self) -> Result<()> {
+        let refuse = |what: String| Err(Error::new(ErrorKind::InvalidArgument, what));
+        let parallel = self.sequences();
+        if parallel > MAX_PARALLEL {
+            return refuse(format!(
+                "parallel is {parallel}; llama.cpp computes at most {MAX_PARALLEL} sequences together"
+            ));
+        }
+        if let Some(threads) = self.threads.filter(|threads| threads.get() > MAX_THREADS) {
+            return refuse(format!("threads is {threads}; llama.cpp computes with at most {MAX_THREADS}"));
+        }
+        if let Some(tokens) = self.context_length.filter(|tokens| tokens.get() > MAX_CONTEXT) {
+            return refuse(format!("context_length is {tokens}; llama.cpp computes with at most {MAX_CONTEXT} tokens"));
+        }
+        if self.chat_template.as_deref().is_some_and(str::is_empty) {
+            return refuse("the chat template is empty".to_owned());
+        }
+        Ok(())
     }
 
     /// The requests that are computed together.
@@ -196,9 +229,33 @@ impl ModelOptions {
         self
     }
 
-    /// Called while loading with the loaded fraction, 0 to 1, on the thread that
-    /// builds the engine; returning `false` stops the loading. For a model from the hub that has to be
-    /// downloaded, first with the fraction of that.
+    /// Whether the model is loaded when the first request for it comes, instead of at once; that request
+    /// waits, and so do others for the same model. Its file is found (and downloaded) and checked at once,
+    /// and the model is listed. When memory is needed for another model, it is unloaded while it has no
+    /// requests, the model that was not used for longest first, and loaded again when it is asked for.
+    /// Default: false.
+    ///
+    /// ```no_run
+    /// use zerohop::{Engine, ModelOptions};
+    ///
+    /// let engine = Engine::builder()
+    ///     .model("small", ModelOptions::new("qwen-0.5b.gguf").lazy(true))
+    ///     .model("large", ModelOptions::new("qwen-7b.gguf").lazy(true))
+    ///     .memory_budget(6 << 30)
+    ///     .build()?;
+    /// assert!(!engine.model_info()[0].loaded);
+    /// # Ok::<(), zerohop::Error>(())
+    /// ```
+    #[must_use]
+    pub fn lazy(mut self, lazy: bool) -> Self {
+        self.lazy = lazy;
+        self
+    }
+
+    /// Called while loading with the loaded fraction, 0 to 1, on the thread that builds the engine or
+    /// calls [`Engine::load`](crate::Engine::load); returning `false` stops the loading. For a model from
+    /// the hub that has to be downloaded, first with the fraction of that, which is all that a model that
+    /// is loaded lazily reports.
     #[must_use]
     pub fn progress(mut self, callback: impl FnMut(f32) -> bool + Send + 'static) -> Self {
         self.progress = Some(Arc::new(Mutex::new(callback)));
@@ -226,6 +283,7 @@ impl fmt::Debug for ModelOptions {
             .field("repack", &self.repack)
             .field("chat_template", &self.chat_template.as_ref().map(String::len))
             .field("aliases", &self.aliases)
+            .field("lazy", &self.lazy)
             .finish_non_exhaustive()
     }
 }

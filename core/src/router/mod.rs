@@ -43,6 +43,7 @@ pub(crate) fn route(engine: &Engine, method: &Method, uri: &Uri, headers: &Heade
         ),
         (["models"], &Method::GET) => Ok(Pending::ready(json(&engine.models().list()))),
         (["models", name @ ..], &Method::GET) => answer(retrieve_model(engine, name)),
+        (["models", name @ ..], &Method::DELETE) if !name.is_empty() => answer(delete_model(engine, name)),
         (["completions" | "embeddings" | "rerank" | "tokenize" | "detokenize"] | ["models", ..], _) => {
             answer(Err(method_not_allowed(method, uri)))
         }
@@ -104,10 +105,16 @@ fn rerank(engine: &Engine, body: &[u8]) -> Result<Pending> {
 }
 
 fn retrieve_model(engine: &Engine, segments: &[&str]) -> Result<Response<Body>> {
-    // The SDK sends a name with a slash as `%2F`; a plain slash works too (MO2).
-    let name = segments.join("/");
-    let name = percent_decode_str(&name).decode_utf8_lossy();
-    engine.models().retrieve(&name).map(|model| json(&model))
+    engine.models().retrieve(&model_name(segments)).map(|model| json(&model))
+}
+
+fn delete_model(engine: &Engine, segments: &[&str]) -> Result<Response<Body>> {
+    engine.models().delete(&model_name(segments)).map(|deleted| json(&deleted))
+}
+
+/// The SDK sends a name with a slash as `%2F`; a plain slash works too (MO2).
+fn model_name(segments: &[&str]) -> String {
+    percent_decode_str(&segments.join("/")).decode_utf8_lossy().into_owned()
 }
 
 fn unknown_path(method: &Method, uri: &Uri) -> Error {

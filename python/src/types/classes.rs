@@ -371,6 +371,13 @@ classes! {
         shutdown_date: OPTIONAL,
     }
 
+    /// What is left of a model that was deleted.
+    ModelDeleted, MODEL_DELETED, "ModelDeleted", "zerohop.types.model_deleted" {
+        id: REQUIRED,
+        deleted: REQUIRED,
+        object: REQUIRED,
+    }
+
     /// All models that requests may name. Iterating over it gives them.
     SyncPage, SYNC_PAGE, "SyncPage", "zerohop.pagination" {
         data: REQUIRED.list(&MODEL),
@@ -547,7 +554,7 @@ classes! {
         }
     }
 
-    /// What a loaded model is.
+    /// What a model is.
     ModelInfo, MODEL_INFO, "ModelInfo", "zerohop.types.model_info" {
         id: REQUIRED,
         aliases: REQUIRED,
@@ -563,6 +570,7 @@ classes! {
         has_chat_template: REQUIRED,
         embedding_dimensions: OPTIONAL,
         created: REQUIRED,
+        loaded: REQUIRED,
     }
 
     /// What has become of a batch's requests.

@@ -52,6 +52,7 @@ from .embedding import Embedding
 from .file_deleted import FileDeleted
 from .file_object import FileObject
 from .model import Model
+from .model_deleted import ModelDeleted
 from .model_info import ModelInfo
 from .rerank_response import RerankDocument, RerankResponse, RerankResult, RerankUsage
 from .tokenize_response import DetokenizeResponse, TokenizeResponse
@@ -97,6 +98,7 @@ __all__ = [
     "FunctionCall",
     "Logprobs",
     "Model",
+    "ModelDeleted",
     "ModelInfo",
     "PromptTokensDetails",
     "RerankDocument",
