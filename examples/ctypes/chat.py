@@ -54,7 +54,7 @@ class EngineOptions(ctypes.Structure):
         ("struct_size", c_size_t),
         ("models", POINTER(ModelOptions)),
         ("model_count", c_size_t),
-        ("more", ctypes.c_char * 56),
+        ("more", ctypes.c_char * 64),
     ]
 
 

@@ -10,7 +10,7 @@ const ModelOptions = koffi.struct('zerohop_model_options', {
 });
 koffi.struct('zerohop_engine_options', {
   struct_size: 'size_t', models: 'zerohop_model_options *', model_count: 'size_t',
-  more: koffi.array('uint8_t', 56),
+  more: koffi.array('uint8_t', 64),
 });
 const Request = koffi.struct('zerohop_request', {
   struct_size: 'size_t', method: 'zerohop_str', path: 'zerohop_str', content_type: 'zerohop_str',
@@ -44,7 +44,7 @@ function init(fill, type) {
 async function main() {
   const error = [null];
   const model = { ...init(modelOptionsInit, ModelOptions), name: str('chat'), path: str(path) };
-  const options = { struct_size: koffi.sizeof('zerohop_engine_options'), models: model, model_count: 1, more: Array(56).fill(0) };
+  const options = { struct_size: koffi.sizeof('zerohop_engine_options'), models: model, model_count: 1, more: Array(64).fill(0) };
   const engine = [null];
   check(engineNew(options, engine, error), error);
 

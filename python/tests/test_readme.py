@@ -10,7 +10,7 @@ README = Path(__file__).resolve().parents[2] / "README.md"
 
 def test_the_python_programs_run(qwen, run_python):
     programs = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    assert len(programs) == 4
+    assert len(programs) == 6
     # One goes on where the other ends.
     program = "".join(programs) + "client.close()"
     minilm = model("all-minilm-l6-v2-f16.gguf")

@@ -384,6 +384,7 @@ def test_classes_are_where_they_say(cls):
 OURS_ALONE = (
     types.BaseModel,
     types.DetokenizeResponse,
+    types.BatchCounts,
     types.Device,
     types.ModelInfo,
     types.RerankDocument,

@@ -18,7 +18,7 @@ static void sizes_are_what_the_abi_says(void) {
   CHECK_INT(sizeof(zerohop_status), 4);
   CHECK_INT(sizeof(zerohop_str), 16);
   CHECK_INT(sizeof(zerohop_model_options), 128);
-  CHECK_INT(sizeof(zerohop_engine_options), 24);
+  CHECK_INT(sizeof(zerohop_engine_options), 88);
   CHECK_INT(sizeof(zerohop_request), 96);
 }
 
