@@ -103,7 +103,8 @@ class EngineStage:
                     json.dump(line | {"body": {"model": self._model} | dict(body)}, file)
                     file.write("\n")
             self._engine.batch(requests, answers, errors=failures, concurrency=self._in_flight)
-            replies = dict(_reply(line) for path in (answers, failures) for line in path.open("rb"))
+            lines = answers.read_bytes().splitlines() + failures.read_bytes().splitlines()
+        replies = dict(map(_reply, lines))
         return [replies[number] for number in range(len(bodies))]
 
 

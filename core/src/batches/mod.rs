@@ -6,9 +6,11 @@
 mod jobs;
 mod worker;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::{Method, Response, Uri};
+use percent_encoding::percent_decode_str;
 
 use crate::api::batches::{Batch, CreateBatchRequest};
 use crate::api::error::{Error, Result};
@@ -123,8 +125,13 @@ pub(crate) fn answer(
             batches.create(&request).map(|batch| json(&batch))
         }
         ([], &Method::GET) => batches.list(&query::page(uri)?).map(|page| json(&page)),
-        ([id], &Method::GET) => batches.retrieve(id).map(|batch| json(&batch)),
-        ([id, "cancel"], &Method::POST) => batches.cancel(id).map(|batch| json(&batch)),
+        ([id], &Method::GET) => batches.retrieve(&decoded(id)).map(|batch| json(&batch)),
+        ([id, "cancel"], &Method::POST) => batches.cancel(&decoded(id)).map(|batch| json(&batch)),
         _ => Err(method_not_allowed(method, uri)),
     }
+}
+
+/// An id as it was before it became a part of a path.
+fn decoded(id: &str) -> Cow<'_, str> {
+    percent_decode_str(id).decode_utf8_lossy()
 }
