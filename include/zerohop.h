@@ -233,7 +233,8 @@ typedef int32_t zerohop_kv_type;
  * Told how far loading is, `fraction` going from 0 to 1; returns false to stop
  * it.
  *
- * Called on the thread that called `zerohop_engine_new`, before that returns. May
+ * Called on the thread that called `zerohop_engine_new` or `zerohop_engine_load`,
+ * before that returns. May
  * call the library. Must not throw, `longjmp` or end its thread.
  */
 typedef bool (*zerohop_progress_callback)(void *user_data, float fraction);
@@ -249,8 +250,8 @@ typedef int32_t zerohop_repack;
  * What to load and how. Fill it with `zerohop_model_options_init`, then set `name`
  * and `path`, and what should differ from the defaults.
  *
- * Only read, and only during `zerohop_engine_new`: it, its texts and arrays may
- * go afterwards.
+ * Only read, and only during `zerohop_engine_new` or `zerohop_engine_load`: it, its
+ * texts and arrays may go afterwards.
  */
 typedef struct zerohop_model_options {
   /**
@@ -319,6 +320,14 @@ typedef struct zerohop_model_options {
    * Whether weights are repacked for the CPU kernels.
    */
   zerohop_repack repack;
+  /**
+   * Whether the model is loaded when the first request for it comes, which waits, as do
+   * others for the same model. Its file is found and checked at once. When memory is
+   * needed for another model, it is unloaded while it has no requests, the model that was
+   * not used for longest first, and loaded again when it is asked for. Of its loading,
+   * `progress` hears a download only. Default: false.
+   */
+  bool lazy;
 } zerohop_model_options;
 
 /**
@@ -368,13 +377,20 @@ typedef struct zerohop_engine_options {
    * `x-request-timeout` (seconds) shortens it for one request. 0: no limit.
    */
   uint64_t timeout_ms;
+  /**
+   * The bytes that all models together may take, by estimate. Where the next model would go
+   * beyond, models that are loaded lazily and have no requests are unloaded, the one that
+   * was not used for longest first; if that is not enough, it is refused with status 503,
+   * `memory_budget_exceeded`. 0: no limit but the system's.
+   */
+  uint64_t memory_budget;
 } zerohop_engine_options;
 
 /**
- * What a loaded model is. `zerohop_engine_model_info` fills it.
+ * What a model is. `zerohop_engine_model_info` fills it.
  *
  * Its texts belong to the engine and are valid until that is freed, also after
- * `zerohop_engine_close`; a NUL follows each.
+ * `zerohop_engine_close` and when the model was unloaded; a NUL follows each.
  */
 typedef struct zerohop_model_info {
   /**
@@ -437,6 +453,10 @@ typedef struct zerohop_model_info {
    * Whether the model can chat: the file or the options give a template.
    */
   bool has_chat_template;
+  /**
+   * Whether it is in memory, which a model that is loaded lazily is not always.
+   */
+  bool loaded;
 } zerohop_model_info;
 
 /**
@@ -918,6 +938,36 @@ zerohop_status zerohop_engine_new(const struct zerohop_engine_options *options,
                                   struct zerohop_error **out_err);
 
 /**
+ * Adds a model while the engine runs, and loads it unless it is loaded lazily. Blocks until
+ * that is done; the other models and their requests go on meanwhile, and requests for the
+ * new name wait.
+ *
+ * `model` is only read, during the call, and its `progress` is called on this thread.
+ *
+ * Any thread.
+ *
+ * Fails as `zerohop_engine_new` does, also for a name that another model has, and with
+ * `ZEROHOP_CLOSED`. The name is free again then.
+ */
+zerohop_status zerohop_engine_load(const struct zerohop_engine *engine,
+                                   const struct zerohop_model_options *model,
+                                   struct zerohop_error **out_err);
+
+/**
+ * Unloads the model of this name or alias and forgets it. Its requests end at once with
+ * status 503, `model_unloaded`, later ones get a 404; other models and their requests are
+ * not disturbed. Blocks until the model's threads have gone. The name may then be loaded
+ * again.
+ *
+ * Any thread.
+ *
+ * Fails with `ZEROHOP_NOT_FOUND`, `ZEROHOP_CLOSED`, or `ZEROHOP_INVALID_ARGUMENT` for NULL.
+ */
+zerohop_status zerohop_engine_unload(const struct zerohop_engine *engine,
+                                     struct zerohop_str name,
+                                     struct zerohop_error **out_err);
+
+/**
  * Ends all requests and unloads the models: calls that are blocked, and streams
  * that are not complete, end with `ZEROHOP_CLOSED`, and so do requests of
  * `zerohop_submit`. Blocks until the engine's threads have gone, after the last
@@ -956,14 +1006,15 @@ zerohop_status zerohop_engine_drain(const struct zerohop_engine *engine,
 void zerohop_engine_free(struct zerohop_engine *engine);
 
 /**
- * The number of models, in the order of the options; 0 for NULL.
+ * The number of models, in the order of the options, those of `zerohop_engine_load` last;
+ * 0 for NULL.
  *
  * Any thread, also while others use the engine, and after it was closed.
  */
 size_t zerohop_engine_model_count(const struct zerohop_engine *engine);
 
 /**
- * Describes a model by its index. `*out` is filled as far as `struct_size`, which
+ * Describes a model by its index, which changes when models before it are unloaded. `*out` is filled as far as `struct_size`, which
  * is `sizeof(zerohop_model_info)`.
  *
  * Any thread, also while others use the engine, and after it was closed. The texts

@@ -59,6 +59,7 @@ __all__ = [
     "LegacyCompletions",
     "Logprobs",
     "Model",
+    "ModelDeleted",
     "ModelInfo",
     "ModelOptions",
     "Models",
