@@ -23,6 +23,7 @@ from zerohop.types import (
     Device,
     FileObject,
     Model,
+    ModelDeleted,
     ModelInfo,
     RerankResponse,
     TokenizeResponse,
@@ -41,6 +42,10 @@ def loading() -> None:
     engine = zerohop.Engine(Path("m.gguf"), context_length=4096, progress=print)
     zerohop.Engine({"a": "m.gguf", "b": zerohop.ModelOptions("n.gguf", gpu_layers=3)})
     zerohop.Engine("m.gguf", api_keys=["sk-a"], requests_per_minute=60, timeout=30)
+    zerohop.Engine("m.gguf", lazy=True, memory_budget=1 << 30)
+    assert_type(engine.load("c", Path("c.gguf"), threads=2), ModelInfo)
+    engine.unload("c")
+    assert_type(engine.models.delete("c"), ModelDeleted)
     assert_type(engine.metrics(), dict[str, Any])
     engine.close(drain=1.5)
     assert_type(engine.model_info, list[ModelInfo])
@@ -126,6 +131,9 @@ async def responses_in_event_loops(engine: zerohop.AsyncEngine) -> None:
 
 async def in_event_loops(either: bool) -> None:
     async with zerohop.AsyncEngine("m.gguf", threads=2) as engine:
+        assert_type(await engine.load(), zerohop.AsyncEngine)
+        assert_type(await engine.load("c", "c.gguf", lazy=True), ModelInfo)
+        await engine.unload("c")
         create = engine.chat.completions.create
         assert_type(await create(messages=MESSAGES, temperature=0), ChatCompletion)
         stream = await create(messages=MESSAGES, stream=True)

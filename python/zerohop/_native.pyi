@@ -77,6 +77,7 @@ __all__ = [
     "LegacyCompletions",
     "Logprobs",
     "Model",
+    "ModelDeleted",
     "ModelInfo",
     "ModelOptions",
     "Models",
