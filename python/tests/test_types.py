@@ -12,7 +12,7 @@ import pytest
 from openai.types.chat import ChatCompletion as OpenAIChatCompletion
 
 import zerohop
-from zerohop import _native, types
+from zerohop import _native, pagination, types
 from zerohop.types import chat
 
 REPLY = {
@@ -392,6 +392,9 @@ OURS_ALONE = (
     types.RerankResult,
     types.RerankUsage,
     types.TokenizeResponse,
+    # openai has generic pages.
+    pagination.SyncBatchPage,
+    pagination.AsyncBatchPage,
 )
 SHARED_CLASSES = [cls for cls in CLASSES if cls not in OURS_ALONE]
 

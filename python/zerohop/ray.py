@@ -27,6 +27,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -61,7 +62,7 @@ class EngineStage:
             fn_constructor_args=("/models/qwen.gguf",),
             fn_constructor_kwargs={"endpoint": "/v1/chat/completions"},
             batch_size=64,
-            compute=ray.data.ActorPoolStrategy(size=2),
+            compute=ray.data.strategy(size=2),
             num_cpus=8,
         )
     """
@@ -129,12 +130,12 @@ def build_processor(
     with), `num_gpus` and other `resources` by Ray. The rest is as for `EngineStage`. Every node
     needs the model under its path.
     """
-    from ray.data import ActorPoolStrategy
-
+    # By name, so that types are checked without ray too.
+    strategy = import_module("ray.data").ActorPoolStrategy
     if isinstance(concurrency, tuple):
-        pool = ActorPoolStrategy(min_size=concurrency[0], max_size=concurrency[1])
+        pool = strategy(min_size=concurrency[0], max_size=concurrency[1])
     else:
-        pool = ActorPoolStrategy(size=concurrency)
+        pool = strategy(size=concurrency)
     arguments = {
         "endpoint": endpoint,
         "preprocess": preprocess,
