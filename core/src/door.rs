@@ -92,9 +92,8 @@ fn missing_model<B: AsRef<[u8]>>(engine: &Engine, request: &Request<B>) -> Optio
     let uses_model = matches!(
         path(request)[..],
         ["chat", "completions"]
-            | ["responses"]
             | ["responses", "input_tokens"]
-            | ["completions" | "embeddings" | "rerank" | "tokenize" | "detokenize"]
+            | ["responses" | "completions" | "embeddings" | "rerank" | "tokenize" | "detokenize"]
     );
     if !uses_model || request.method() != Method::POST || !engine.catalogue().is_any_missing() {
         return None;

@@ -55,7 +55,7 @@ mod tests {
             inputs,
             promise: promise().0,
             call: None,
-            _place: Places::new(1).take().unwrap(),
+            place: Places::new(1).take().unwrap(),
         }
     }
 

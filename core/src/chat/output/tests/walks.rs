@@ -20,7 +20,7 @@ use crate::chat::reader::{AnswerFormat, Reader};
 use crate::chat::tools::Tools;
 use crate::chat::{answer_format, constraint};
 use crate::generate::StopReason;
-use crate::model::{LoadedModel, ModelOptions};
+use crate::model::{CheckedModel, LoadedModel, ModelOptions};
 
 /// Texts that go on for longer, in tokens, are given up.
 const LONGEST: usize = 3000;
@@ -39,7 +39,7 @@ fn walks() -> usize {
 fn model(template: &str) -> LoadedModel {
     let models = env::var_os("ZEROHOP_TEST_MODELS").expect("ZEROHOP_TEST_MODELS is set: run `make test`");
     let path = PathBuf::from(models).join("tiny/tiny-llama.gguf");
-    LoadedModel::load("tiny", &ModelOptions::new(path).chat_template(template), 1).unwrap()
+    CheckedModel::open(&ModelOptions::new(path).chat_template(template)).unwrap().load("tiny").unwrap()
 }
 
 /// A request with tools, and what is made of it.
