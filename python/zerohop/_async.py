@@ -165,7 +165,7 @@ class AsyncEngine:
         return self._closed or (self._engine is not None and self._engine.closed)
 
     @overload
-    async def load(self) -> Self: ...
+    async def load(self, name: None = None, model: None = None) -> Self: ...
 
     @overload
     async def load(
