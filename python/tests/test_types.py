@@ -12,7 +12,7 @@ import pytest
 from openai.types.chat import ChatCompletion as OpenAIChatCompletion
 
 import zerohop
-from zerohop import _native, types
+from zerohop import _native, pagination, types
 from zerohop.types import chat
 
 REPLY = {
@@ -382,7 +382,10 @@ def test_classes_are_where_they_say(cls):
 
 
 OURS_ALONE = (
+    pagination.AsyncBatchPage,
+    pagination.SyncBatchPage,
     types.BaseModel,
+    types.BatchCounts,
     types.DetokenizeResponse,
     types.Device,
     types.ModelInfo,

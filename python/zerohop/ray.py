@@ -27,6 +27,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -129,12 +130,11 @@ def build_processor(
     with), `num_gpus` and other `resources` by Ray. The rest is as for `EngineStage`. Every node
     needs the model under its path.
     """
-    from ray.data import ActorPoolStrategy
-
+    data = import_module("ray.data")
     if isinstance(concurrency, tuple):
-        pool = ActorPoolStrategy(min_size=concurrency[0], max_size=concurrency[1])
+        pool = data.ActorPoolStrategy(min_size=concurrency[0], max_size=concurrency[1])
     else:
-        pool = ActorPoolStrategy(size=concurrency)
+        pool = data.ActorPoolStrategy(size=concurrency)
     arguments = {
         "endpoint": endpoint,
         "preprocess": preprocess,

@@ -105,7 +105,7 @@ impl<'a> Batches<'a> {
         self.jobs()?.cancel(id)
     }
 
-    fn jobs(&self) -> Result<&'a Arc<BatchJobs>> {
+    fn jobs(self) -> Result<&'a Arc<BatchJobs>> {
         if self.engine.is_closed() { Err(Error::closed()) } else { Ok(self.engine.batch_jobs()) }
     }
 }
