@@ -382,7 +382,10 @@ def test_classes_are_where_they_say(cls):
 
 
 OURS_ALONE = (
+    pagination.AsyncBatchPage,
+    pagination.SyncBatchPage,
     types.BaseModel,
+    types.BatchCounts,
     types.DetokenizeResponse,
     types.BatchCounts,
     types.Device,
