@@ -382,12 +382,12 @@ def test_classes_are_where_they_say(cls):
 
 
 OURS_ALONE = (
+    # openai has generic pages.
     pagination.AsyncBatchPage,
     pagination.SyncBatchPage,
     types.BaseModel,
     types.BatchCounts,
     types.DetokenizeResponse,
-    types.BatchCounts,
     types.Device,
     types.ModelInfo,
     types.RerankDocument,
@@ -395,9 +395,6 @@ OURS_ALONE = (
     types.RerankResult,
     types.RerankUsage,
     types.TokenizeResponse,
-    # openai has generic pages.
-    pagination.SyncBatchPage,
-    pagination.AsyncBatchPage,
 )
 SHARED_CLASSES = [cls for cls in CLASSES if cls not in OURS_ALONE]
 
