@@ -25,7 +25,8 @@ def cluster():
     path = os.pathsep.join(path for path in sys.path if path)
     environment = {"PYTHONPATH": path, "OMP_WAIT_POLICY": "passive"}
     ray.init(
-        num_cpus=2,
+        # Two for the actors, and some for what reads and writes the data.
+        num_cpus=4,
         include_dashboard=False,
         log_to_driver=False,
         runtime_env={"env_vars": environment},
