@@ -38,6 +38,19 @@ pub(crate) struct Arguments {
     /// The port to listen at; 0 for a free one, which is printed
     #[arg(long, default_value_t = 8080)]
     port: u16,
+    /// A key that requests have to show, as `Authorization: Bearer KEY`; may be repeated [default: that of
+    /// the variable ZEROHOP_API_KEY, or none]
+    #[arg(long, value_name = "KEY")]
+    api_key: Vec<String>,
+    /// Requests in a minute for each key, or in all without keys [default: no limit]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    requests_per_minute: u32,
+    /// Tokens in a minute, in the same way [default: no limit]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    tokens_per_minute: u32,
+    /// Seconds that a request may take [default: no limit]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, hide_default_value = true)]
+    timeout: u64,
     /// An origin whose web pages may send requests; may be repeated [default: none]
     #[arg(long, value_name = "ORIGIN")]
     cors: Vec<HeaderValue>,
@@ -64,7 +77,15 @@ struct Server {
 }
 
 pub(crate) fn serve(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let mut builder = Engine::builder().memory_budget(arguments.memory_budget);
+    let mut builder = Engine::builder()
+        .memory_budget(arguments.memory_budget)
+        .requests_per_minute(arguments.requests_per_minute)
+        .tokens_per_minute(arguments.tokens_per_minute)
+        .timeout(Duration::from_secs(arguments.timeout));
+    let of_environment = std::env::var("ZEROHOP_API_KEY").ok().filter(|_| arguments.api_key.is_empty());
+    for key in arguments.api_key.iter().chain(&of_environment) {
+        builder = builder.api_key(key);
+    }
     for model in &arguments.models {
         let options = arguments.load.options(&model.path)?.lazy(arguments.lazy);
         builder = builder.model(&model.name, with_bar(options, &model.path));

@@ -87,6 +87,21 @@ def test_a_client_that_goes_frees_its_place(serve, tiny):
         ).choices
 
 
+def test_keys(serve, tiny, monkeypatch):
+    limits = ("--requests-per-minute", "2")
+    monkeypatch.setenv("ZEROHOP_API_KEY", "sk-two")
+    for arguments, key in [(("--api-key", "sk-one"), "sk-one"), ((), "sk-two")]:
+        _, url = serve(f"tiny={tiny}", "--threads", "1", *arguments, *limits)
+        stranger = openai.OpenAI(base_url=url, api_key="sk-other", max_retries=0)
+        with stranger, pytest.raises(openai.AuthenticationError):
+            stranger.models.list()
+        with openai.OpenAI(base_url=url, api_key=key, max_retries=0) as client:
+            client.models.list()
+            client.models.list()
+            with pytest.raises(openai.RateLimitError):
+                client.models.list()
+
+
 def test_bodies_that_are_too_long(client):
     with pytest.raises(openai.APIStatusError) as caught:
         client.chat.completions.create(
