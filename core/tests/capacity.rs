@@ -84,9 +84,9 @@ fn a_request_that_waits_ends_too() {
     assert!(running.next().unwrap().is_ok());
     let response = send(&engine, &[("x-request-timeout", "0.05")], 1, false);
     assert_eq!(response.status(), 408);
-    assert!(running.next().unwrap().is_ok(), "the one that runs has no limit");
-    assert!(running.next().unwrap().is_ok(), "a step after that");
-    assert_eq!(engine.metrics().models[0].queue_length, 0);
+    // The one that runs has no limit; with one of its next steps the other has left the queue.
+    let left = running.take(10_000).any(|chunk| chunk.is_ok() && engine.metrics().models[0].queue_length == 0);
+    assert!(left);
 }
 
 #[test]
