@@ -124,8 +124,10 @@ def test_in_an_event_loop(make_engine, files):
     asyncio.run(main())
 
 
+# Programs that a shell starts in the background ignore Ctrl-C unless they say otherwise.
 WORK = """
-import sys, zerohop
+import signal, sys, zerohop
+signal.signal(signal.SIGINT, signal.default_int_handler)
 engine = zerohop.Engine(sys.argv[1], threads=1, alias="tiny-llama")
 print("ready", flush=True)
 counts = engine.batch(sys.argv[2], sys.argv[3])

@@ -119,8 +119,10 @@ def test_programs_that_are_no_worker(tiny):
             zerohop.Engine(tiny, isolation="process", worker=program)
 
 
+# Programs that a shell starts in the background ignore Ctrl-C unless they say otherwise.
 SCRIPT = """
-import os, sys, zerohop
+import signal, sys, zerohop
+signal.signal(signal.SIGINT, signal.default_int_handler)
 engine = zerohop.Engine(sys.argv[1], threads=1, isolation="process")
 stream = engine.chat.completions.create(messages=[{"role": "user", "content": "a"}], stream=True)
 next(stream)
