@@ -86,7 +86,11 @@ check_go() {
         return
     fi
     local output
+    # Go does not see that a header has changed, but that a flag has.
+    local header
+    header=$(cksum < ../../include/zerohop.h | cut -d ' ' -f 1)
     output=$(GOROOT=$goroot GOCACHE="$cache/go-cache" GO111MODULE=off CGO_ENABLED=1 \
+        CGO_CFLAGS="-g -O2 ${CGO_CFLAGS:-} -DZEROHOP_HEADER=$header" \
         "$go" build -o "$cache/chat-go" ../../examples/go/chat.go 2>&1)
     report 'Go builds' $? "$output"
     run Go "$cache/chat-go" "$smollm2"
