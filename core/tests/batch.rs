@@ -161,7 +161,9 @@ fn faulty_lines_are_refused_before_anything_is_computed() {
 fn a_stopped_batch_goes_on_where_it_was() {
     // BA6
     let engine = engine(tiny().parallel(2));
-    let files = files((0..120).map(chat_line));
+    // Long answers: the batch must not be over before the first report that sees one.
+    let long = |number| line(&format!("chat-{number}"), "/v1/chat/completions", &chat_body(number, 150));
+    let files = files((0..120).map(long));
     let stop_after = |limit: u64| {
         let done = Arc::new(AtomicU64::new(0));
         let seen = done.clone();

@@ -96,7 +96,7 @@ impl BatchOptions {
         self
     }
 
-    /// Called several times a second with what has been done so far, on the thread that called
+    /// Called at once, then several times a second, with what has been done so far, on the thread that called
     /// [`Engine::batch`]; returning `false` stops the batch.
     #[must_use]
     pub fn progress(mut self, callback: impl FnMut(&BatchCounts) -> bool + Send + 'static) -> Self {

@@ -108,25 +108,23 @@ impl<'a, R: BufRead + Send> Run<'a, R> {
         progress.failure.take().map_or(Ok(progress.counts), Err)
     }
 
-    /// Reports until all threads have ended.
+    /// Reports at once, in turns, and when all threads have ended.
     fn report(&self, report: &mut impl FnMut(&BatchCounts) -> bool) {
         let stop_on_panic = StopOnDrop(&self.stopped);
         loop {
-            let counts = {
-                let mut progress = self.progress.lock();
-                if progress.running > 0 {
-                    self.ended.wait_for(&mut progress, TURN);
-                }
-                if progress.running == 0 {
-                    let counts = progress.counts;
-                    drop(progress);
-                    report(&counts);
-                    break;
-                }
-                progress.counts
+            let (counts, running) = {
+                let progress = self.progress.lock();
+                (progress.counts, progress.running > 0)
             };
             if !report(&counts) {
                 self.stopped.store(true, Ordering::Relaxed);
+            }
+            if !running {
+                break;
+            }
+            let mut progress = self.progress.lock();
+            if progress.running > 0 {
+                self.ended.wait_for(&mut progress, TURN);
             }
         }
         drop(stop_on_panic);
