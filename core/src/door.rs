@@ -28,33 +28,29 @@ pub(crate) struct Admitted {
 /// Takes on a request. `needs_key` tells a caller from the host itself.
 pub(crate) fn submit<B: AsRef<[u8]>>(engine: &Engine, request: &Request<B>, needs_key: bool) -> Result<Pending> {
     let (call, admitted) = admit(engine, request, needs_key)?;
-    let pending = match admitted {
-        Err(error) => router::answer(Err(error)),
-        Ok(()) => match missing_model(engine, request) {
-            None => call.scope(|| handle(engine, request, needs_key)),
-            Some(model) => {
-                let mut owned = Request::new(request.body().as_ref().to_vec());
-                (*owned.method_mut(), *owned.uri_mut()) = (request.method().clone(), request.uri().clone());
-                handle_later(engine, &call, &model, owned)
-            }
-        },
-    };
-    Ok(Pending::admitted(Admitted { call, pending: pending? }))
+    let pending = admitted.and_then(|()| match missing_model(engine, request) {
+        None => call.scope(|| handle(engine, request, needs_key)),
+        Some(model) => {
+            let mut owned = Request::new(request.body().as_ref().to_vec());
+            (*owned.method_mut(), *owned.uri_mut()) = (request.method().clone(), request.uri().clone());
+            Ok(handle_later(engine, &call, &model, owned))
+        }
+    });
+    Ok(Pending::admitted(Admitted { call, pending: router::answer(pending)? }))
 }
 
 /// Takes on a request, and has the engine's own threads read it.
 pub(crate) fn submit_async<B: AsRef<[u8]> + Send + 'static>(engine: &Engine, request: Request<B>) -> Result<Pending> {
     let (call, admitted) = admit(engine, &request, true)?;
-    let pending = if let Err(error) = admitted {
-        router::answer(Err(error))
-    } else {
-        let (engine, call) = (engine.clone(), call.clone());
-        Pending::prepared(engine.clone().workers().run(move || match missing_model(&engine, &request) {
-            None => call.scope(|| handle(&engine, &request, true)),
-            Some(model) => handle_later(&engine, &call, &model, request),
-        }))
-    };
-    Ok(Pending::admitted(Admitted { call, pending: pending? }))
+    let pending = admitted.and_then(|()| {
+        let (theirs, call) = (engine.clone(), call.clone());
+        let handle = move || match missing_model(&theirs, &request) {
+            None => router::answer(call.scope(|| handle(&theirs, &request, true))),
+            Some(model) => Ok(handle_later(&theirs, &call, &model, request)),
+        };
+        engine.workers().run(handle).map(Pending::prepared)
+    });
+    Ok(Pending::admitted(Admitted { call, pending: router::answer(pending)? }))
 }
 
 fn admit<B>(engine: &Engine, request: &Request<B>, needs_key: bool) -> Result<(Arc<Call>, Result<()>)> {
@@ -75,12 +71,13 @@ fn admit<B>(engine: &Engine, request: &Request<B>, needs_key: bool) -> Result<(A
 }
 
 fn handle<B: AsRef<[u8]>>(engine: &Engine, request: &Request<B>, needs_key: bool) -> Result<Pending> {
+    let path = path(request);
     // Files and batches stay in this process, also when a worker ends.
-    let stays = matches!(path(request)[..], ["files" | "batches", ..]);
+    let stays = matches!(path[..], ["files" | "batches", ..]);
     if let Some(isolated) = engine.isolated().filter(|_| !stays) {
-        return Pending::remote(isolated.submit(request, needs_key));
+        return isolated.submit(request, needs_key).map(Pending::remote);
     }
-    if path(request) == ["metrics"] && request.method() == Method::GET {
+    if path == ["metrics"] && request.method() == Method::GET {
         return Ok(Pending::ready(metrics(engine, request.uri().query())));
     }
     router::route(engine, request.method(), request.uri(), request.headers(), request.body().as_ref())
@@ -113,25 +110,25 @@ fn handle_later<B: AsRef<[u8]> + Send + 'static>(
     call: &Arc<Call>,
     model: &Arc<Entry>,
     request: Request<B>,
-) -> Result<Pending> {
+) -> Pending {
     let (promise, promised) = promise();
     let (theirs, call) = (engine.clone(), call.clone());
     let handle = move |model: Result<_>| {
         if !promise.is_wanted() {
             return;
         }
-        // It stays loaded meanwhile.
-        promise.fulfil(match model {
-            // Whether a key was needed has been decided; no worker is asked here.
+        let pending = match model {
+            // It stays loaded meanwhile. Whether a key was needed has been decided; no worker is asked here.
             Ok(_model) => call.scope(|| handle(&theirs, &request, true)),
             Err(error) => {
                 call.fail(&error);
-                router::answer(Err(error))
+                Err(error)
             }
-        });
+        };
+        promise.fulfil(router::answer(pending));
     };
     model.with(engine.catalogue(), Box::new(handle));
-    Pending::prepared(Ok(promised))
+    Pending::prepared(promised)
 }
 
 /// The path's segments, without the version.

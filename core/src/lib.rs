@@ -7,6 +7,7 @@ mod batches;
 mod call;
 mod cancel;
 mod chat;
+mod clock;
 mod completions;
 mod constrain;
 mod door;

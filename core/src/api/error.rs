@@ -315,19 +315,22 @@ impl Error {
         })
     }
 
+    /// The error of a kind that is known, with what an error object says of it.
+    pub(crate) fn from_object(kind: ErrorKind, object: ErrorObject) -> Self {
+        let mut error = Error::new(kind, object.message);
+        if let Some(param) = object.param {
+            error = error.with_param(param);
+        }
+        if let Some(code) = object.code {
+            error = error.with_code(code);
+        }
+        error
+    }
+
     /// Reads an error object, whose type may tell its kind.
     fn read(body: &[u8], kind: impl Fn(&str) -> ErrorKind) -> Self {
         match serde_json::from_slice::<ErrorBody>(body) {
-            Ok(ErrorBody { error }) => {
-                let mut built = Error::new(kind(&error.error_type), error.message);
-                if let Some(param) = error.param {
-                    built = built.with_param(param);
-                }
-                if let Some(code) = error.code {
-                    built = built.with_code(code);
-                }
-                built
-            }
+            Ok(ErrorBody { error }) => Error::from_object(kind(&error.error_type), error),
             Err(_) => Error::new(kind(""), String::from_utf8_lossy(body)),
         }
     }

@@ -36,7 +36,8 @@ pub(crate) fn parse_chat_request(body: &[u8]) -> Result<CreateChatCompletionRequ
     Ok(request)
 }
 
-fn stream_options_alone() -> Error {
+/// CQ14
+pub(crate) fn stream_options_alone() -> Error {
     Error::invalid("stream_options", "'stream_options' is only allowed when 'stream' is true")
 }
 

@@ -15,7 +15,7 @@ use crate::api::batches::{
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::parse::shorten;
 use crate::batch::BatchCounts;
-use crate::files::now;
+use crate::clock::now;
 use crate::threads::join_other;
 
 /// Batches that are kept at most.

@@ -6,11 +6,9 @@
 mod jobs;
 mod worker;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::{Method, Response, Uri};
-use percent_encoding::percent_decode_str;
 
 use crate::api::batches::{Batch, CreateBatchRequest};
 use crate::api::error::{Error, Result};
@@ -19,7 +17,7 @@ use crate::api::parse::{Object, from_body};
 use crate::api::stored::{ListOrder, Page, PageParams};
 use crate::engine::Engine;
 use crate::responses::query;
-use crate::router::{Body, json, method_not_allowed};
+use crate::router::{Body, decoded, json, method_not_allowed};
 pub(crate) use jobs::BatchJobs;
 
 /// The batches of an [`Engine`]: files of requests ([`Engine::files`]) that are answered in the
@@ -106,7 +104,8 @@ impl<'a> Batches<'a> {
     }
 
     fn jobs(self) -> Result<&'a Arc<BatchJobs>> {
-        if self.engine.is_closed() { Err(Error::closed()) } else { Ok(self.engine.batch_jobs()) }
+        self.engine.check_open()?;
+        Ok(self.engine.batch_jobs())
     }
 }
 
@@ -129,9 +128,4 @@ pub(crate) fn answer(
         ([id, "cancel"], &Method::POST) => batches.cancel(&decoded(id)).map(|batch| json(&batch)),
         _ => Err(method_not_allowed(method, uri)),
     }
-}
-
-/// An id as it was before it became a part of a path.
-fn decoded(id: &str) -> Cow<'_, str> {
-    percent_decode_str(id).decode_utf8_lossy()
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;
 
@@ -18,6 +17,7 @@ use crate::api::error::Result;
 use crate::api::usage::CompletionUsage;
 use crate::call::Call;
 use crate::cancel::CancelHandle;
+use crate::clock;
 use crate::generate::{Event, EventReceiver, Finish, Progress};
 use crate::wait::{Wait, block};
 
@@ -41,7 +41,7 @@ impl ReplyHead {
         }
         ReplyHead {
             id,
-            created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs()),
+            created: clock::now(),
             model: request.model.clone(),
             service_tier: request.service_tier,
             system_fingerprint: system_fingerprint.to_owned(),

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;
 
@@ -16,6 +15,7 @@ use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::usage::CompletionUsage;
 use crate::backend;
 use crate::cancel::CancelHandle;
+use crate::clock;
 use crate::generate::{Event, EventReceiver, Progress, StopReason, TokenLogprob};
 use crate::model::LoadedModel;
 use crate::wait::Wait;
@@ -33,7 +33,7 @@ impl ReplyHead {
     pub(super) fn new(model: &str, system_fingerprint: &str) -> Self {
         ReplyHead {
             id: format!("cmpl-{}", Uuid::new_v4().simple()),
-            created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs()),
+            created: clock::now(),
             model: model.to_owned(),
             system_fingerprint: system_fingerprint.to_owned(),
         }

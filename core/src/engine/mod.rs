@@ -111,7 +111,8 @@ impl Engine {
     ///
     /// `Closed` after [`close`](Self::close).
     pub(crate) fn open_files(&self) -> Result<&FileStore> {
-        if self.is_closed() { Err(Error::closed()) } else { Ok(&self.0.files) }
+        self.check_open()?;
+        Ok(&self.0.files)
     }
 
     /// Files of requests that are answered in the background.

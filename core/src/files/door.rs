@@ -1,9 +1,6 @@
 //! `/v1/files` as HTTP has it.
 
-use std::borrow::Cow;
-
 use http::{HeaderMap, Method, Response, Uri};
-use percent_encoding::percent_decode_str;
 
 use super::Files;
 use super::store::MAX_FILE;
@@ -11,7 +8,7 @@ use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::files::{CreateFileRequest, FileObject, FilePurpose, ListFilesRequest};
 use crate::engine::Engine;
 use crate::multipart::Form;
-use crate::router::{Body, bytes, json, method_not_allowed};
+use crate::router::{Body, bytes, decoded, json, method_not_allowed};
 
 /// The longest body: a file and the form around it.
 const MAX_BODY: usize = MAX_FILE + (1 << 20);
@@ -40,11 +37,6 @@ pub(crate) fn answer(
         }
         _ => Err(method_not_allowed(method, uri)),
     }
-}
-
-/// An id as it stands in a path.
-fn decoded(id: &str) -> Cow<'_, str> {
-    percent_decode_str(id).decode_utf8_lossy()
 }
 
 fn create(files: Files<'_>, headers: &HeaderMap, body: &[u8]) -> Result<FileObject> {

@@ -3,9 +3,10 @@
 use std::io::{self, Write};
 use std::sync::atomic::Ordering;
 
-use super::store::{FileStore, MAX_FILE, now};
+use super::store::{FileStore, MAX_FILE};
 use crate::api::error::Result;
 use crate::api::files::{FileObject, FilePurpose};
+use crate::clock::now;
 
 /// A file that is being written. Its bytes count for the store from the start, so that there is room
 /// for it when it is finished; dropping it gives them back.

@@ -12,7 +12,7 @@ use crate::engine::Engine;
 
 pub(crate) use door::answer;
 pub(crate) use growing::GrowingFile;
-pub(crate) use store::{FileStore, now};
+pub(crate) use store::FileStore;
 
 /// The files of an [`Engine`].
 ///

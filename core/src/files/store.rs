@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use uuid::Uuid;
@@ -14,6 +13,7 @@ use crate::api::files::{
 };
 use crate::api::models::ListObject;
 use crate::api::parse::shorten;
+use crate::clock::now;
 
 /// The most bytes of one file.
 pub(super) const MAX_FILE: usize = 512 << 20;
@@ -166,11 +166,6 @@ fn position(files: &[Stored], id: &str) -> Result<usize> {
         .iter()
         .position(|file| file.object.id == id)
         .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("No such file: '{}'", shorten(id))).with_param("id"))
-}
-
-/// Seconds since 1970.
-pub(crate) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::api::error::{Error, ErrorKind};
+use crate::api::error::{Error, ErrorKind, ErrorObject};
 use crate::call::RateLimits;
 use crate::model::{ModelInfo, ModelOptions};
 
@@ -44,14 +44,12 @@ pub(super) enum Kind {
     Event = 20,
     /// From the worker: the end of the events.
     End = 21,
-    /// From the worker: a [`Log`].
-    Log = 22,
 }
 
 impl Kind {
     fn from_byte(byte: u8) -> Option<Self> {
-        use Kind::{Cancel, End, Event, Failed, Hello, Load, Loaded, Log, Progress, Reply, Request, StopLoading};
-        [Load, Request, Cancel, StopLoading, Hello, Progress, Loaded, Failed, Reply, Event, End, Log]
+        use Kind::{Cancel, End, Event, Failed, Hello, Load, Loaded, Progress, Reply, Request, StopLoading};
+        [Load, Request, Cancel, StopLoading, Hello, Progress, Loaded, Failed, Reply, Event, End]
             .into_iter()
             .find(|kind| *kind as u8 == byte)
     }
@@ -108,40 +106,20 @@ pub(super) struct ReplyHead {
 /// An error that no HTTP response can express.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Failure {
-    kind: u8,
-    message: String,
-    param: Option<String>,
-    code: Option<String>,
-}
-
-/// An entry of the worker's log.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Log {
-    pub(super) level: u8,
-    pub(super) message: String,
+    /// Its number in [`ErrorKind::ALL`].
+    kind: usize,
+    error: ErrorObject,
 }
 
 impl Failure {
     pub(super) fn of(error: &Error) -> Self {
         let kind = ErrorKind::ALL.iter().position(|kind| *kind == error.kind()).unwrap_or_default();
-        Failure {
-            kind: u8::try_from(kind).unwrap_or_default(),
-            message: error.message().to_owned(),
-            param: error.param().map(str::to_owned),
-            code: error.code().map(str::to_owned),
-        }
+        Failure { kind, error: error.to_body().error }
     }
 
     pub(super) fn into_error(self) -> Error {
-        let kind = ErrorKind::ALL.get(usize::from(self.kind)).copied().unwrap_or(ErrorKind::Internal);
-        let mut error = Error::new(kind, self.message);
-        if let Some(param) = self.param {
-            error = error.with_param(param);
-        }
-        if let Some(code) = self.code {
-            error = error.with_code(code);
-        }
-        error
+        let kind = ErrorKind::ALL.get(self.kind).copied().unwrap_or(ErrorKind::Internal);
+        Error::from_object(kind, self.error)
     }
 }
 
@@ -232,7 +210,7 @@ mod tests {
         let frames = [
             Frame::new(Kind::Cancel, u64::MAX, Vec::new()),
             Frame::new(Kind::Event, 7, b"data: {}\n\n".to_vec()),
-            Frame::json(Kind::Log, 0, &Log { level: 1, message: "text".to_owned() }).unwrap(),
+            Frame::json(Kind::Hello, 0, &"1.0").unwrap(),
         ];
         let mut bytes = Vec::new();
         for frame in &frames {

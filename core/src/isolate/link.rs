@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use parking_lot::Mutex;
 
-use super::frame::{Failure, Frame, Kind, Load, Loaded, Log, ReplyHead, RequestHead, damaged};
+use super::frame::{Failure, Frame, Kind, Load, Loaded, ReplyHead, RequestHead, damaged};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::cancel::{Cancel, CancelHandle};
 use crate::threads::join_other;
@@ -174,7 +174,7 @@ impl Link {
 
     /// Ends the worker and returns when it has gone: by itself, or else by force.
     pub(super) fn close(&self) {
-        self.shared.requests.lock().end(&Error::closed());
+        self.shared.end(&Error::closed());
         // The worker's stdin ends with what has been sent.
         self.frames.lock().take();
         let deadline = Instant::now() + PATIENCE;
@@ -207,16 +207,6 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-impl Requests {
-    /// Fails all requests, and all that would come.
-    fn end(&mut self, error: &Error) {
-        self.ended.get_or_insert_with(|| error.clone());
-        for (_, exchange) in self.open.drain() {
-            exchange.update(|exchange| exchange.fail(error.clone()));
-        }
     }
 }
 
@@ -256,7 +246,7 @@ impl Shared {
         .with_retry_after(RETRY_AFTER);
         tracing::warn!(target: "zerohop", "{}", error.message());
         self.loading.update(|steps| steps.push_back(LoadStep::Done(Err(error.clone()))));
-        self.requests.lock().end(&error);
+        self.end(&error);
     }
 
     fn hand_on(&self, frame: Frame) -> std::io::Result<()> {
@@ -291,31 +281,35 @@ impl Shared {
             }
             Kind::Event => self.update(frame.request, |exchange| exchange.events.push_back(frame.payload)),
             Kind::End => self.update(frame.request, |exchange| exchange.ended = true),
-            Kind::Log => {
-                let Log { level, message } = frame.read_json()?;
-                match level {
-                    1 => tracing::error!(target: "zerohop::worker", "{message}"),
-                    2 => tracing::warn!(target: "zerohop::worker", "{message}"),
-                    3 => tracing::info!(target: "zerohop::worker", "{message}"),
-                    _ => tracing::debug!(target: "zerohop::worker", "{message}"),
-                }
-            }
             Kind::Load | Kind::Request | Kind::Cancel | Kind::StopLoading => return Err(damaged()),
         }
         Ok(())
     }
 
     /// Changes what has come for a request, unless nobody waits for it any more.
+    ///
+    /// The requests are not locked meanwhile, nor in [`end`](Self::end): who is woken may drop one.
     fn update(&self, request: u64, change: impl FnOnce(&mut Exchange)) {
-        let mut requests = self.requests.lock();
-        let Some(exchange) = requests.open.get(&request).cloned() else { return };
+        let Some(exchange) = self.requests.lock().open.get(&request).cloned() else { return };
         let mut ended = false;
         exchange.update(|exchange| {
             change(exchange);
             ended = exchange.ended;
         });
         if ended {
-            requests.open.remove(&request);
+            self.requests.lock().open.remove(&request);
+        }
+    }
+
+    /// Fails all requests, and all that would come.
+    fn end(&self, error: &Error) {
+        let open = {
+            let mut requests = self.requests.lock();
+            requests.ended.get_or_insert_with(|| error.clone());
+            std::mem::take(&mut requests.open)
+        };
+        for exchange in open.into_values() {
+            exchange.update(|exchange| exchange.fail(error.clone()));
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Chat chunks to the events of a response (RE5, RE7 to RE10), and to the response itself.
 
 use std::collections::VecDeque;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;
 
@@ -18,15 +17,11 @@ use crate::api::responses::item::{
     ReasoningText,
 };
 use crate::api::responses::reply::{IncompleteDetails, IncompleteReason, Response, ResponseError, ResponseStatus};
+use crate::clock;
 
 /// A new id with what says whose it is, such as `resp_`.
 pub(crate) fn new_id(prefix: &str) -> String {
     format!("{prefix}_{}", Uuid::new_v4().simple())
-}
-
-/// The present time in seconds since 1970.
-pub(super) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs())
 }
 
 /// A response on its way, and the events that tell of it.
@@ -224,7 +219,7 @@ impl Builder {
             self.tell_response(Event::Incomplete);
         } else {
             self.response.status = ResponseStatus::Completed;
-            self.response.completed_at = Some(now());
+            self.response.completed_at = Some(clock::now());
             self.tell_response(Event::Completed);
         }
         self.response.clone()

@@ -2,86 +2,73 @@
 
 use std::collections::BTreeMap;
 
-use http::{Method, Uri};
-use percent_encoding::percent_decode_str;
+use http::{Method, Response, Uri};
 use serde::Deserialize;
 
 use super::query::{self, pairs};
 use crate::api::error::{Error, Result};
-use crate::api::parse::{Object, from_body};
+use crate::api::parse::{Object, from_body, stream_options_alone};
 use crate::api::responses::options::Includable;
 use crate::api::responses::request::{CreateResponse, RawCreateResponse};
 use crate::api::stored::{ListChatCompletions, PageParams};
 use crate::engine::Engine;
-use crate::router::{Pending, answer, json, method_not_allowed};
+use crate::router::{Body, Pending, decoded, json, method_not_allowed};
 
-/// A call whose path is `/responses` and these segments.
-pub(crate) fn responses(engine: &Engine, path: &[&str], method: &Method, uri: &Uri, body: &[u8]) -> Result<Pending> {
+/// A call whose path is `/responses` and these segments, but for [`create`].
+pub(crate) fn responses(
+    engine: &Engine,
+    path: &[&str],
+    method: &Method,
+    uri: &Uri,
+    body: &[u8],
+) -> Result<Response<Body>> {
     let responses = engine.responses();
     match (path, method) {
-        ([], &Method::POST) => create(engine, body),
-        (["input_tokens"], &Method::POST) => {
-            let count = read_count(engine, body).and_then(|request| responses.count_input_tokens(&request));
-            answer(count.map(|count| json(&count)))
-        }
+        (["input_tokens"], &Method::POST) => Ok(json(&responses.count_input_tokens(&read_count(engine, body)?)?)),
         ([id], &Method::GET) => {
-            let found = check_retrieve(uri).and_then(|()| responses.retrieve(&decoded(id)));
-            answer(found.map(|response| json(&response)))
+            check_retrieve(uri)?;
+            Ok(json(&responses.retrieve(&decoded(id))?))
         }
-        ([id], &Method::DELETE) => answer(responses.delete(&decoded(id)).map(|deleted| json(&deleted))),
-        ([id, "cancel"], &Method::POST) => answer(responses.cancel(&decoded(id)).map(|response| json(&response))),
-        ([id, "input_items"], &Method::GET) => {
-            let items = read_input_page(uri).and_then(|page| responses.input_items(&decoded(id), &page));
-            answer(items.map(|items| json(&items)))
-        }
-        _ => answer(Err(method_not_allowed(method, uri))),
+        ([id], &Method::DELETE) => Ok(json(&responses.delete(&decoded(id))?)),
+        ([id, "cancel"], &Method::POST) => Ok(json(&responses.cancel(&decoded(id))?)),
+        ([id, "input_items"], &Method::GET) => Ok(json(&responses.input_items(&decoded(id), &read_input_page(uri)?)?)),
+        _ => Err(method_not_allowed(method, uri)),
     }
 }
 
 /// A call about kept chat completions, whose path is `/chat/completions` and these segments.
-pub(crate) fn completions(engine: &Engine, path: &[&str], method: &Method, uri: &Uri, body: &[u8]) -> Result<Pending> {
+pub(crate) fn completions(
+    engine: &Engine,
+    path: &[&str],
+    method: &Method,
+    uri: &Uri,
+    body: &[u8],
+) -> Result<Response<Body>> {
     let chat = engine.chat();
     match (path, method) {
-        ([], &Method::GET) => {
-            let list = read_list(uri).and_then(|filter| chat.list(&filter));
-            answer(list.map(|list| json(&list)))
-        }
-        ([id], &Method::GET) => answer(chat.retrieve(&decoded(id)).map(|completion| json(&completion))),
+        ([], &Method::GET) => Ok(json(&chat.list(&read_list(uri)?)?)),
+        ([id], &Method::GET) => Ok(json(&chat.retrieve(&decoded(id))?)),
         ([id], &Method::POST) => {
-            let updated = from_body(body)
-                .and_then(|Object(Update { metadata })| chat.update(&decoded(id), metadata.unwrap_or_default()));
-            answer(updated.map(|completion| json(&completion)))
+            let Object(Update { metadata }) = from_body(body)?;
+            Ok(json(&chat.update(&decoded(id), metadata.unwrap_or_default())?))
         }
-        ([id], &Method::DELETE) => answer(chat.delete(&decoded(id)).map(|deleted| json(&deleted))),
-        ([id, "messages"], &Method::GET) => {
-            let messages = query::page(uri).and_then(|page| chat.messages(&decoded(id), &page));
-            answer(messages.map(|messages| json(&messages)))
-        }
-        _ => answer(Err(method_not_allowed(method, uri))),
+        ([id], &Method::DELETE) => Ok(json(&chat.delete(&decoded(id))?)),
+        ([id, "messages"], &Method::GET) => Ok(json(&chat.messages(&decoded(id), &query::page(uri)?)?)),
+        _ => Err(method_not_allowed(method, uri)),
     }
 }
 
-fn create(engine: &Engine, body: &[u8]) -> Result<Pending> {
-    let request = match read_create(body) {
-        Ok(request) => request,
-        Err(error) => return answer(Err(error)),
-    };
-    if request.stream == Some(true) {
-        return Pending::response_events(engine.responses().create_stream(&request));
-    }
-    match engine.responses().submit(&request) {
-        Ok(pending) => Ok(Pending::response(pending)),
-        Err(error) => answer(Err(error)),
-    }
-}
-
-fn read_create(body: &[u8]) -> Result<CreateResponse> {
+/// Answers a conversation.
+pub(crate) fn create(engine: &Engine, body: &[u8]) -> Result<Pending> {
     let request: CreateResponse = from_body(body)?;
-    // The typed Rust calls say by their name whether they stream.
-    if request.stream_options.is_some() && request.stream != Some(true) {
-        return Err(Error::invalid("stream_options", "'stream_options' is only allowed when 'stream' is true"));
+    if request.stream == Some(true) {
+        return engine.responses().create_stream(&request).map(Pending::response_events);
     }
-    Ok(request)
+    // The typed Rust calls say by their name whether they stream.
+    if request.stream_options.is_some() {
+        return Err(stream_options_alone());
+    }
+    engine.responses().submit(&request).map(Pending::response)
 }
 
 /// Such a request need not say which model it is for if there is only one, and may be empty.
@@ -149,8 +136,4 @@ fn read_list(uri: &Uri) -> Result<ListChatCompletions> {
         }
     }
     Ok(filter)
-}
-
-fn decoded(segment: &str) -> String {
-    percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }

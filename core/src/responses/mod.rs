@@ -31,6 +31,7 @@ use crate::api::responses::reply::{
 use crate::api::responses::request::{CreateResponse, Input};
 use crate::api::stored::{ListOrder, PageParams};
 use crate::api::tool_choice::ToolChoice;
+use crate::clock;
 use crate::engine::Engine;
 use crate::store::{Stored, Turn, read};
 use build::Builder;
@@ -307,7 +308,7 @@ fn head(request: &CreateResponse) -> Response {
     Response {
         id: build::new_id("resp"),
         object: ResponseObject::Response,
-        created_at: build::now(),
+        created_at: clock::now(),
         status: ResponseStatus::InProgress,
         background: false,
         completed_at: None,

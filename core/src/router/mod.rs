@@ -7,7 +7,7 @@ mod events;
 mod pending;
 mod reply;
 
-use http::{HeaderMap, Method, Response, Uri};
+use http::{HeaderMap, Method, Uri};
 use percent_encoding::percent_decode_str;
 
 use crate::api::error::{Error, ErrorKind, Result};
@@ -25,30 +25,34 @@ pub use reply::Body;
 pub(crate) use reply::{answer, bytes, json};
 
 /// Finds the handler for a method and path.
+///
+/// # Errors
+///
+/// Also those that [`answer`] makes replies of.
 pub(crate) fn route(engine: &Engine, method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Result<Pending> {
-    match (&segments(uri)[..], method) {
-        (["chat", "completions"], &Method::POST) => chat_completion(engine, body),
-        (["chat", "completions", path @ ..], _) => door::completions(engine, path, method, uri, body),
-        (["completions"], &Method::POST) => completion(engine, body),
-        (["responses", path @ ..], _) => door::responses(engine, path, method, uri, body),
-        (["embeddings"], &Method::POST) => embeddings(engine, body),
-        (["batches", path @ ..], _) => answer(batches::answer(engine, path, method, uri, body)),
-        (["files", path @ ..], _) => answer(files::answer(engine, method, uri, path, headers, body)),
-        (["rerank"], &Method::POST) => rerank(engine, body),
-        (["tokenize"], &Method::POST) => {
-            answer(parse_tokenize_request(body).and_then(|request| engine.tokenize(&request)).map(|reply| json(&reply)))
+    let response = match (&segments(uri)[..], method) {
+        (["chat", "completions"], &Method::POST) => return chat_completion(engine, body),
+        (["completions"], &Method::POST) => return completion(engine, body),
+        (["responses"], &Method::POST) => return door::create(engine, body),
+        (["embeddings"], &Method::POST) => return embeddings(engine, body),
+        (["rerank"], &Method::POST) => return rerank(engine, body),
+        (["chat", "completions", path @ ..], _) => door::completions(engine, path, method, uri, body)?,
+        (["responses", path @ ..], _) => door::responses(engine, path, method, uri, body)?,
+        (["batches", path @ ..], _) => batches::answer(engine, path, method, uri, body)?,
+        (["files", path @ ..], _) => files::answer(engine, method, uri, path, headers, body)?,
+        (["tokenize"], &Method::POST) => json(&engine.tokenize(&parse_tokenize_request(body)?)?),
+        (["detokenize"], &Method::POST) => json(&engine.detokenize(&parse_detokenize_request(body)?)?),
+        (["models"], &Method::GET) => json(&engine.models().list()),
+        (["models", name @ ..], &Method::GET) => json(&engine.models().retrieve(&model_name(name))?),
+        (["models", name @ ..], &Method::DELETE) if !name.is_empty() => {
+            json(&engine.models().delete(&model_name(name))?)
         }
-        (["detokenize"], &Method::POST) => answer(
-            parse_detokenize_request(body).and_then(|request| engine.detokenize(&request)).map(|reply| json(&reply)),
-        ),
-        (["models"], &Method::GET) => Ok(Pending::ready(json(&engine.models().list()))),
-        (["models", name @ ..], &Method::GET) => answer(retrieve_model(engine, name)),
-        (["models", name @ ..], &Method::DELETE) if !name.is_empty() => answer(delete_model(engine, name)),
         (["completions" | "embeddings" | "rerank" | "tokenize" | "detokenize"] | ["models", ..], _) => {
-            answer(Err(method_not_allowed(method, uri)))
+            return Err(method_not_allowed(method, uri));
         }
-        _ => answer(Err(unknown_path(method, uri))),
-    }
+        _ => return Err(unknown_path(method, uri)),
+    };
+    Ok(Pending::ready(response))
 }
 
 /// A path's segments, without the version.
@@ -61,60 +65,39 @@ pub(crate) fn segments(uri: &Uri) -> Vec<&str> {
 }
 
 fn chat_completion(engine: &Engine, body: &[u8]) -> Result<Pending> {
-    let request = match parse_chat_request(body) {
-        Ok(request) => request,
-        Err(error) => return answer(Err(error)),
-    };
+    let request = parse_chat_request(body)?;
     if request.stream == Some(true) {
-        let stream = engine.chat().submit_stream(&request);
-        return answer(stream.map(|chunks| reply::events(Events::Chat(Box::new(chunks)))));
+        let chunks = engine.chat().submit_stream(&request)?;
+        return Ok(Pending::ready(reply::events(Events::Chat(Box::new(chunks)))));
     }
-    match engine.chat().submit(&request) {
-        Ok(pending) => Ok(Pending::chat(pending)),
-        Err(error) => answer(Err(error)),
-    }
+    engine.chat().submit(&request).map(Pending::chat)
 }
 
 fn completion(engine: &Engine, body: &[u8]) -> Result<Pending> {
-    let request = match parse_completion_request(body) {
-        Ok(request) => request,
-        Err(error) => return answer(Err(error)),
-    };
+    let request = parse_completion_request(body)?;
     if request.stream == Some(true) {
-        let stream = engine.completions().submit_stream(&request);
-        return answer(stream.map(|chunks| reply::events(Events::Text(chunks))));
+        let chunks = engine.completions().submit_stream(&request)?;
+        return Ok(Pending::ready(reply::events(Events::Text(chunks))));
     }
-    match engine.completions().submit(&request) {
-        Ok(pending) => Ok(Pending::completion(pending)),
-        Err(error) => answer(Err(error)),
-    }
+    engine.completions().submit(&request).map(Pending::completion)
 }
 
 fn embeddings(engine: &Engine, body: &[u8]) -> Result<Pending> {
-    match parse_embedding_request(body).and_then(|request| engine.embeddings().submit(&request)) {
-        Ok(pending) => Ok(Pending::embeddings(pending)),
-        Err(error) => answer(Err(error)),
-    }
+    engine.embeddings().submit(&parse_embedding_request(body)?).map(Pending::embeddings)
 }
 
 fn rerank(engine: &Engine, body: &[u8]) -> Result<Pending> {
-    match parse_rerank_request(body).and_then(|request| engine.submit_rerank(&request)) {
-        Ok(pending) => Ok(Pending::ranking(pending)),
-        Err(error) => answer(Err(error)),
-    }
+    engine.submit_rerank(&parse_rerank_request(body)?).map(Pending::ranking)
 }
 
-fn retrieve_model(engine: &Engine, segments: &[&str]) -> Result<Response<Body>> {
-    engine.models().retrieve(&model_name(segments)).map(|model| json(&model))
-}
-
-fn delete_model(engine: &Engine, segments: &[&str]) -> Result<Response<Body>> {
-    engine.models().delete(&model_name(segments)).map(|deleted| json(&deleted))
+/// A part of a path as it was before it became one.
+pub(crate) fn decoded(segment: &str) -> String {
+    percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }
 
 /// The SDK sends a name with a slash as `%2F`; a plain slash works too (MO2).
 fn model_name(segments: &[&str]) -> String {
-    percent_decode_str(&segments.join("/")).decode_utf8_lossy().into_owned()
+    decoded(&segments.join("/"))
 }
 
 fn unknown_path(method: &Method, uri: &Uri) -> Error {

@@ -9,7 +9,7 @@ use http::Response;
 use serde::Serialize;
 
 use super::events::{EventStream, Events};
-use super::reply::{Body, answer, error_response, events, json};
+use super::reply::{Body, error_response, events, json};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::cancel::CancelHandle;
 use crate::chat::PendingChatCompletion;
@@ -47,12 +47,9 @@ impl Pending {
         Pending(Some(State::Admitted(Box::new(admitted))))
     }
 
-    /// A reply to a request that is being prepared, or cannot be.
-    pub(crate) fn prepared(prepared: Result<Promised<Result<Pending>>>) -> Result<Self> {
-        match prepared {
-            Ok(prepared) => Ok(Pending(Some(State::Preparing(prepared)))),
-            Err(error) => answer(Err(error)),
-        }
+    /// A reply to a request that is being prepared.
+    pub(crate) fn prepared(prepared: Promised<Result<Pending>>) -> Self {
+        Pending(Some(State::Preparing(prepared)))
     }
 
     /// A chat completion on its way.
@@ -70,9 +67,9 @@ impl Pending {
         Pending(Some(State::Response(Box::new(pending))))
     }
 
-    /// A response in events, or why there is none.
-    pub(crate) fn response_events(stream: Result<ResponseStream>) -> Result<Self> {
-        answer(stream.map(|stream| events(Events::Response(Box::new(stream)))))
+    /// A response in events.
+    pub(crate) fn response_events(stream: ResponseStream) -> Self {
+        Pending::ready(events(Events::Response(Box::new(stream))))
     }
 
     /// Vectors on their way.
@@ -85,12 +82,9 @@ impl Pending {
         Pending(Some(State::Ranking(pending)))
     }
 
-    /// A worker process's reply on its way, or why there is none.
-    pub(crate) fn remote(reply: Result<RemoteReply>) -> Result<Self> {
-        match reply {
-            Ok(reply) => Ok(Pending(Some(State::Remote(reply)))),
-            Err(error) => answer(Err(error)),
-        }
+    /// A worker process's reply on its way.
+    pub(crate) fn remote(reply: RemoteReply) -> Self {
+        Pending(Some(State::Remote(reply)))
     }
 
     /// Waits for the reply.

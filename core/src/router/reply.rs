@@ -17,12 +17,9 @@ pub enum Body {
     Events(EventStream),
 }
 
-/// A finished result as a reply, unless it is an error that HTTP cannot express.
-pub(crate) fn answer(result: Result<Response<Body>>) -> Result<Pending> {
-    match result {
-        Ok(response) => Ok(Pending::ready(response)),
-        Err(error) => error_response(&error).map(Pending::ready),
-    }
+/// An error as a reply too, unless HTTP cannot express it.
+pub(crate) fn answer(result: Result<Pending>) -> Result<Pending> {
+    result.or_else(|error| error_response(&error).map(Pending::ready))
 }
 
 /// A value as a reply.
