@@ -47,10 +47,7 @@ demo: models lib install-wheel ## run the examples in Python, C and Rust
 		build/chat "$$ZEROHOP_TEST_MODELS/$(SMOLLM2)"
 	@$(ENV) cargo run --quiet $(CARGO_FLAGS) -p zerohop --example chat -- "$$ZEROHOP_TEST_MODELS/$(SMOLLM2)"
 
-# OpenMP's threads spin while they wait for each other. With several tests on two cores that costs
-# far more than it saves.
 .PHONY: test
-test: export OMP_WAIT_POLICY := passive
 test: models install-wheel types docs ## run all tests: Rust, C and C++, Python
 	@$(ENV) cargo test $(CARGO_FLAGS)
 	@$(MAKE) --no-print-directory install PREFIX=build/prefix
@@ -154,8 +151,6 @@ PREFIX ?= /usr/local
 install: lib ## install the C and C++ library into PREFIX (/usr/local)
 	@$(ENV) ffi/package/install.sh "$$lib" "$(PREFIX)"
 
-# Not repaired: maturin would bundle libgomp by rewriting cargo's own copy of the library, and the next
-# build, finding that up to date, would fail on it. The wheel needs the system's libgomp.so.1.
 .PHONY: wheel
 wheel: setup ## build the Python wheel into dist/ (then: pip install dist/*.whl)
 	@rm -rf dist

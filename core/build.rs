@@ -15,7 +15,7 @@ fn main() {
         .cpp(true)
         .std("c++17")
         .files(["native/context.cpp", "native/faults.cpp", "native/templates.cpp", "native/chat.cpp"])
-        .files(["native/template_budget.cpp", "native/kernels.cpp"])
+        .files(["native/template_budget.cpp", "native/kernels.cpp", "native/openmp.cpp"])
         .files(interpreter)
         .include("native")
         // Not an include folder like the others: its string.h is not the system's.

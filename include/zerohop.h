@@ -12,7 +12,7 @@
  * AVX2, FMA, F16C and BMI2; on an older one making an engine is an error.
  *
  *   shared:  cc program.c -lzerohop
- *   static:  cc program.c libzerohop.a -lstdc++ -lgomp -lpthread -ldl -lm
+ *   static:  cc program.c libzerohop.a -lstdc++ -lpthread -ldl -lm
  *
  * pkg-config knows them as zerohop and zerohop-static; CMake, after
  * find_package(zerohop), as zerohop::zerohop and zerohop::zerohop_static.

@@ -10,6 +10,7 @@
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use zerohop::types::{ChatCompletionMessage, CreateChatCompletionRequest, JsonSchema};
@@ -46,9 +47,13 @@ enum Kind {
     SomeCallers,
     /// Whole calls from more threads at once.
     MoreCallers,
+    /// Generating one streamed answer while other threads of the process keep all processors busy.
+    BusyHost,
+    /// The same as one stream in each of two engines, both together.
+    TwoEngines,
 }
 
-const KINDS: [(&str, Kind); 11] = [
+const KINDS: [(&str, Kind); 13] = [
     ("bare", Kind::Bare),
     ("bare-one", Kind::BareOne),
     ("bare-many", Kind::BareMany),
@@ -57,6 +62,8 @@ const KINDS: [(&str, Kind); 11] = [
     ("many-callers", Kind::ManyCallers),
     ("plain", Kind::Plain),
     ("schema", Kind::Schema),
+    ("busy-host", Kind::BusyHost),
+    ("two-engines", Kind::TwoEngines),
     ("prompt", Kind::Prompt),
     ("some-callers", Kind::SomeCallers),
     ("more-callers", Kind::MoreCallers),
@@ -105,14 +112,14 @@ fn report_repack(model: &str, rounds: usize) -> Result<(), Error> {
 }
 
 fn report(model: &str, rounds: usize) -> Result<(), Error> {
-    let kinds = &KINDS[..8];
-    let mut figures = [const { Vec::new() }; 8];
+    let kinds = &KINDS[..10];
+    let mut figures = [const { Vec::new() }; 10];
     for _ in 0..rounds {
         for ((name, _), figures) in kinds.iter().zip(&mut figures) {
             figures.push(measure_in_child(name, model, "on")?);
         }
     }
-    let [bare, bare_one, bare_many, stream, one, many, plain, schema] = figures.map(median);
+    let [bare, bare_one, bare_many, stream, one, many, plain, schema, busy, two] = figures.map(median);
     println!("{TOKENS} tokens an answer, {CALLERS} callers, median of {rounds} rounds, tokens per second:");
     println!("  bare loop, generating       {bare:7.1}");
     println!("  one stream, generating      {stream:7.1}   {:.2} of the bare loop", stream / bare);
@@ -129,6 +136,8 @@ fn report(model: &str, rounds: usize) -> Result<(), Error> {
     );
     println!("  JSON without a schema       {plain:7.1}");
     println!("  JSON with a schema          {schema:7.1}   {:.2} of without", schema / plain);
+    println!("  one stream, busy host       {busy:7.1}   {:.2} of one stream", busy / stream);
+    println!("  two engines, one stream each{two:7.1}   {:.2} of one stream", two / stream);
     Ok(())
 }
 
@@ -159,6 +168,8 @@ fn measure(kind: Kind, model: &str, repack: Repack) -> Result<f64, Error> {
         Kind::Prompt => prompts(&engine(model)?),
         Kind::SomeCallers => callers(&engine(model)?, CALLERS as usize / 2),
         Kind::MoreCallers => callers(&engine(model)?, CALLERS as usize * 2),
+        Kind::BusyHost => on_a_busy_host(|| stream(&engine(model)?)),
+        Kind::TwoEngines => two_streams(&engine(model)?, &engine(model)?),
     }
 }
 
@@ -234,6 +245,31 @@ fn stream(engine: &Engine) -> Result<f64, Error> {
     // The first text is there with the role; the bare loop's first token is not
     // timed either.
     Ok(f64::from(texts.max(TOKENS) - 1) / started.elapsed().as_secs_f64())
+}
+
+/// Measures while a thread for each processor computes something else.
+fn on_a_busy_host(measure: impl FnOnce() -> Result<f64, Error>) -> Result<f64, Error> {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..threads()? {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        let measured = measure();
+        over.store(true, Ordering::Relaxed);
+        measured
+    })
+}
+
+fn two_streams(one: &Engine, other: &Engine) -> Result<f64, Error> {
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| stream(other).map_err(|error| error.to_string()));
+        let one = stream(one)?;
+        Ok(one + other.join().expect("measuring does not panic")?)
+    })
 }
 
 /// Asks for more JSON than the limit lets through, so that all answers are of one

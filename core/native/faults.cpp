@@ -6,6 +6,7 @@
 // it has unwind tables, which x86-64 and AArch64 have for C too.
 
 #include "faults.hpp"
+#include "openmp.hpp"
 #include "seam.h"
 
 #include "ggml.h"
@@ -13,15 +14,12 @@
 #include <atomic>
 #include <stdexcept>
 
-// OpenMP's. No exception may leave one of its parallel regions.
-extern "C" int omp_in_parallel(void);
-
-static thread_local int assertions_are_thrown = 0;
+static thread_local int guards = 0;
 
 static std::atomic<zerohop_native_fault_callback> report_fault{ nullptr };
 
 static void on_abort(const char * message) {
-    const bool is_thrown = assertions_are_thrown > 0 && !omp_in_parallel();
+    const bool is_thrown = zerohop::in_team_that_throws() || zerohop::assertions_are_thrown();
     if (const auto report = report_fault.load()) {
         report(message, !is_thrown);
     }
@@ -33,11 +31,15 @@ static void on_abort(const char * message) {
 namespace zerohop {
 
 assertions_thrown::assertions_thrown() noexcept {
-    assertions_are_thrown++;
+    guards++;
 }
 
 assertions_thrown::~assertions_thrown() {
-    assertions_are_thrown--;
+    guards--;
+}
+
+bool assertions_are_thrown() noexcept {
+    return guards > 0;
 }
 
 }  // namespace zerohop
@@ -48,5 +50,5 @@ extern "C" void zerohop_native_on_fault(zerohop_native_fault_callback report) {
 }
 
 extern "C" void zerohop_native_throw_assertions(bool enabled) {
-    assertions_are_thrown += enabled ? 1 : -1;
+    guards += enabled ? 1 : -1;
 }

@@ -3,9 +3,8 @@
 
 namespace zerohop {
 
-// While one lives, an assertion that fails on this thread, outside of ggml's
-// parallel regions, is thrown as a std::runtime_error instead of ending the
-// process.
+// While one lives, an assertion that fails on this thread, or on those that
+// compute for it, is thrown as a std::runtime_error instead of ending the process.
 class assertions_thrown {
   public:
     assertions_thrown() noexcept;
@@ -14,5 +13,8 @@ class assertions_thrown {
     assertions_thrown(const assertions_thrown &)             = delete;
     assertions_thrown & operator=(const assertions_thrown &) = delete;
 };
+
+// Whether one lives on this thread.
+bool assertions_are_thrown() noexcept;
 
 }  // namespace zerohop

@@ -13,12 +13,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-# OpenMP's threads wait for each other by spinning. Where other processes want the processors too,
-# as on most test machines, an answer then takes a hundred times as long. Read when the native
-# module is loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-
-from support import ENDLESS, model  # noqa: E402
+from support import ENDLESS, model
 
 import zerohop  # noqa: E402
 

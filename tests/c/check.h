@@ -119,7 +119,7 @@ static inline zerohop_model_options check_model_options(const char *name, const 
   zerohop_model_options_init(&options, sizeof options);
   options.name = zerohop_str_of(name);
   options.path = zerohop_str_of(path);
-  /* The tiny models gain nothing by more, and on a busy machine OpenMP's threads wait for one another. */
+  /* The tiny models gain nothing by more. */
   options.threads = 1;
   return options;
 }

@@ -373,3 +373,49 @@ impl Batch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::{c_char, c_int};
+    use std::{mem, ptr};
+
+    use super::*;
+    use crate::backend::kernel_tests;
+
+    unsafe extern "C-unwind" {
+        fn ggml_abort(file: *const c_char, line: c_int, format: *const c_char, ...) -> !;
+    }
+
+    /// Asked between two steps of a computation by one of the threads that compute it.
+    unsafe extern "C-unwind" fn assertion_fails(_data: *mut c_void) -> bool {
+        // SAFETY: the texts end with NUL, and the second names no arguments.
+        unsafe { ggml_abort(c"test.c".as_ptr(), 1, c"a test's assertion".as_ptr()) }
+    }
+
+    #[test]
+    fn an_assertion_on_a_computing_thread_is_an_error() {
+        let model = kernel_tests::load("tiny/tiny-llama.gguf", false);
+        let mut context = kernel_tests::context(&model, 3);
+        let mut batch = Batch::new(8, model.vocab().len());
+        for position in 0..8 {
+            batch.push(1, position, 0, position == 7);
+        }
+        assert!(matches!(context.decode(&mut batch).unwrap(), Decoded::Done));
+        let fine = context.logits(&[7]).unwrap()[0].to_vec();
+        for _ in 0..3 {
+            let fails: unsafe extern "C-unwind" fn(*mut c_void) -> bool = assertion_fails;
+            // SAFETY: the two types differ in what may leave the function, which C++ does not look at.
+            let fails = unsafe { mem::transmute::<_, unsafe extern "C" fn(*mut c_void) -> bool>(fails) };
+            // SAFETY: the context is live, and the function a static one.
+            unsafe { sys::llama_set_abort_callback(context.raw.as_ptr(), Some(fails), ptr::null_mut()) };
+            context.remove(0);
+            let error = context.decode(&mut batch).unwrap_err();
+            assert!(error.message().contains("a test's assertion"), "{error}");
+            // SAFETY: as above.
+            unsafe { sys::llama_set_abort_callback(context.raw.as_ptr(), None, ptr::null_mut()) };
+            context.remove(0);
+            assert!(matches!(context.decode(&mut batch).unwrap(), Decoded::Done));
+            assert!(context.logits(&[7]).unwrap()[0] == fine);
+        }
+    }
+}

@@ -16,14 +16,14 @@ use crate::model::KvType;
 const SMOLLM2: &str = "smollm2-135m-instruct-q4_1.gguf";
 const QWEN: &str = "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf";
 
-fn load(name: &str, repack: bool) -> Arc<Model> {
+pub(super) fn load(name: &str, repack: bool) -> Arc<Model> {
     let folder = std::env::var_os("ZEROHOP_TEST_MODELS").expect("ZEROHOP_TEST_MODELS is not set: run `make test`");
     let path = PathBuf::from(folder).join(name);
     let options = LoadOptions { gpu_layers: Some(0), mmap: true, repack, progress: None };
     Arc::new(Model::load(&path, options).expect("the test model loads"))
 }
 
-fn context(model: &Arc<Model>, threads: u32) -> Context {
+pub(super) fn context(model: &Arc<Model>, threads: u32) -> Context {
     let options = ContextOptions {
         cells: 2048,
         batch: 256,

@@ -18,6 +18,8 @@ mod vocab;
 
 use std::ffi::CStr;
 use std::mem::ManuallyDrop;
+use std::num::NonZeroUsize;
+use std::thread;
 
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_sys_2 as sys;
@@ -56,6 +58,9 @@ impl Backend {
             let backend = LlamaBackend::init()
                 .map_err(|error| Error::internal("llama.cpp could not be initialised").with_source(error))?;
             kernels::register();
+            let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+            // SAFETY: sets a number.
+            unsafe { native::zerohop_native_set_processors(u32::try_from(processors).unwrap_or(u32::MAX)) };
             process.initialised = Some(backend);
         }
         process.users += 1;

@@ -23,7 +23,7 @@ TINY = "tiny/tiny-llama.gguf"
 def cluster():
     # The workers import what this process does.
     path = os.pathsep.join(path for path in sys.path if path)
-    environment = {"PYTHONPATH": path, "OMP_WAIT_POLICY": "passive"}
+    environment = {"PYTHONPATH": path}
     ray.init(
         # Two for the actors, and some for what reads and writes the data.
         num_cpus=4,
