@@ -23,7 +23,6 @@
 
 #include "faults.hpp"
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <climits>
@@ -242,7 +241,7 @@ class processors {
     // Waits until so many are free, but not for long. Returns whether they are lent.
     bool borrow(unsigned count) {
         std::unique_lock<std::mutex> lock(mutex);
-        const bool is_lent = returned.wait_for(lock, PATIENCE, [&] { return lent == 0 || lent + count <= number; });
+        const bool is_lent = returned.wait_for(lock, PATIENCE, [&] { return lent == 0 || lent + count <= number_of_processors; });
         if (is_lent) {
             lent += count;
         }
@@ -256,7 +255,6 @@ class processors {
     }
 
   private:
-    const unsigned number = std::max(1u, number_of_processors.load());
     std::mutex mutex;
     std::condition_variable returned;
     unsigned lent = 0;
