@@ -44,7 +44,7 @@ void every_thread_has_its_number() {
 
 void barriers_order_what_threads_do() {
   const guard guard;
-  constexpr int ROUNDS = 2000;
+  constexpr int ROUNDS = 300;
   for (unsigned threads : {2u, 3u, 8u}) {
     // Plain memory, so that ThreadSanitizer sees a barrier that does not hold.
     std::vector<int> rounds(threads);
@@ -145,7 +145,7 @@ void many_callers_at_once() {
   for (int caller = 0; caller < 8; ++caller) {
     callers.emplace_back([&] {
       const guard guard;
-      for (int turn = 0; turn < 300; ++turn) {
+      for (int turn = 0; turn < 60; ++turn) {
         region(3, [&] {
           GOMP_barrier();
           ran++;
@@ -154,7 +154,7 @@ void many_callers_at_once() {
     });
   }
   for (auto &caller : callers) caller.join();
-  CHECK_INT(ran, 8 * 300 * 3);
+  CHECK_INT(ran, 8 * 60 * 3);
 }
 
 // With two processors, teams of two threads come one after another, but for those that last.
