@@ -133,6 +133,12 @@ bench: MODELS := qwen
 bench: models ## measure against bare llama.cpp calls
 	@$(ENV) cargo run $(CARGO_FLAGS) -p zerohop-bench --bin zerohop-bench -- "$$ZEROHOP_TEST_MODELS/$(QWEN)"
 
+.PHONY: compare
+compare: MODELS := qwen
+compare: models wheel ## measure against other engines, which are installed for it
+	@$(ENV) python tools/testenv.py --wheel dist/*.whl peers; mkdir -p build; \
+		"$$ZEROHOP_CACHE/peers/bin/python" benches/compare "$$ZEROHOP_TEST_MODELS/$(QWEN)" --json build/compare.json
+
 .PHONY: bench-python
 bench-python: MODELS := qwen
 bench-python: models install-wheel ## measure what Python adds: import, streams, the SDK, async

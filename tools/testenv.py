@@ -2,6 +2,7 @@
 
 python3 tools/testenv.py checks          what tools/requirements-checks.txt lists
 python3 tools/testenv.py openai3 ...     likewise tests/ecosystem/requirements-openai3.txt
+python3 tools/testenv.py peers           likewise benches/requirements-peers.txt
 """
 
 import argparse
@@ -23,7 +24,7 @@ def environment(name: str) -> Path:
 
 def requirements(name: str) -> Path:
     """The packages of an environment, with exact versions."""
-    folder = ROOT / ("tools" if name == CHECKS else "tests/ecosystem")
+    folder = ROOT / {CHECKS: "tools", "peers": "benches"}.get(name, "tests/ecosystem")
     return folder / f"requirements-{name}.txt"
 
 
