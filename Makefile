@@ -126,6 +126,7 @@ lint: setup ## check formats, lints, types and the generated header
 	@$(ENV) mypy --no-error-summary
 	@$(ENV) cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 	@$(ENV) cargo clippy $(CARGO_FLAGS) --manifest-path ffi/header/Cargo.toml -- -D warnings
+	@$(ENV) python tools/compatibility.py --check
 	@$(MAKE) --no-print-directory header-check abi-check
 
 .PHONY: bench
