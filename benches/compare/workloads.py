@@ -97,7 +97,8 @@ def timed(act: Callable[[], object]) -> float:
 
 def first_token(engine: Engine, request: Request) -> float:
     """Seconds to the first text of a stream."""
-    started, seen = time.perf_counter(), []
+    seen: list[float] = []
+    started = time.perf_counter()
 
     def note(chunk: dict[str, Any]) -> None:
         choices = chunk.get("choices") or [{}]
@@ -168,7 +169,7 @@ def schema_rate(engine: Engine) -> float:
 
     def rate(**more: Any) -> float:
         engine.complete(chat(ask, tokens=4, **more))
-        rates = []
+        rates: list[float] = []
         for _ in range(2):
             started = time.perf_counter()
             reply = engine.complete(chat(ask, tokens=2 * TOKENS, **more))
@@ -190,7 +191,7 @@ def tool_calls(engine: Engine) -> float:
             raise RuntimeError(f"not a call: {made}")
 
     call("Bonn")
-    return len(cities) / timed(lambda: [call(city) for city in cities])
+    return len(cities) / timed(lambda: list(map(call, cities)))
 
 
 def prediction(engine: Engine) -> float:
