@@ -248,6 +248,20 @@ typedef bool (*zerohop_progress_callback)(void *user_data, float fraction);
 typedef int32_t zerohop_repack;
 
 /**
+ * A LoRA adapter, and how strongly it is applied.
+ */
+typedef struct zerohop_adapter {
+  /**
+   * The GGUF file, as UTF-8.
+   */
+  struct zerohop_str path;
+  /**
+   * 1: as it was trained; 0: not at all.
+   */
+  float scale;
+} zerohop_adapter;
+
+/**
  * What to load and how. Fill it with `zerohop_model_options_init`, then set `name`
  * and `path`, and what should differ from the defaults.
  *
@@ -329,6 +343,16 @@ typedef struct zerohop_model_options {
    * `progress` hears a download only. Default: false.
    */
   bool lazy;
+  /**
+   * LoRA adapters to apply. Models that are loaded from the same file with the same
+   * `gpu_layers`, `use_mmap` and `repack` share its weights, so that adapted variants of
+   * a model, each under a name of its own, together take little more memory than one.
+   */
+  const struct zerohop_adapter *adapters;
+  /**
+   * The number of `adapters`.
+   */
+  size_t adapter_count;
 } zerohop_model_options;
 
 /**
@@ -449,7 +473,7 @@ typedef struct zerohop_model_info {
    */
   uint64_t parameters;
   /**
-   * When the file was last changed, in seconds since 1970.
+   * When the file, or that of an adapter, was last changed, in seconds since 1970.
    */
   uint64_t created;
   /**
@@ -472,6 +496,14 @@ typedef struct zerohop_model_info {
    * Whether it is in memory, which a model that is loaded lazily is not always.
    */
   bool loaded;
+  /**
+   * The LoRA adapters that are applied.
+   */
+  const struct zerohop_adapter *adapters;
+  /**
+   * The number of `adapters`.
+   */
+  size_t adapter_count;
 } zerohop_model_info;
 
 /**

@@ -299,6 +299,12 @@ class Response {
   detail::Handle<zerohop_response, zerohop_response_free> handle_;
 };
 
+/* A LoRA adapter, and how strongly it is applied: 1 as it was trained, 0 not at all. */
+struct Adapter {
+  std::string path;
+  float scale = 1;
+};
+
 /* A model to load. The defaults are zerohop.h's. */
 struct Model {
   Model(std::string name_, std::string path_) : name(std::move(name_)), path(std::move(path_)) {}
@@ -316,6 +322,8 @@ struct Model {
   std::vector<std::string> aliases;
   /* Whether the model is loaded for its first request, and unloaded when its memory is needed. */
   bool lazy = false;
+  /* Models over the same file share its weights: see zerohop_model_options. */
+  std::vector<Adapter> adapters;
   /* Told the loaded fraction; returns false to stop. What it throws comes out of Engine's constructor, or
      of load. */
   std::function<bool(float)> progress;
@@ -358,6 +366,7 @@ struct ModelInfo {
   std::uint32_t context_length;
   bool has_chat_template;
   bool loaded;
+  std::vector<std::pair<std::string_view, float>> adapters;
 };
 
 /* What to send. Texts and the token need to stay only for the call. */
@@ -443,9 +452,9 @@ class Engine {
   /* Adds a model while the engine runs: see zerohop_engine_load. */
   void load(const Model &model) const {
     zerohop_model_options c_model;
-    std::vector<zerohop_str> aliases;
+    Arrays arrays;
     Progress progress{};
-    fill(model, c_model, aliases, progress);
+    fill(model, c_model, arrays, progress);
     zerohop_error *error = nullptr;
     zerohop_status status = zerohop_engine_load(handle_.get(), &c_model, &error);
     progress.check(error);
@@ -477,9 +486,13 @@ class Engine {
                       info.trained_context_length,
                       info.context_length,
                       info.has_chat_template,
-                      info.loaded};
+                      info.loaded,
+                      {}};
       for (std::size_t alias = 0; alias < info.alias_count; alias++) {
         model.aliases.push_back(detail::view(info.aliases[alias]));
+      }
+      for (std::size_t adapter = 0; adapter < info.adapter_count; adapter++) {
+        model.adapters.emplace_back(detail::view(info.adapters[adapter].path), info.adapters[adapter].scale);
       }
       models.push_back(std::move(model));
     }
@@ -553,9 +566,14 @@ class Engine {
     }
   };
 
+  /* The arrays that a model's options point to. */
+  struct Arrays {
+    std::vector<zerohop_str> aliases;
+    std::vector<zerohop_adapter> adapters;
+  };
+
   /* Writes a model's options for the C library; the others are what they point to. */
-  static void fill(const Model &model, zerohop_model_options &c_model, std::vector<zerohop_str> &aliases,
-                   Progress &progress) {
+  static void fill(const Model &model, zerohop_model_options &c_model, Arrays &arrays, Progress &progress) {
     zerohop_model_options_init(&c_model, sizeof c_model);
     c_model.name = detail::str(model.name);
     c_model.path = detail::str(model.path);
@@ -568,9 +586,14 @@ class Engine {
     c_model.use_mmap = model.use_mmap;
     c_model.lazy = model.lazy;
     c_model.chat_template = detail::str(model.chat_template);
-    for (const std::string &alias : model.aliases) aliases.push_back(detail::str(alias));
-    c_model.aliases = aliases.data();
-    c_model.alias_count = aliases.size();
+    for (const std::string &alias : model.aliases) arrays.aliases.push_back(detail::str(alias));
+    c_model.aliases = arrays.aliases.data();
+    c_model.alias_count = arrays.aliases.size();
+    for (const Adapter &adapter : model.adapters) {
+      arrays.adapters.push_back(zerohop_adapter{detail::str(adapter.path), adapter.scale});
+    }
+    c_model.adapters = arrays.adapters.data();
+    c_model.adapter_count = arrays.adapters.size();
     if (model.progress) {
       progress.callback = &model.progress;
       c_model.progress_user_data = &progress;
@@ -605,10 +628,10 @@ class Engine {
 
   Engine(const Model *models, std::size_t count, const Limits &limits, const Isolation &isolation) {
     std::vector<zerohop_model_options> c_models(count);
-    std::vector<std::vector<zerohop_str>> aliases(count);
+    std::vector<Arrays> arrays(count);
     std::vector<Progress> progress(count);
     for (std::size_t index = 0; index < count; index++)
-      fill(models[index], c_models[index], aliases[index], progress[index]);
+      fill(models[index], c_models[index], arrays[index], progress[index]);
     zerohop_engine_options options;
     zerohop_engine_options_init(&options, sizeof options);
     options.models = c_models.data();

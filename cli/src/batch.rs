@@ -40,8 +40,9 @@ pub(crate) struct Arguments {
 
 pub(crate) fn batch(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut builder = Engine::builder();
-    for model in &arguments.model {
-        builder = builder.model(&model.name, with_bar(arguments.load.options(&model.path)?, &model.path));
+    let options = arguments.load.options_of(&arguments.model)?;
+    for (model, options) in arguments.model.iter().zip(options) {
+        builder = builder.model(&model.name, with_bar(options, &model.path));
     }
     let engine = builder.build()?;
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {eta}")

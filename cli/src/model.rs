@@ -1,5 +1,6 @@
 //! Which model to use and how to load it: options that all commands share.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -35,6 +36,33 @@ pub(crate) struct LoadArguments {
     /// A file with a Jinja chat template in place of the model's own
     #[arg(long, value_name = "FILE")]
     chat_template: Option<PathBuf>,
+    /// A LoRA adapter to apply, perhaps to a scale other than 1, and to one of several models only; may
+    /// be given repeatedly
+    #[arg(long = "adapter", value_name = "[MODEL=]FILE[:SCALE]")]
+    adapters: Vec<AdapterArgument>,
+}
+
+/// An adapter, how strongly it is applied, and to which model: all, if none is named.
+#[derive(Debug, Clone, PartialEq)]
+struct AdapterArgument {
+    model: Option<String>,
+    path: PathBuf,
+    scale: f32,
+}
+
+impl FromStr for AdapterArgument {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let (model, rest) = match text.split_once('=') {
+            Some((model, rest)) => (Some(model.to_owned()), rest),
+            None => (None, text),
+        };
+        // Names on the hub have colons too, before what is no number.
+        let scaled = rest.rsplit_once(':').and_then(|(path, scale)| Some((path, scale.parse().ok()?)));
+        let (path, scale) = scaled.unwrap_or((rest, 1.0));
+        Ok(AdapterArgument { model, path: path.into(), scale })
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -76,8 +104,28 @@ impl FromStr for NamedModel {
 }
 
 impl LoadArguments {
-    /// The options for the model at `path`.
+    /// The options for several models.
+    ///
+    /// # Errors
+    ///
+    /// When an adapter is for none of them, or the template cannot be read.
+    pub(crate) fn options_of(&self, models: &[NamedModel]) -> anyhow::Result<Vec<ModelOptions>> {
+        let wanted = self.adapters.iter().filter_map(|adapter| adapter.model.as_ref());
+        for name in wanted {
+            anyhow::ensure!(models.iter().any(|model| model.name == *name), "--adapter: there is no model {name}");
+        }
+        models.iter().map(|model| self.named_options(Some(&model.name), &model.path)).collect()
+    }
+
+    /// The options for the only model, at `path`.
     pub(crate) fn options(&self, path: &Path) -> anyhow::Result<ModelOptions> {
+        if let Some(name) = self.adapters.iter().find_map(|adapter| adapter.model.as_ref()) {
+            anyhow::bail!("--adapter: the only model has no name, so it is not {name}");
+        }
+        self.named_options(None, path)
+    }
+
+    fn named_options(&self, name: Option<&str>, path: &Path) -> anyhow::Result<ModelOptions> {
         let mut options = ModelOptions::new(path)
             .context_length(self.context_length)
             .threads(self.threads)
@@ -98,6 +146,11 @@ impl LoadArguments {
             let source = std::fs::read_to_string(path)
                 .map_err(|error| anyhow::anyhow!("{}: the template cannot be read: {error}", path.display()))?;
             options = options.chat_template(source);
+        }
+        let adapters =
+            self.adapters.iter().filter(|adapter| adapter.model.is_none() || adapter.model.as_deref() == name);
+        for adapter in adapters {
+            options = options.adapter(&adapter.path, adapter.scale);
         }
         Ok(options)
     }
@@ -131,5 +184,24 @@ pub(crate) fn bar(path: &Path) -> impl Fn(f32) -> bool + Send + 'static {
             bar.finish_and_clear();
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adapters_have_models_and_scales() {
+        let read = |text: &str| text.parse::<AdapterArgument>().unwrap();
+        let expected = |model: Option<&str>, path: &str, scale| AdapterArgument {
+            model: model.map(str::to_owned),
+            path: path.into(),
+            scale,
+        };
+        assert_eq!(read("a.gguf"), expected(None, "a.gguf", 1.0));
+        assert_eq!(read("a.gguf:0.5"), expected(None, "a.gguf", 0.5));
+        assert_eq!(read("tuned=/x/a.gguf:-2"), expected(Some("tuned"), "/x/a.gguf", -2.0));
+        assert_eq!(read("hf:owner/lora:F16"), expected(None, "hf:owner/lora:F16", 1.0));
     }
 }

@@ -86,9 +86,9 @@ pub(crate) fn serve(arguments: Arguments) -> anyhow::Result<ExitCode> {
     for key in arguments.api_key.iter().chain(&of_environment) {
         builder = builder.api_key(key);
     }
-    for model in &arguments.models {
-        let options = arguments.load.options(&model.path)?.lazy(arguments.lazy);
-        builder = builder.model(&model.name, with_bar(options, &model.path));
+    let options = arguments.load.options_of(&arguments.models)?;
+    for (model, options) in arguments.models.iter().zip(options) {
+        builder = builder.model(&model.name, with_bar(options.lazy(arguments.lazy), &model.path));
     }
     let engine = builder.build()?;
     // The engine has threads of its own: one is enough for the sockets.

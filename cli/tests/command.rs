@@ -55,6 +55,21 @@ fn failure(arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
+fn adapters_are_applied() {
+    let ask = |model: &str, adapter: Option<&str>| {
+        let options = adapter.map_or_else(Vec::new, |adapter| vec!["--adapter", adapter]);
+        output(&[&["run", model, "Hello", "-t", "0", "-n", "16"], &options[..]].concat(), "")
+    };
+    let adapter = model("tiny/tiny-lora.gguf");
+    let tuned = ask(&tiny(), Some(&adapter));
+    assert_eq!(tuned, ask(&model("tiny/tiny-merged.gguf"), None));
+    assert_eq!(ask(&tiny(), Some(&format!("{adapter}:0"))), ask(&tiny(), None));
+    assert_ne!(tuned, ask(&tiny(), None));
+    let (code, message) = failure(&["run", &tiny(), "Hello", "--adapter", &format!("m={adapter}")]);
+    assert!(code == Some(1) && message.contains("is not m"), "{message}");
+}
+
+#[test]
 fn run_answers_a_prompt() {
     let answer = output(&["run", &qwen(), "What is the capital of France?", "-t", "0", "-n", "20"], "");
     assert!(answer.contains("Paris"), "{answer}");

@@ -357,3 +357,22 @@ fn async_tasks_wait_for_a_worker_too() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     assert_eq!(runtime.block_on(pending).unwrap().status(), 200);
 }
+
+#[test]
+fn adapters_are_applied_in_a_worker() {
+    let adapted = || tiny().adapter(model("tiny/tiny-lora.gguf"), 1.0);
+    let named = |name: &str| {
+        let mut request = chat("Hello", 16);
+        name.clone_into(&mut request.model);
+        request
+    };
+    let engine = builder().model("tuned", adapted()).isolation(isolation()).build().unwrap();
+    let here = builder().model("tuned", adapted()).build().unwrap();
+    for name in ["m", "tuned"] {
+        let answer = |engine: &Engine| engine.chat().create(&named(name)).unwrap().text().unwrap().to_owned();
+        assert_eq!(answer(&engine), answer(&here), "{name}");
+    }
+    assert_eq!(engine.model_info()[1].adapters, here.model_info()[1].adapters);
+    let wrong = builder().model("tuned", tiny().adapter("a.gguf", f32::NAN)).isolation(isolation()).build();
+    assert_eq!(wrong.unwrap_err().kind(), ErrorKind::InvalidArgument);
+}

@@ -1,4 +1,4 @@
-// Contexts, decoding, and the vocabulary.
+// Adapters, contexts, decoding, and the vocabulary.
 
 #include "guard.hpp"
 #include "seam.h"
@@ -16,6 +16,23 @@ extern "C" void zerohop_native_silence_common(void) {
     // its thread never starts. What they would have said reaches the caller as
     // the message of the exception that follows.
     common_log_set_verbosity_thold(-1);
+}
+
+extern "C" llama_adapter_lora * zerohop_native_adapter_new(llama_model * model, const char * path, char ** error) {
+    return guard<llama_adapter_lora *>(nullptr, error, [&] { return llama_adapter_lora_init(model, path); });
+}
+
+extern "C" void zerohop_native_adapter_free(llama_adapter_lora * adapter) {
+    guard<int>(0, nullptr, [&] {
+        llama_adapter_lora_free(adapter);
+        return 0;
+    });
+}
+
+extern "C" bool zerohop_native_context_set_adapters(llama_context * context, llama_adapter_lora ** adapters,
+                                                    float * scales, size_t count, char ** error) {
+    return guard<bool>(false, error,
+                       [&] { return llama_set_adapters_lora(context, adapters, count, scales) == 0; });
 }
 
 extern "C" llama_context * zerohop_native_context_new(llama_model * model, llama_context_params params, char ** error) {

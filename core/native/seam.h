@@ -41,6 +41,15 @@ void zerohop_native_throw_assertions(bool enabled);
 struct llama_context * zerohop_native_context_new(struct llama_model * model, struct llama_context_params params, char ** error);
 void                   zerohop_native_context_free(struct llama_context * context);
 
+// Loads a LoRA adapter for a model; NULL on failure. Both this and freeing one change what
+// contexts of the model read when they are made and first used.
+struct llama_adapter_lora * zerohop_native_adapter_new(struct llama_model * model, const char * path, char ** error);
+void                        zerohop_native_adapter_free(struct llama_adapter_lora * adapter);
+
+// Has a context compute with these adapters, each to its scale; false on failure.
+bool zerohop_native_context_set_adapters(struct llama_context * context, struct llama_adapter_lora ** adapters,
+                                         float * scales, size_t count, char ** error);
+
 // llama_decode's result, or ZEROHOP_NATIVE_EXCEPTION.
 int32_t zerohop_native_decode(struct llama_context * context, struct llama_batch batch, char ** error);
 

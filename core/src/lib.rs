@@ -85,8 +85,8 @@ pub use files::Files;
 pub use isolate::{Isolation, run_worker};
 pub use metrics::{Bucket, Histogram, Metrics, ModelMetrics};
 pub use model::{
-    CachedModel, GpuLayers, KvType, MemoryEstimate, ModelFileInfo, ModelInfo, ModelOptions, Repack, TensorDescription,
-    cached_models, inspect, pull,
+    Adapter, CachedModel, GpuLayers, KvType, MemoryEstimate, ModelFileInfo, ModelInfo, ModelOptions, Repack,
+    TensorDescription, cached_models, inspect, pull,
 };
 pub use models::Models;
 pub use responses::{ResponseAsyncStream, ResponseStream, Responses};

@@ -1,4 +1,4 @@
-//! The hostile corpus of tests/hostile/generate.py: model files, templates and requests, each of which
+//! The hostile corpus of tests/hostile/generate.py: model files, adapters, templates and requests, each of which
 //! must end in an answer or a typed error, in this process and soon, and leave the engine working.
 
 mod common;
@@ -110,6 +110,17 @@ fn model_files_are_refused_or_work() {
                 Err(error) if error.status() != Some(400) => Err(format!("{:?}: {error}", error.kind())),
                 _ => Ok(()),
             },
+        }
+    });
+}
+
+#[test]
+fn adapters_are_refused_or_work() {
+    run_all(corpus("adapter"), |item| {
+        match Engine::builder().model("m", tiny().context_length(256).adapter(&item.path, 1.0)).build() {
+            Err(error) if is_refusal(error.kind()) && names(&error, &item.path) => Ok(()),
+            Err(error) => Err(format!("{:?}: {error}", error.kind())),
+            Ok(engine) => check_lives(&engine),
         }
     });
 }

@@ -36,11 +36,11 @@ fn chat(model: &str) -> http::Request<Vec<u8>> {
     http::Request::post("/v1/chat/completions").body(body).unwrap()
 }
 
-/// Lazy models `a`, `b` and `c`, of which so many fit into memory.
+/// Lazy models `a`, `b` and `c` over the same weights, of which so many fit into memory.
 fn lazy_engine(fitting: u64, options: &ModelOptions) -> Engine {
     let memory = inspect(options.clone()).unwrap().memory;
-    let need = memory.weights + memory.kv_cache;
-    let mut builder = Engine::builder().memory_budget(fitting * need + need / 2);
+    let budget = memory.weights + fitting * memory.kv_cache + memory.kv_cache / 2;
+    let mut builder = Engine::builder().memory_budget(budget);
     for name in ["a", "b", "c"] {
         builder = builder.model(name, options.clone().lazy(true));
     }

@@ -19,6 +19,8 @@ use zerohop::{Engine, ModelOptions};
 /// many files that pass the gate to load.
 const CHILD: &str = "ZEROHOP_TEST_MUTATIONS";
 const TEST: &str = "files_that_pass_the_gate_load_or_fail_cleanly";
+/// Of the files, those that are adapters for `tiny-llama`.
+const ADAPTERS: [&str; 2] = ["tiny/tiny-lora.gguf", "tiny/tiny-lora-other.gguf"];
 /// What no load of a damaged tiny model takes by far.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -33,6 +35,8 @@ fn files_that_pass_the_gate_load_or_fail_cleanly() {
         ("tiny/tiny-gemma3.gguf", 20, 450),
         ("tiny/tiny-mamba.gguf", 20, 450),
         ("tiny/tiny-spm.gguf", 20, 450),
+        (ADAPTERS[0], 20, 450),
+        (ADAPTERS[1], 20, 450),
         ("smollm2-135m-instruct-q4_1.gguf", 2, 100),
         ("qwen2.5-coder-0.5b-instruct-q4_k_m.gguf", 1, 50),
     ] {
@@ -101,6 +105,7 @@ fn run_child(task: &str) {
     let (source, folder) = (PathBuf::from(fields[0]), PathBuf::from(fields[1]));
     let (mut seed, mut left): (u64, u64) = (fields[2].parse().unwrap(), fields[3].parse().unwrap());
     limit_memory();
+    let is_adapter = ADAPTERS.iter().any(|adapter| source.ends_with(adapter));
     let path = folder.join("damaged.gguf");
     fs::copy(&source, &path).unwrap();
     let good = fs::read(&source).unwrap();
@@ -114,7 +119,12 @@ fn run_child(task: &str) {
         for edit in &edits {
             file.write_all_at(&edit.bytes, edit.at as u64).unwrap();
         }
-        if let Some(outcome) = load_and_decode(&path) {
+        let options = if is_adapter {
+            ModelOptions::new(model("tiny/tiny-llama.gguf")).adapter(&path, 1.0)
+        } else {
+            ModelOptions::new(&path)
+        };
+        if let Some(outcome) = load_and_decode(options) {
             writeln!(journal, "loaded {seed} {outcome}").unwrap();
             left -= 1;
         }
@@ -126,8 +136,8 @@ fn run_child(task: &str) {
 }
 
 /// `None` when the gate has refused the file.
-fn load_and_decode(path: &Path) -> Option<String> {
-    let options = ModelOptions::new(path).context_length(256).parallel(2).threads(2);
+fn load_and_decode(options: ModelOptions) -> Option<String> {
+    let options = options.context_length(256).parallel(2).threads(2);
     let engine = match Engine::builder().model("m", options).build() {
         Ok(engine) => engine,
         // The gate's errors say what kind of fault they are.

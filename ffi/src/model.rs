@@ -3,13 +3,13 @@
 use std::ptr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use zerohop::{Engine, ModelInfo};
+use zerohop::{Adapter, Engine, ModelInfo};
 
 use crate::engine::zerohop_engine;
 use crate::error::{Failure, ZEROHOP_OK, zerohop_error, zerohop_status};
 use crate::guard::{guard, guard_or};
 use crate::handle;
-use crate::options;
+use crate::options::{self, zerohop_adapter};
 use crate::text::{Owned, required, zerohop_str};
 
 /// What a model is. `zerohop_engine_model_info` fills it.
@@ -39,7 +39,7 @@ pub struct zerohop_model_info {
     pub file_size: u64,
     /// The number of parameters.
     pub parameters: u64,
-    /// When the file was last changed, in seconds since 1970.
+    /// When the file, or that of an adapter, was last changed, in seconds since 1970.
     pub created: u64,
     /// The number of tokens of the vocabulary.
     pub vocabulary_size: u64,
@@ -51,6 +51,10 @@ pub struct zerohop_model_info {
     pub has_chat_template: bool,
     /// Whether it is in memory, which a model that is loaded lazily is not always.
     pub loaded: bool,
+    /// The LoRA adapters that are applied.
+    pub adapters: *const zerohop_adapter,
+    /// The number of `adapters`.
+    pub adapter_count: usize,
 }
 
 /// A model's texts, kept for the C caller, and its numbers.
@@ -62,39 +66,52 @@ pub(crate) struct Model {
     architecture: Owned,
     name: Option<Owned>,
     quantization: Option<Owned>,
-    _aliases: Vec<Owned>,
-    alias_texts: Box<[SharedText]>,
+    /// What the arrays point to.
+    _texts: Vec<Owned>,
+    aliases: Shared<zerohop_str>,
+    adapters: Shared<zerohop_adapter>,
 }
 
-/// A text of the same object's, for C arrays.
-#[repr(transparent)]
+/// An array for C that points to texts of the same object's.
 #[derive(Debug)]
-struct SharedText(zerohop_str);
+struct Shared<T>(Box<[T]>);
 
-// SAFETY: the text it points to belongs to the same `Model` and never changes.
-unsafe impl Send for SharedText {}
+// SAFETY: the texts it points to belong to the same `Model` and never change.
+unsafe impl<T> Send for Shared<T> {}
 // SAFETY: as above.
-unsafe impl Sync for SharedText {}
+unsafe impl<T> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    /// NULL for an empty array.
+    fn as_ptr(&self) -> *const T {
+        if self.0.is_empty() { ptr::null() } else { self.0.as_ptr() }
+    }
+}
 
 impl Model {
     pub(crate) fn new(info: &ModelInfo) -> Self {
         let aliases: Vec<Owned> = info.aliases.iter().map(|alias| Owned::text(alias)).collect();
+        let paths: Vec<Owned> =
+            info.adapters.iter().map(|adapter| Owned::text(&adapter.path.to_string_lossy())).collect();
+        let adapter = |(path, adapter): (&Owned, &Adapter)| {
+            let path = zerohop_str::of(path);
+            zerohop_adapter { path, scale: adapter.scale }
+        };
         Model {
             id: Owned::text(&info.id),
             path: Owned::text(&info.path.to_string_lossy()),
             architecture: Owned::text(&info.architecture),
             name: info.name.as_deref().map(Owned::text),
             quantization: info.quantization.as_deref().map(Owned::text),
-            alias_texts: aliases.iter().map(|alias| SharedText(zerohop_str::of(alias))).collect(),
-            _aliases: aliases,
+            aliases: Shared(aliases.iter().map(zerohop_str::of).collect()),
+            adapters: Shared(paths.iter().zip(&info.adapters).map(adapter).collect()),
+            _texts: aliases.into_iter().chain(paths).collect(),
             info: info.clone(),
         }
     }
 
     fn describe(&self) -> zerohop_model_info {
         let optional = |text: &Option<Owned>| text.as_ref().map_or(zerohop_str::NONE, zerohop_str::of);
-        let aliases: *const SharedText =
-            if self.alias_texts.is_empty() { ptr::null() } else { self.alias_texts.as_ptr() };
         zerohop_model_info {
             struct_size: size_of::<zerohop_model_info>(),
             id: zerohop_str::of(&self.id),
@@ -102,8 +119,8 @@ impl Model {
             architecture: zerohop_str::of(&self.architecture),
             name: optional(&self.name),
             quantization: optional(&self.quantization),
-            aliases: aliases.cast(),
-            alias_count: self.alias_texts.len(),
+            aliases: self.aliases.as_ptr(),
+            alias_count: self.aliases.0.len(),
             file_size: self.info.file_size,
             parameters: self.info.parameters,
             created: self.info.created,
@@ -112,6 +129,8 @@ impl Model {
             context_length: self.info.context_length,
             has_chat_template: self.info.has_chat_template,
             loaded: self.info.loaded,
+            adapters: self.adapters.as_ptr(),
+            adapter_count: self.adapters.0.len(),
         }
     }
 }

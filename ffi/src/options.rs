@@ -58,6 +58,16 @@ pub const ZEROHOP_GPU_LAYERS_AUTO: i32 = -1;
 /// call the library. Must not throw, `longjmp` or end its thread.
 pub type zerohop_progress_callback = Option<unsafe extern "C" fn(user_data: *mut c_void, fraction: f32) -> bool>;
 
+/// A LoRA adapter, and how strongly it is applied.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct zerohop_adapter {
+    /// The GGUF file, as UTF-8.
+    pub path: zerohop_str,
+    /// 1: as it was trained; 0: not at all.
+    pub scale: f32,
+}
+
 /// What to load and how. Fill it with `zerohop_model_options_init`, then set `name`
 /// and `path`, and what should differ from the defaults.
 ///
@@ -107,6 +117,12 @@ pub struct zerohop_model_options {
     /// not used for longest first, and loaded again when it is asked for. Of its loading,
     /// `progress` hears a download only. Default: false.
     pub lazy: MaybeUninit<bool>,
+    /// LoRA adapters to apply. Models that are loaded from the same file with the same
+    /// `gpu_layers`, `use_mmap` and `repack` share its weights, so that adapted variants of
+    /// a model, each under a name of its own, together take little more memory than one.
+    pub adapters: *const zerohop_adapter,
+    /// The number of `adapters`.
+    pub adapter_count: usize,
 }
 
 /// What an engine should serve. Fill it with `zerohop_engine_options_init`, then
@@ -191,6 +207,8 @@ unsafe impl Growing for zerohop_model_options {
         progress: None,
         repack: ZEROHOP_REPACK_AUTO,
         lazy: MaybeUninit::new(false),
+        adapters: ptr::null(),
+        adapter_count: 0,
     };
     const FIRST_SIZE: usize = size_of::<Self>();
 }
@@ -446,6 +464,13 @@ impl zerohop_model_options {
         for (index, alias) in aliases.iter().enumerate() {
             // SAFETY: the caller's promise.
             options = options.alias(unsafe { alias.text(&field(&format!("aliases[{index}]"))) }?);
+        }
+        // SAFETY: the caller's promise.
+        let adapters = unsafe { array(self.adapters, self.adapter_count, &field("adapters")) }?;
+        for (index, adapter) in adapters.iter().enumerate() {
+            // SAFETY: the caller's promise.
+            let path = unsafe { adapter.path.text(&field(&format!("adapters[{index}].path"))) }?;
+            options = options.adapter(path, adapter.scale);
         }
         if let Some(callback) = self.progress {
             let progress = Progress { callback, user_data: self.progress_user_data };

@@ -28,6 +28,10 @@ use crate::progress::{Progress, Stopped};
 ///   `"on"`, `"off"`, or `"auto"`, where half as much memory again as the file is large is free or
 ///   the file is not mapped. Faster, but the weights of a mapped file are else shared by processes.
 /// - `chat_template`: a Jinja chat template in place of the file's own.
+/// - `adapters`: a LoRA adapter to apply, or several: GGUF files, or pairs of a file and how strongly
+///   it is applied, 1 as it was trained, 0 not at all. Models that are loaded from the same file with
+///   the same `gpu_layers`, `mmap` and `repack` share its weights, so that adapted variants of a model,
+///   each under a name of its own, together take little more memory than one.
 /// - `alias`: a name, or several, that requests may use in `model`.
 /// - `lazy`: whether the model is loaded when the first request for it comes, which waits, as do
 ///   others for the same model. Its file is found and checked at once. When memory is needed for
@@ -57,6 +61,7 @@ pub(crate) struct ModelOptions {
     repack: String,
     #[pyo3(get)]
     chat_template: Option<String>,
+    adapters: Vec<(PathBuf, f64)>,
     aliases: Vec<String>,
     #[pyo3(get)]
     lazy: bool,
@@ -69,10 +74,10 @@ impl ModelOptions {
     #[new]
     #[pyo3(signature = (
         path, *, context_length = None, threads = None, gpu_layers = None, parallel = None, queue = None,
-        kv_type = "f16", mmap = true, repack = "auto", chat_template = None, alias = None, lazy = false,
-        progress = None
+        kv_type = "f16", mmap = true, repack = "auto", chat_template = None, adapters = None, alias = None,
+        lazy = false, progress = None
     ), text_signature = "(path, *, context_length=None, threads=None, gpu_layers='auto', parallel=None, queue=None, \
-        kv_type='f16', mmap=True, repack='auto', chat_template=None, alias=(), lazy=False, progress=None)")]
+        kv_type='f16', mmap=True, repack='auto', chat_template=None, adapters=(), alias=(), lazy=False, progress=None)")]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn new(
         py: Python<'_>,
@@ -86,6 +91,7 @@ impl ModelOptions {
         mmap: bool,
         repack: &str,
         chat_template: Option<String>,
+        adapters: Option<&Bound<'_, PyAny>>,
         alias: Option<&Bound<'_, PyAny>>,
         lazy: bool,
         progress: Option<Bound<'_, PyAny>>,
@@ -104,6 +110,7 @@ impl ModelOptions {
             mmap,
             repack: repack.to_owned(),
             chat_template,
+            adapters: adapters.map_or_else(|| Ok(Vec::new()), read_adapters)?,
             aliases: alias.map_or_else(|| Ok(Vec::new()), read_aliases)?,
             lazy,
             progress: progress.map(Bound::unbind),
@@ -116,6 +123,11 @@ impl ModelOptions {
             GpuLayers::Auto => PyString::new(py, "auto").into_any(),
             GpuLayers::Count(layers) => layers.into_pyobject(py)?.into_any(),
         })
+    }
+
+    #[getter]
+    fn adapters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, &self.adapters)
     }
 
     #[getter]
@@ -194,6 +206,9 @@ impl ModelOptions {
         if let Some(template) = &self.chat_template {
             options.set_item("chat_template", template)?;
         }
+        if !self.adapters.is_empty() {
+            options.set_item("adapters", &self.adapters)?;
+        }
         if !self.aliases.is_empty() {
             options.set_item("alias", &self.aliases)?;
         }
@@ -244,6 +259,11 @@ impl ModelOptions {
         for alias in aliases {
             options = options.alias(alias);
         }
+        for (path, scale) in &self.adapters {
+            #[expect(clippy::cast_possible_truncation, reason = "the engine computes with such floats")]
+            let scale = *scale as f32;
+            options = options.adapter(path, scale);
+        }
         let callback = self.progress.as_ref().map(|progress| self.callback(progress.bind(py))).transpose()?;
         let mut progress = Progress::new(callback, stopped);
         Ok((name, options.progress(move |fraction| progress.report(fraction))))
@@ -280,6 +300,21 @@ fn read_gpu_layers(value: &Bound<'_, PyAny>) -> PyResult<GpuLayers> {
         Ok(layers) => Ok(GpuLayers::Count(layers)),
         Err(error) => Err(explain("gpu_layers", "'auto' or from 0 to 4294967295", value, error)),
     }
+}
+
+/// A file, or several, or pairs of a file and a scale.
+fn read_adapters(value: &Bound<'_, PyAny>) -> PyResult<Vec<(PathBuf, f64)>> {
+    if let Ok(path) = value.extract::<PathBuf>() {
+        return Ok(vec![(path, 1.0)]);
+    }
+    let read = |item: PyResult<Bound<'_, PyAny>>| {
+        let item = item?;
+        let path = item.extract::<PathBuf>().map(|path| (path, 1.0));
+        path.or_else(|_| item.extract::<(PathBuf, f64)>()).map_err(|error| {
+            PyTypeError::new_err(format!("adapters: a path, or a path and a scale, is wanted: {error}"))
+        })
+    };
+    value.try_iter()?.map(read).collect()
 }
 
 fn read_aliases(value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {

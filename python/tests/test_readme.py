@@ -10,7 +10,12 @@ README = Path(__file__).resolve().parents[2] / "README.md"
 
 def test_the_python_programs_run(qwen, run_python):
     programs = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    assert len(programs) == 6
+    assert len(programs) == 7
+    # There is an adapter for a tiny model only.
+    [adapted] = [index for index, program in enumerate(programs) if '"lora.gguf"' in program]
+    adapter = (model("tiny/tiny-llama.gguf"), model("tiny/tiny-lora.gguf"))
+    for name, path in zip(("model", "lora"), adapter, strict=True):
+        programs[adapted] = programs[adapted].replace(f'"{name}.gguf"', repr(str(path)))
     # One goes on where the other ends.
     program = "".join(programs) + "client.close()"
     minilm = model("all-minilm-l6-v2-f16.gguf")

@@ -44,6 +44,8 @@ def loading() -> None:
     zerohop.Engine({"a": "m.gguf", "b": zerohop.ModelOptions("n.gguf", gpu_layers=3)})
     zerohop.Engine("m.gguf", api_keys=["sk-a"], requests_per_minute=60, timeout=30)
     zerohop.Engine("m.gguf", lazy=True, memory_budget=1 << 30)
+    zerohop.Engine("m.gguf", adapters="a.gguf")
+    zerohop.ModelOptions("m.gguf", adapters=["a.gguf", (Path("b.gguf"), 0.5)])
     assert_type(engine.load("c", Path("c.gguf"), threads=2), ModelInfo)
     engine.unload("c")
     assert_type(engine.models.delete("c"), ModelDeleted)

@@ -24,6 +24,7 @@ from ._files import BinaryResponseContent, FileTypes
 from ._response import Response
 
 __all__ = [
+    "Adapter",
     "Annotation",
     "AnnotationURLCitation",
     "AsyncBatchPage",
@@ -158,6 +159,7 @@ _KvType = Literal["f32", "f16", "q8_0", "q4_0"]
 _Repack = Literal["auto", "on", "off"]
 _Progress = Callable[[float], object] | bool
 _Path = str | os.PathLike[str]
+_Adapters = _Path | Iterable[_Path | tuple[_Path, float]]
 _Soon = Callable[[Callable[[], object]], object]
 
 class _Dumpable(Protocol):
@@ -176,6 +178,7 @@ class _ModelOptions(TypedDict, total=False):
     mmap: bool
     repack: _Repack
     chat_template: str | None
+    adapters: _Adapters | None
     alias: str | Iterable[str] | None
     lazy: bool
     progress: _Progress | None
@@ -207,6 +210,10 @@ class ModelOptions:
       `"on"`, `"off"`, or `"auto"`, where half as much memory again as the file is large is free or
       the file is not mapped. Faster, but the weights of a mapped file are else shared by processes.
     - `chat_template`: a Jinja chat template in place of the file's own.
+    - `adapters`: a LoRA adapter to apply, or several: GGUF files, or pairs of a file and how
+      strongly it is applied, 1 as it was trained, 0 not at all. Models that are loaded from the
+      same file with the same `gpu_layers`, `mmap` and `repack` share its weights, so that adapted
+      variants of a model, each under a name of its own, together take little more memory than one.
     - `alias`: a name, or several, that requests may use in `model`.
     - `lazy`: whether the model is loaded when the first request for it comes, which waits, as do
       others for the same model. Its file is found and checked at once. When memory is needed for
@@ -230,6 +237,7 @@ class ModelOptions:
         mmap: bool = True,
         repack: _Repack = "auto",
         chat_template: str | None = None,
+        adapters: _Adapters | None = (),
         alias: str | Iterable[str] | None = (),
         lazy: bool = False,
         progress: _Progress | None = None,
@@ -254,6 +262,8 @@ class ModelOptions:
     def repack(self) -> _Repack: ...
     @property
     def chat_template(self) -> str | None: ...
+    @property
+    def adapters(self) -> tuple[tuple[os.PathLike[str], float], ...]: ...
     @property
     def alias(self) -> tuple[str, ...]: ...
     @property
@@ -306,6 +316,7 @@ class Engine:
         mmap: bool = True,
         repack: _Repack = "auto",
         chat_template: str | None = None,
+        adapters: _Adapters | None = (),
         alias: str | Iterable[str] | None = (),
         lazy: bool = False,
         progress: _Progress | None = None,
@@ -2034,6 +2045,18 @@ class AsyncBatchPage(BaseModel):
     def __aiter__(self) -> AsyncIterator[Batch]: ...
 
 @final
+class Adapter(BaseModel):
+    """A LoRA adapter of a model. `scale` is how strongly it is applied: 1 as it was trained."""
+
+    __match_args__ = ("path", "scale")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def scale(self) -> float: ...
+
+@final
 class ModelInfo(BaseModel):
     """What a model is."""
 
@@ -2051,6 +2074,7 @@ class ModelInfo(BaseModel):
         "vocabulary_size",
         "has_chat_template",
         "embedding_dimensions",
+        "adapters",
         "created",
         "loaded",
     )
@@ -2082,6 +2106,8 @@ class ModelInfo(BaseModel):
     def has_chat_template(self) -> bool: ...
     @property
     def embedding_dimensions(self) -> int | None: ...
+    @property
+    def adapters(self) -> list[Adapter]: ...
     @property
     def created(self) -> int: ...
     @property

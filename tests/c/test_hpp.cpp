@@ -223,6 +223,12 @@ static void models_come_and_go() {
   CHECK(changing.models().size() == 2 && changing.models()[1].loaded);
   changing.unload("n");
   CHECK(changing.models().size() == 1);
+  zerohop::Model tuned("tuned", check_model(TINY));
+  tuned.adapters.push_back({check_model("tiny/tiny-lora.gguf"), 0.5});
+  changing.load(tuned);
+  const auto adapters = changing.models()[1].adapters;
+  CHECK(adapters.size() == 1 && adapters[0].second == 0.5);
+  changing.unload("tuned");
   second.progress = [](float) -> bool { throw 7; };
   bool thrown = false;
   try {

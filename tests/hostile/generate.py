@@ -1,4 +1,4 @@
-"""Writes the hostile corpus into the cache folder: model files, templates, requests.
+"""Writes the hostile corpus into the cache folder: model files, adapters, templates, requests.
 
 Each of them has ended, or might end, a program that embeds llama.cpp. `manifest.json` names them
 all and says what may come of each; core/tests/hostile.rs runs them all, and
@@ -325,6 +325,65 @@ def shape_files(llama: Gguf) -> Iterator[tuple[str, Gguf]]:
     yield "nested-array", llama.with_keys({"x": (ARRAY, (ARRAY, [(U32, [1])]))})
 
 
+def adapter_files(lora: Gguf) -> Iterator[tuple[str, Gguf]]:
+    """Adapters for tiny-llama that contradict it, themselves, or what llama.cpp can apply."""
+    alpha = "adapter.lora.alpha"
+    for key in ["general.type", "general.architecture", "adapter.type"]:
+        yield f"{key}-missing", lora.with_keys({key: None})
+        for kind, value in [(STRING, b""), (STRING, b"bogus"), (U32, 1), (BOOL, 1)]:
+            yield f"{key}-{kind}-{value!r}", lora.with_keys({key: (kind, value)})
+    for number in [float("nan"), float("inf"), -float("inf"), 0.0, -1e38, 1e38]:
+        yield f"alpha-{number}", lora.with_keys({alpha: (F32, number)})
+    for kind, value in [(U32, 8), (STRING, b"8"), (ARRAY, (F32, [8.0])), (BOOL, 1)]:
+        yield f"alpha-as-{kind}", lora.with_keys({alpha: (kind, value)})
+    for name, pair in {
+        "invocation": ("adapter.alora.invocation_tokens", (ARRAY, (U32, [1, 2]))),
+        "invocation-number": ("adapter.alora.invocation_tokens", (U32, 1)),
+        "invocation-texts": ("adapter.alora.invocation_tokens", (ARRAY, (STRING, [b"a"]))),
+        "split": ("split.count", (U16, 2)),
+        "prompt-prefix": ("adapter.lora.prompt_prefix", (U32, 1)),
+        "task-name": ("adapter.lora.task_name", (STRING, b"\xff" * 1000)),
+    }.items():
+        yield name, lora.with_keys(dict([pair]))
+    yield "tensors-none", replace(lora, tensors={})
+    for name in ["blk.0.attn_q.weight.lora_a", "blk.1.ffn_down.weight.lora_b"]:
+        rest = {other: tensor for other, tensor in lora.tensors.items() if other != name}
+        yield f"{name}-missing", replace(lora, tensors=rest)
+        for other in [
+            "lora_a",
+            ".lora_a",
+            "blk.9.attn_q.weight.lora_a",
+            "blk.0.attn_norm.weight.lora_a",
+            "blk.0.attn_norm.weight",
+            "output_norm.weight",
+            "token_embd.weight.lora_a",
+            f"{name}.lora_a",
+            f"{name[:-7]}.lora_b.lora_a",
+        ]:
+            yield f"{name}-as-{other}", replace(lora, tensors=rest | {other: lora.tensors[name]})
+        for kind in range(45):
+            yield f"{name}-type-{kind}", lora.with_tensor(name, type=kind)
+        dims = lora.tensors[name].dims
+        for wrong in [
+            dims[::-1],
+            dims[:1],
+            [*dims, 1],
+            [*dims, 2],
+            [1, 1, 1, 1],
+            [0, 4],
+            [1 << 62, 4],
+            [1, dims[0] * dims[1]],
+            [dims[0] * dims[1]],
+        ]:
+            yield f"{name}-dims-{wrong}", lora.with_tensor(name, dims=wrong)
+        for offset in [1, 32, HUGE, (1 << 64) - 32]:
+            yield f"{name}-offset-{offset}", lora.with_tensor(name, offset=offset)
+    pair = [f"blk.0.attn_q.weight.lora_{factor}" for factor in "ab"]
+    for rank in [1, 2, 8]:
+        both = lora.with_tensor(pair[0], dims=[64, rank]).with_tensor(pair[1], dims=[rank, 64])
+        yield f"rank-{rank}", both
+
+
 def templates() -> dict[str, str]:
     """Templates that crash, spin or eat memory where nothing limits them."""
     say = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
@@ -639,6 +698,11 @@ def write(folder: Path, tiny: Path) -> None:
     ):
         for name, gguf in files:
             gguf.write(add("model", name, "gguf"))
+    lora = Gguf.read(tiny / "tiny-lora.gguf")
+    for name, gguf in adapter_files(lora):
+        gguf.write(add("adapter", name, "gguf"))
+    for cut in range(0, len(lora.header()) + 64, 100):
+        lora.write(add("adapter", f"cut-at-{cut}", "gguf"), cut)
     header = len(llama.header())
     for step in range(20):
         cut = header * step // 16

@@ -2,8 +2,8 @@
 
 What the tiny models say is noise, but they load in milliseconds, give the same tokens on every run
 and cover what the small real models do not: a SentencePiece vocabulary, a sliding window, a
-recurrent architecture, a missing chat template, all kinds of pooling, a ranking head. Run it
-through `make models`, whose Python has gguf and numpy.
+recurrent architecture, a missing chat template, all kinds of pooling, a ranking head, LoRA adapters
+and what they make of weights. Run it through `make models`, whose Python has gguf and numpy.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ import random
 import shutil
 import struct
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +21,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 from buildenv import cache_dir, locked  # noqa: E402
 
 try:
+    import lora
     import numpy as np
     import rank
-    from gguf import GGUFWriter, PoolingType, TokenType
+    from gguf import GGMLQuantizationType, GGUFWriter, PoolingType, TokenType, quants
+    from lora import EMBEDDINGS, Adapter
 except ImportError as error:
     sys.exit(f"zerohop: {error}; run `make models`, whose Python has gguf and numpy")
 
@@ -145,12 +148,34 @@ def sentence_piece() -> Vocabulary:
     )
 
 
+Q8_0 = GGMLQuantizationType.Q8_0
+
+
+def _same(name: str, values: np.ndarray) -> np.ndarray:
+    return values
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What becomes of a model's matrices."""
+
+    change: Callable[[str, np.ndarray], np.ndarray] = _same
+    is_quantized: bool = False
+
+
 class TinyModel:
     """A model under construction: what all architectures have in common."""
 
-    def __init__(self, path: Path, architecture: str, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self,
+        path: Path,
+        architecture: str,
+        vocabulary: Vocabulary,
+        variant: Variant | None = None,
+    ) -> None:
         self.out = GGUFWriter(path, architecture)
         self.vocabulary = vocabulary
+        self._variant = variant or Variant()
         self._random = np.random.default_rng(seed=1)
         self.out.add_name(path.stem)
         self.out.add_context_length(CONTEXT)
@@ -166,10 +191,17 @@ class TinyModel:
         # A logit of zero is far under the greatest of a hundred: greedy answers are text, in which
         # a difference shows, and never end by chance; at temperature 1 one token in 50 is not text.
         output[np.logical_not(vocabulary.text)] = 0.0
-        self.out.add_tensor("output.weight", output)
+        self._matrix("output.weight", output)
 
     def weights(self, name: str, rows: int, columns: int) -> None:
-        self.out.add_tensor(name, self._normal(rows, columns))
+        self._matrix(name, self._normal(rows, columns))
+
+    def _matrix(self, name: str, values: np.ndarray) -> None:
+        values = self._variant.change(name, values)
+        if self._variant.is_quantized:
+            self.out.add_tensor(name, quants.quantize(values, Q8_0), raw_dtype=Q8_0)
+        else:
+            self.out.add_tensor(name, values)
 
     def ones(self, name: str, size: int) -> None:
         self.out.add_tensor(name, np.ones(size, dtype=np.float32))
@@ -192,9 +224,10 @@ def write_transformer(
     *,
     template: bool = True,
     pooling: PoolingType | None = None,
+    variant: Variant | None = None,
 ) -> None:
     """A llama model; with `pooling`, one that turns texts into vectors."""
-    model = TinyModel(path, "llama", vocabulary)
+    model = TinyModel(path, "llama", vocabulary, variant)
     if template:
         model.out.add_chat_template(vocabulary.template)
     if pooling is not None:
@@ -266,6 +299,39 @@ def write_recurrent(path: Path, vocabulary: Vocabulary) -> None:
     model.finish()
 
 
+def write_adapters(folder: Path, vocabulary: Vocabulary) -> None:
+    """Adapters for tiny-llama and those like it, and models with the same merged into them."""
+    blocks = [f"blk.{layer}" for layer in range(LAYERS)]
+    shapes = {f"{block}.attn_q.weight": (HEADS * HEAD, EMBEDDING) for block in blocks}
+    shapes |= {f"{block}.attn_v.weight": (KV_HEADS * HEAD, EMBEDDING) for block in blocks}
+    shapes |= {f"{block}.ffn_down.weight": (EMBEDDING, FEED_FORWARD) for block in blocks}
+    one = Adapter.random(shapes, rank=4, alpha=8.0, seed=2, dtype=np.float32)
+    one.write(folder / "tiny-lora.gguf", "llama")
+    shapes = {EMBEDDINGS: (len(vocabulary.tokens), EMBEDDING)}
+    shapes |= {f"{block}.ffn_up.weight": (FEED_FORWARD, EMBEDDING) for block in blocks}
+    other = Adapter.random(shapes, rank=3, alpha=1.5, seed=3, dtype=np.float16)
+    other.write(folder / "tiny-lora-other.gguf", "llama")
+
+    def both(name: str, values: np.ndarray) -> np.ndarray:
+        return other.merged(name, one.merged(name, values, 0.5), -2.0)
+
+    def requantized(name: str, values: np.ndarray) -> np.ndarray:
+        return one.merged(name, quants.dequantize(quants.quantize(values, Q8_0), Q8_0))
+
+    merged = Variant(one.merged)
+    write_transformer(folder / "tiny-merged.gguf", vocabulary, variant=merged)
+    write_transformer(folder / "tiny-merged-both.gguf", vocabulary, variant=Variant(both))
+    write_transformer(folder / "tiny-q8.gguf", vocabulary, variant=Variant(is_quantized=True))
+    write_transformer(folder / "tiny-q8-merged.gguf", vocabulary, variant=Variant(requantized))
+    write_transformer(
+        folder / "tiny-embedding-merged.gguf",
+        vocabulary,
+        template=False,
+        pooling=PoolingType.MEAN,
+        variant=merged,
+    )
+
+
 def write_hostile(folder: Path, whole: bytes) -> None:
     """Files that must be refused, made from nothing and from `whole`, a good GGUF file."""
     noise = random.Random(1)
@@ -288,7 +354,7 @@ def write_hostile(folder: Path, whole: bytes) -> None:
 
 def generate(models: Path) -> None:
     """Writes all files unless this very generator has written them."""
-    sources = [Path(__file__), Path(rank.__file__)]
+    sources = [Path(__file__), Path(rank.__file__), Path(lora.__file__)]
     source = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
     stamp = models / "tiny/stamp"
     with locked(models / ".generate.lock"):
@@ -307,6 +373,7 @@ def generate(models: Path) -> None:
         for pooling in (PoolingType.MEAN, PoolingType.CLS, PoolingType.LAST, PoolingType.RANK):
             path = tiny / f"tiny-embedding-{pooling.name.lower()}.gguf"
             write_transformer(path, bytes_, template=False, pooling=pooling)
+        write_adapters(tiny, bytes_)
         rank.write_rank(tiny)
         write_sliding_window(tiny / "tiny-gemma3.gguf", pieces)
         write_recurrent(tiny / "tiny-mamba.gguf", bytes_)

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use llama_cpp_sys_2 as sys;
 
 use super::native;
-use super::{Model, Token, logs};
+use super::{Adapter, Model, Token, logs};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::model::KvType;
 
@@ -31,6 +31,8 @@ pub(crate) struct ContextOptions {
     /// Whether to compute one vector for each sequence, as the model's file says,
     /// instead of the logits of tokens.
     pub(crate) embeddings: bool,
+    /// The model's adapters that are applied.
+    pub(crate) adapters: Vec<Arc<Adapter>>,
 }
 
 /// Stops a decode that is running, from any thread. Serves closing only: it ends
@@ -65,6 +67,8 @@ pub(crate) struct Context {
     raw: NonNull<sys::llama_context>,
     cells: u32,
     abort: Abort,
+    // They go after the context, which uses them.
+    adapters: Vec<Arc<Adapter>>,
     model: Arc<Model>,
 }
 
@@ -76,6 +80,8 @@ impl Context {
     /// `abort` stops its decodes.
     pub(crate) fn new(model: Arc<Model>, options: &ContextOptions, abort: Abort) -> Result<Self> {
         let params = context_params(options, &abort);
+        let shared = model.clone();
+        let adapters_lock = shared.lock_adapters();
         // SAFETY: the model is live and kept by the new value, as is the flag
         // that the abort callback reads.
         let ((raw, error), logged) = logs::collect_errors(|| unsafe {
@@ -85,8 +91,11 @@ impl Context {
             .ok_or_else(|| creation_failed(options.cells, &logged.into_iter().chain(error).collect::<Vec<_>>()))?;
         // SAFETY: the context is live.
         let cells = unsafe { sys::llama_n_ctx(raw.as_ptr()) };
-        let mut context = Context { raw, cells, abort, model };
+        let mut context = Context { raw, cells, abort, adapters: options.adapters.clone(), model };
+        // SAFETY: the context is live, known to nobody else, and keeps the adapters.
+        unsafe { Adapter::set(context.raw, &context.adapters) }?;
         context.try_out(params.n_threads)?;
+        drop(adapters_lock);
         Ok(context)
     }
 

@@ -32,6 +32,7 @@ pub(super) fn context(model: &Arc<Model>, threads: u32) -> Context {
         threads,
         kv_type: KvType::F16,
         embeddings: false,
+        adapters: Vec::new(),
     };
     Context::new(model.clone(), &options, Abort::default()).expect("the context is created")
 }

@@ -5,6 +5,7 @@
 //! templates) goes through the C++ seam in `core/native`, declared in
 //! [`native`], because an exception must never unwind into Rust.
 
+mod adapter;
 mod context;
 pub(crate) mod cpu;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use serde::Serialize;
 
 use crate::api::error::{Error, Result};
 
+pub(crate) use adapter::Adapter;
 pub(crate) use context::{Abort, Batch, Context, ContextOptions, Decoded};
 pub(crate) use model::{LoadOptions, Model};
 pub(crate) use templates::{

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_sys_2 as sys;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::kernels::Offer;
 use super::{Backend, Vocab, logs, native};
@@ -34,6 +35,8 @@ pub(crate) struct Model {
     // model needs the process-wide state.
     vocab: Vocab,
     inner: LlamaModel,
+    /// Held while llama.cpp's set of the model's adapters changes or is read.
+    adapters: Mutex<()>,
     _backend: Backend,
 }
 
@@ -62,7 +65,7 @@ impl Model {
         })?;
         // SAFETY: the model is loaded, and `Model` keeps it beside its vocabulary.
         let vocab = unsafe { Vocab::new(sys::llama_model_get_vocab(raw_model(&inner))) };
-        Ok(Model { vocab, inner, _backend: backend })
+        Ok(Model { vocab, inner, adapters: Mutex::new(()), _backend: backend })
     }
 
     pub(crate) fn vocab(&self) -> &Vocab {
@@ -122,6 +125,12 @@ impl Model {
                 && !sys::llama_model_is_hybrid(self.raw())
                 && sys::llama_model_n_swa(self.raw()) == 0
         }
+    }
+
+    /// Keeps the model's adapters as they are: llama.cpp counts them when a context is made or first
+    /// used, whosever they are, and does not lock them.
+    pub(super) fn lock_adapters(&self) -> MutexGuard<'_, ()> {
+        self.adapters.lock()
     }
 
     pub(super) fn raw(&self) -> *mut sys::llama_model {

@@ -64,6 +64,19 @@ unsafe extern "C" {
         error: *mut *mut c_char,
     ) -> *mut sys::llama_context;
     pub(super) fn zerohop_native_context_free(context: *mut sys::llama_context);
+    pub(super) fn zerohop_native_adapter_new(
+        model: *mut sys::llama_model,
+        path: *const c_char,
+        error: *mut *mut c_char,
+    ) -> *mut sys::llama_adapter_lora;
+    pub(super) fn zerohop_native_adapter_free(adapter: *mut sys::llama_adapter_lora);
+    pub(super) fn zerohop_native_context_set_adapters(
+        context: *mut sys::llama_context,
+        adapters: *mut *mut sys::llama_adapter_lora,
+        scales: *mut f32,
+        count: usize,
+        error: *mut *mut c_char,
+    ) -> bool;
     pub(super) fn zerohop_native_decode(
         context: *mut sys::llama_context,
         batch: sys::llama_batch,

@@ -132,6 +132,9 @@ impl EngineBuilder {
 
     /// An engine whose models are loaded by a worker process, which also looks after limits.
     fn start_worker(&self, isolation: &Isolation) -> Result<Engine> {
+        for (_, options) in &self.models {
+            options.check()?;
+        }
         let settings = Settings {
             models: self.models.clone(),
             api_keys: self.api_keys.clone(),

@@ -8,8 +8,9 @@ use std::time::SystemTime;
 use memmap2::Mmap;
 
 use super::gate::{self, Checked, MemoryNeed};
-use super::gguf::GgufError;
+use super::gguf::{GgufError, TensorInfo};
 use super::options::ModelOptions;
+use super::weights::FileIdentity;
 use crate::api::error::{Error, ErrorKind, Result};
 
 /// The context length taken when none is asked for and the model allows more.
@@ -30,6 +31,10 @@ pub(super) struct ModelFile {
     pub(super) parameters: u64,
     /// When the first was last changed, in seconds since 1970.
     pub(super) created: u64,
+    /// The files as they were when they were checked.
+    pub(super) identities: Vec<FileIdentity>,
+    /// The tensors of all files but the first.
+    other_tensors: Vec<TensorInfo>,
 }
 
 impl ModelFile {
@@ -38,16 +43,9 @@ impl ModelFile {
     /// `ModelFile` for what cannot be read, `InvalidModel` for what is no sound model.
     pub(super) fn check(path: &Path) -> Result<Self> {
         let mapped = MappedFile::open(path)?;
-        let refused = |path: &Path| {
-            let path = path.to_path_buf();
-            move |error: GgufError| {
-                Error::new(ErrorKind::InvalidModel, format!("{}: {error}", path.display()))
-                    .with_code(error.code())
-                    .with_source(error)
-            }
-        };
         let checked = gate::check(mapped.bytes()).map_err(refused(path))?;
         let (mut size, mut parameters) = (mapped.size, checked.gguf.parameter_count());
+        let (mut identities, mut other_tensors) = (vec![mapped.identity.clone()], Vec::new());
         let others = gate::split_paths(&checked.gguf, path).map_err(refused(path))?;
         for (index, other) in (1..).zip(&others) {
             let mapped = MappedFile::open(other)?;
@@ -55,32 +53,24 @@ impl ModelFile {
             let part = gate::check_split(mapped.bytes(), &checked, index, count).map_err(refused(other))?;
             size += mapped.size;
             parameters += part.parameter_count();
+            identities.push(mapped.identity.clone());
+            other_tensors.extend(part.tensors);
         }
-        Ok(ModelFile { checked, files: others.len() + 1, size, parameters, created: mapped.created })
+        let (files, created) = (others.len() + 1, mapped.created);
+        Ok(ModelFile { checked, files, size, parameters, created, identities, other_tensors })
     }
 
-    /// Refuses what would not fit into memory, before any of it is taken.
-    pub(super) fn check_memory(&self, options: &ModelOptions, parallel: u32) -> Result<()> {
-        let tokens = self.context_length(options);
-        let need = self.memory_need(options, parallel);
-        match gate::free_memory() {
-            Some(free) if need.total() > free => Err(Error::new(
-                ErrorKind::Unavailable,
-                format!(
-                    "{}: no memory for a context of {tokens} tokens: at least {} MiB are needed and {} MiB are free; \
-                     try a smaller context_length",
-                    options.path.display(),
-                    need.total() >> 20,
-                    free >> 20
-                ),
-            )),
-            _ => Ok(()),
-        }
+    /// The tensors of all files.
+    pub(super) fn tensors(&self) -> impl Iterator<Item = &TensorInfo> {
+        self.checked.gguf.tensors.iter().chain(&self.other_tensors)
     }
 
     /// The least that the model takes with these options.
     pub(super) fn memory_need(&self, options: &ModelOptions, parallel: u32) -> MemoryNeed {
-        MemoryNeed::estimate(&self.checked, self.context_length(options), parallel, options.kv_type, options.mmap)
+        let context_length = self.context_length(options);
+        let first = MemoryNeed::estimate(&self.checked, context_length, parallel, options.kv_type, options.mmap);
+        let others = if options.mmap { 0 } else { self.other_tensors.iter().map(|tensor| tensor.size).sum() };
+        MemoryNeed { weights: first.weights.saturating_add(others), ..first }
     }
 
     /// The context length in use with these options.
@@ -95,15 +85,20 @@ impl ModelFile {
 }
 
 /// A file in memory.
-struct MappedFile {
+pub(super) struct MappedFile {
     /// `None` for an empty file, which cannot be mapped.
     map: Option<Mmap>,
     size: u64,
-    created: u64,
+    /// When it was last changed, in seconds since 1970.
+    pub(super) created: u64,
+    identity: FileIdentity,
 }
 
 impl MappedFile {
-    fn open(path: &Path) -> Result<Self> {
+    /// # Errors
+    ///
+    /// `ModelFile`.
+    pub(super) fn open(path: &Path) -> Result<Self> {
         let open_failed = |error: io::Error| unreadable(path, error);
         let not_a_file = |kind, what: &'static str| unreadable(path, io::Error::new(kind, what));
         // Asked before opening, which for a pipe would wait until somebody writes to it.
@@ -129,10 +124,10 @@ impl MappedFile {
             .ok()
             .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok())
             .map_or(0, |age| age.as_secs());
-        Ok(MappedFile { map, size: metadata.len(), created })
+        Ok(MappedFile { map, size: metadata.len(), created, identity: FileIdentity::of(&metadata) })
     }
 
-    fn bytes(&self) -> &[u8] {
+    pub(super) fn bytes(&self) -> &[u8] {
         self.map.as_deref().unwrap_or_default()
     }
 }
@@ -141,6 +136,15 @@ impl MappedFile {
 pub(super) fn context_length(options: &ModelOptions, trained: u32) -> u32 {
     let default = trained.clamp(MIN_CONTEXT, DEFAULT_CONTEXT);
     options.context_length.map_or(default, |tokens| tokens.get().max(MIN_CONTEXT))
+}
+
+/// What becomes of a fault that was found in a file.
+pub(super) fn refused(path: &Path) -> impl Fn(GgufError) -> Error {
+    move |error| {
+        Error::new(ErrorKind::InvalidModel, format!("{}: {error}", path.display()))
+            .with_code(error.code())
+            .with_source(error)
+    }
 }
 
 fn unreadable(path: &Path, error: io::Error) -> Error {

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::file::ModelFile;
 use super::gguf::{Gguf, Value};
 use super::options::ModelOptions;
-use super::source;
+use super::{adapter, source};
 use crate::api::error::Result;
 use crate::backend;
 
@@ -78,11 +78,12 @@ pub struct TensorDescription {
 
 /// Reads and checks the header of a GGUF file as [`EngineBuilder::build`](crate::EngineBuilder::build)
 /// does, without loading the model. `options` is a path or [`ModelOptions`], of which
-/// `context_length`, `parallel` and `kv_type` matter, for the memory.
+/// `context_length`, `parallel`, `kv_type` and the adapters matter, for the memory.
 ///
 /// # Errors
 ///
-/// `ModelFile` for what cannot be read, `InvalidModel` for what is no sound model, with the reason.
+/// `ModelFile` for what cannot be read, `InvalidModel` for what is no sound model, with the reason;
+/// `InvalidArgument` for an option out of range.
 ///
 /// ```no_run
 /// let info = zerohop::inspect("qwen.gguf")?;
@@ -91,8 +92,11 @@ pub struct TensorDescription {
 /// ```
 pub fn inspect(options: impl Into<ModelOptions>) -> Result<ModelFileInfo> {
     let options = options.into();
-    let options = ModelOptions { path: source::resolve(&options)?, ..options };
+    options.check()?;
+    let path = source::resolve(&options.path, &options)?;
+    let options = ModelOptions { adapters: adapter::resolve(&options)?, path, ..options };
     let file = ModelFile::check(&options.path)?;
+    let adapters: u64 = adapter::check(&options.adapters, &file)?.iter().map(|adapter| adapter.data_len).sum();
     // As if read into memory: that the system can take a mapped file's pages back does not make the
     // model smaller.
     let need = file.memory_need(&options.clone().mmap(false), options.sequences());
@@ -108,7 +112,7 @@ pub fn inspect(options: impl Into<ModelOptions>) -> Result<ModelFileInfo> {
         trained_context_length: file.checked.hparams.context_length,
         chat_template: gguf.get_str("tokenizer.chat_template").map(str::to_owned),
         memory: MemoryEstimate {
-            weights: need.weights,
+            weights: need.weights + adapters,
             kv_cache: need.cache,
             context_length: file.context_length(&options),
             available: super::gate::free_memory(),

@@ -1,5 +1,7 @@
 //! From a path to a model that can be used.
 
+use std::cell::Cell;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{self, Arc};
@@ -7,13 +9,15 @@ use std::sync::{self, Arc};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use super::adapter::{Adapter, AdapterFile};
 use super::control::ControlSpellings;
 use super::file::{MIN_CONTEXT, ModelFile, context_length};
 use super::gate;
 use super::gguf::Value;
 use super::kind::ModelKind;
 use super::options::{GpuLayers, ModelOptions, Repack};
-use super::source;
+use super::weights::{self, WeightsKey};
+use super::{adapter, source};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend::{self, LoadOptions, Templates};
 use crate::constrain::TokenEnv;
@@ -48,7 +52,10 @@ pub struct ModelInfo {
     pub has_chat_template: bool,
     /// How many numbers a text's vector has; `None` for a model that makes no vectors.
     pub embedding_dimensions: Option<usize>,
-    /// When the file was last changed, in seconds since 1970: `created` in the list of models.
+    /// The LoRA adapters that are applied to it.
+    pub adapters: Vec<Adapter>,
+    /// When the file, or that of an adapter, was last changed, in seconds since 1970: `created` in the
+    /// list of models.
     pub created: u64,
     /// Whether it is in memory. A model that is loaded lazily is not before its first request, and not
     /// after its memory was needed for another.
@@ -58,9 +65,19 @@ pub struct ModelInfo {
 /// A model file that was found and checked, and how it is to be loaded.
 #[derive(Debug)]
 pub(crate) struct CheckedModel {
-    /// With the path of the file.
+    /// With the paths of the files.
     options: ModelOptions,
     file: ModelFile,
+    adapters: Vec<AdapterFile>,
+}
+
+/// The bytes that a model takes at least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MemoryUse {
+    /// What it shares with other models that have the same [`CheckedModel::weights_key`].
+    pub(crate) weights: u64,
+    /// Of its own: the cache and the adapters.
+    pub(crate) own: u64,
 }
 
 /// A model with everything that requests to it need.
@@ -70,7 +87,11 @@ pub(crate) struct LoadedModel {
     pub(crate) kind: ModelKind,
     pub(crate) templates: Option<Templates>,
     pub(crate) control_spellings: ControlSpellings,
+    /// The weights, which other models may share.
     pub(crate) backend: Arc<backend::Model>,
+    pub(crate) adapters: Vec<Arc<backend::Adapter>>,
+    /// Changes with the adapters, and with nothing else.
+    pub(crate) adapters_digest: u64,
     /// Whether our kernels compute with the weights, as far as they can.
     pub(crate) repacked: bool,
     /// Made when a request first needs it, since it takes time and memory.
@@ -78,12 +99,14 @@ pub(crate) struct LoadedModel {
 }
 
 impl CheckedModel {
-    /// Finds the file that the options name, downloading it if it must be, and checks both.
+    /// Finds the files that the options name, downloading those that must be, and checks them all.
     pub(crate) fn open(options: &ModelOptions) -> Result<Self> {
         options.check()?;
-        let options = ModelOptions { path: source::resolve(options)?, ..options.clone() };
+        let (path, adapters) = (source::resolve(&options.path, options)?, adapter::resolve(options)?);
+        let options = ModelOptions { path, adapters, ..options.clone() };
         let file = ModelFile::check(&options.path)?;
-        let checked = CheckedModel { options, file };
+        let adapters = adapter::check(&options.adapters, &file)?;
+        let checked = CheckedModel { options, file, adapters };
         // Whether it is a decoder alone is known when it is loaded.
         checked.served_kind(true)?;
         Ok(checked)
@@ -100,18 +123,52 @@ impl CheckedModel {
         self.options.progress = Some(Arc::new(sync::Mutex::new(report)));
     }
 
-    /// The bytes that the model takes at least, as if it were read into memory: that the system can take
-    /// a mapped file's pages back does not make the model smaller.
-    pub(crate) fn memory_need(&self) -> u64 {
+    /// As if the file were read into memory: that the system can take a mapped file's pages back does not
+    /// make the model smaller.
+    pub(crate) fn memory_use(&self) -> MemoryUse {
         let options = self.options.clone().mmap(false);
-        self.file.memory_need(&options, options.sequences()).total()
+        let need = self.file.memory_need(&options, options.sequences());
+        MemoryUse { weights: need.weights, own: need.cache.saturating_add(self.adapters_len()) }
     }
 
+    fn adapters_len(&self) -> u64 {
+        self.adapters.iter().fold(0, |sum, adapter| sum.saturating_add(adapter.data_len))
+    }
+
+    /// Refuses what would not fit into the memory that is free, before any of it is taken.
+    ///
     /// # Errors
     ///
-    /// `Unavailable` for what does not fit into the memory that is free.
+    /// `Unavailable`.
     pub(crate) fn check_memory(&self) -> Result<()> {
-        self.file.check_memory(&self.options, self.options.sequences())
+        let CheckedModel { options, file, .. } = self;
+        let need = file.memory_need(options, options.sequences());
+        let weights = if weights::are_known(&self.weights_key()) { 0 } else { need.weights };
+        let need = need.cache.saturating_add(weights).saturating_add(self.adapters_len());
+        match gate::free_memory() {
+            Some(free) if need > free => Err(Error::new(
+                ErrorKind::Unavailable,
+                format!(
+                    "{}: no memory for a context of {} tokens: at least {} MiB are needed and {} MiB are free; \
+                     try a smaller context_length",
+                    options.path.display(),
+                    file.context_length(options),
+                    need >> 20,
+                    free >> 20
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// What tells the model's weights from others. With [`Repack::Auto`], as if memory were not short.
+    pub(crate) fn weights_key(&self) -> WeightsKey {
+        WeightsKey {
+            files: self.file.identities.clone(),
+            gpu_layers: self.options.gpu_layers,
+            mmap: self.options.mmap,
+            repack: self.options.repack != Repack::Off,
+        }
     }
 
     /// What the model is, as far as its file says.
@@ -129,7 +186,7 @@ impl CheckedModel {
             has_chat_template: self.options.chat_template.is_some()
                 || gguf.get_str("tokenizer.chat_template").is_some(),
         };
-        ModelInfo { loaded: false, ..describe(id, &self.options, &self.file, &facts) }
+        ModelInfo { loaded: false, ..self.describe(id, &facts) }
     }
 
     fn served_kind(&self, is_decoder: bool) -> Result<ModelKind> {
@@ -144,9 +201,8 @@ impl CheckedModel {
 
     /// Loads the model under a name.
     pub(crate) fn load(&self, id: &str) -> Result<LoadedModel> {
-        let CheckedModel { options, file } = self;
-        let repack = repacks(options, file.size);
-        let backend = backend::Model::load(&options.path, load_options(options, repack))?;
+        let options = &self.options;
+        let (backend, repacked) = self.load_weights()?;
         let kind = self.served_kind(backend.is_decoder())?;
         let template_source = options.chat_template.clone().or_else(|| backend.chat_template());
         let templates = template_source.map(|_| Templates::new(&backend, options.chat_template.as_deref())).transpose();
@@ -163,17 +219,77 @@ impl CheckedModel {
             embedding_length: backend.embedding_length(),
             has_chat_template: templates.is_some(),
         };
-        let info = describe(id, options, file, &facts);
-        let backend = Arc::new(backend);
         Ok(LoadedModel {
-            info,
+            info: self.describe(id, &facts),
             kind,
             templates,
             control_spellings,
+            adapters: self.load_adapters(&backend)?,
+            adapters_digest: self.adapters_digest(),
             backend,
-            repacked: repack,
+            repacked,
             token_env: Mutex::new(None),
         })
+    }
+
+    /// The weights, and whether they are repacked: those that the process has already, or else from the
+    /// file.
+    fn load_weights(&self) -> Result<(Arc<backend::Model>, bool)> {
+        let options = &self.options;
+        let known = weights::are_known(&self.weights_key());
+        let key = WeightsKey { repack: repacks(options, self.file.size, known), ..self.weights_key() };
+        let was_reported = Cell::new(false);
+        let load = || {
+            was_reported.set(true);
+            backend::Model::load(&options.path, load_options(options, key.repack))
+        };
+        let goes_on =
+            |fraction| options.report(fraction).then_some(()).ok_or_else(|| Error::loading_stopped(&options.path));
+        let backend = weights::share(&key, load, || goes_on(0.0))?;
+        if !was_reported.get() {
+            goes_on(1.0)?;
+        }
+        Ok((backend, key.repack))
+    }
+
+    fn load_adapters(&self, backend: &Arc<backend::Model>) -> Result<Vec<Arc<backend::Adapter>>> {
+        let load = |adapter: &Adapter| backend::Adapter::load(backend, &adapter.path, adapter.scale).map(Arc::new);
+        self.options.adapters.iter().map(load).collect()
+    }
+
+    fn adapters_digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for (file, adapter) in self.adapters.iter().zip(&self.options.adapters) {
+            (file.digest, adapter.scale.to_bits()).hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
+    fn describe(&self, id: &str, facts: &Facts) -> ModelInfo {
+        let CheckedModel { options, file, adapters } = self;
+        let trained = facts.trained_context.max(MIN_CONTEXT);
+        let is_embedding = matches!(facts.kind, ModelKind::Embedding { .. });
+        // An encoder's table of positions ends where its training did.
+        let limit = if facts.kind == ModelKind::Generative { u32::MAX } else { trained };
+        let gguf = &file.checked.gguf;
+        ModelInfo {
+            id: id.to_owned(),
+            aliases: options.aliases.clone(),
+            path: options.path.clone(),
+            file_size: file.size,
+            architecture: gguf.architecture().unwrap_or_default().to_owned(),
+            name: gguf.get_str("general.name").map(str::to_owned),
+            parameters: file.parameters,
+            quantization: file.quantization().map(str::to_owned),
+            trained_context_length: trained,
+            context_length: context_length(options, trained).min(limit),
+            vocabulary_size: facts.vocabulary_size,
+            has_chat_template: facts.has_chat_template,
+            embedding_dimensions: is_embedding.then_some(facts.embedding_length),
+            adapters: options.adapters.clone(),
+            created: adapters.iter().fold(file.created, |created, adapter| created.max(adapter.created)),
+            loaded: true,
+        }
     }
 }
 
@@ -205,15 +321,15 @@ fn load_options(options: &ModelOptions, repack: bool) -> LoadOptions {
     }
 }
 
-/// Whether weights are copied into the layout of our kernels.
+/// Whether weights are copied into the layout of our kernels; `known` says that there is such a copy.
 ///
 /// Of a mapped file the system can take pages back, of a copy it cannot: so there must
 /// be room for the copy, and half as much for the rest of the program.
-fn repacks(options: &ModelOptions, file_size: u64) -> bool {
+fn repacks(options: &ModelOptions, file_size: u64, known: bool) -> bool {
     match options.repack {
         Repack::On => true,
         Repack::Off => false,
-        Repack::Auto => !options.mmap || gate::free_memory().is_none_or(|free| free / 3 * 2 >= file_size),
+        Repack::Auto => known || !options.mmap || gate::free_memory().is_none_or(|free| free / 3 * 2 >= file_size),
     }
 }
 
@@ -224,29 +340,4 @@ struct Facts {
     vocabulary_size: usize,
     embedding_length: usize,
     has_chat_template: bool,
-}
-
-fn describe(id: &str, options: &ModelOptions, file: &ModelFile, facts: &Facts) -> ModelInfo {
-    let trained = facts.trained_context.max(MIN_CONTEXT);
-    let is_embedding = matches!(facts.kind, ModelKind::Embedding { .. });
-    // An encoder's table of positions ends where its training did.
-    let limit = if facts.kind == ModelKind::Generative { u32::MAX } else { trained };
-    let gguf = &file.checked.gguf;
-    ModelInfo {
-        id: id.to_owned(),
-        aliases: options.aliases.clone(),
-        path: options.path.clone(),
-        file_size: file.size,
-        architecture: gguf.architecture().unwrap_or_default().to_owned(),
-        name: gguf.get_str("general.name").map(str::to_owned),
-        parameters: file.parameters,
-        quantization: file.quantization().map(str::to_owned),
-        trained_context_length: trained,
-        context_length: context_length(options, trained).min(limit),
-        vocabulary_size: facts.vocabulary_size,
-        has_chat_template: facts.has_chat_template,
-        embedding_dimensions: is_embedding.then_some(facts.embedding_length),
-        created: file.created,
-        loaded: true,
-    }
 }

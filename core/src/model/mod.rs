@@ -1,5 +1,6 @@
 //! Model files: checked, described and loaded.
 
+mod adapter;
 mod control;
 mod file;
 mod gate;
@@ -9,12 +10,15 @@ mod kind;
 mod load;
 mod options;
 mod source;
+mod weights;
 
+pub use adapter::Adapter;
 pub(crate) use control::ControlSpellings;
 pub(crate) use gate::check_template;
 pub use inspect::{MemoryEstimate, ModelFileInfo, TensorDescription, inspect};
 pub(crate) use kind::{ModelKind, Pooling, RankScore};
 pub use load::ModelInfo;
-pub(crate) use load::{CheckedModel, LoadedModel};
+pub(crate) use load::{CheckedModel, LoadedModel, MemoryUse};
 pub use options::{GpuLayers, KvType, ModelOptions, Repack};
 pub use source::{CachedModel, cached_models, pull};
+pub(crate) use weights::WeightsKey;

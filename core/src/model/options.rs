@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
+use super::adapter::Adapter;
 use crate::api::error::{Error, ErrorKind, Result};
 
 /// The most sequences that llama.cpp can hold in one context.
@@ -90,6 +91,7 @@ pub struct ModelOptions {
     pub(crate) mmap: bool,
     pub(crate) repack: Repack,
     pub(crate) chat_template: Option<String>,
+    pub(crate) adapters: Vec<Adapter>,
     pub(crate) aliases: Vec<String>,
     pub(crate) lazy: bool,
     #[serde(skip)]
@@ -112,6 +114,7 @@ impl ModelOptions {
             mmap: true,
             repack: Repack::Auto,
             chat_template: None,
+            adapters: Vec::new(),
             aliases: Vec::new(),
             lazy: false,
             progress: None,
@@ -177,6 +180,9 @@ impl ModelOptions {
         if self.chat_template.as_deref().is_some_and(str::is_empty) {
             return refuse("the chat template is empty".to_owned());
         }
+        if let Some(adapter) = self.adapters.iter().find(|adapter| !adapter.scale.is_finite()) {
+            return refuse(format!("{}: the adapter's scale is {}", adapter.path.display(), adapter.scale));
+        }
         Ok(())
     }
 
@@ -219,6 +225,29 @@ impl ModelOptions {
     #[must_use]
     pub fn chat_template(mut self, source: impl Into<String>) -> Self {
         self.chat_template = Some(source.into());
+        self
+    }
+
+    /// A LoRA adapter to apply: a GGUF file as llama.cpp's `convert_lora_to_gguf.py` writes it, or whatever
+    /// else [`new`](Self::new) takes. `scale` is how strongly, on top of what the file says: 1 as it was
+    /// trained, 0 not at all. May be given repeatedly; what the adapters change adds up.
+    ///
+    /// Models of the process that are loaded from the same file with the same `gpu_layers`, `mmap` and
+    /// `repack` share its weights. So a model and its adapted variants are models of their own, each with
+    /// its own context, that together take little more memory than one.
+    ///
+    /// ```no_run
+    /// use zerohop::{Engine, ModelOptions};
+    ///
+    /// let engine = Engine::builder().model("base", "qwen.gguf").build()?;
+    /// engine.load("pirate", ModelOptions::new("qwen.gguf").adapter("pirate-lora.gguf", 1.0))?;
+    /// assert_eq!(engine.model_info()[1].adapters[0].scale, 1.0);
+    /// engine.unload("pirate")?;
+    /// # Ok::<(), zerohop::Error>(())
+    /// ```
+    #[must_use]
+    pub fn adapter(mut self, path: impl AsRef<Path>, scale: f32) -> Self {
+        self.adapters.push(Adapter { path: path.as_ref().to_path_buf(), scale });
         self
     }
 
@@ -282,6 +311,7 @@ impl fmt::Debug for ModelOptions {
             .field("mmap", &self.mmap)
             .field("repack", &self.repack)
             .field("chat_template", &self.chat_template.as_ref().map(String::len))
+            .field("adapters", &self.adapters)
             .field("aliases", &self.aliases)
             .field("lazy", &self.lazy)
             .finish_non_exhaustive()

@@ -50,6 +50,7 @@ impl ServedModel {
             threads: options.threads.map_or_else(available_threads, NonZeroU32::get),
             kv_type: options.kv_type,
             embeddings: false,
+            adapters: model.adapters.clone(),
         };
         let queue = options.queue.map_or(DEFAULT_QUEUE, NonZeroU32::get) as usize;
         let fingerprint = fingerprint(&model, &context);
@@ -141,13 +142,13 @@ fn available_threads() -> u32 {
 }
 
 /// Changes with whatever may change an answer to the same request and seed:
-/// build, backend, model file and numeric types (CQ12).
+/// build, backend, model file, adapters and numeric types (CQ12).
 fn fingerprint(model: &LoadedModel, context: &ContextOptions) -> String {
     let info = &model.info;
     let mut hasher = DefaultHasher::new();
     env!("CARGO_PKG_VERSION").hash(&mut hasher);
     backend::version().hash(&mut hasher);
     (&info.architecture, &info.name, &info.quantization, info.parameters, info.file_size).hash(&mut hasher);
-    (context.threads, context.kv_type, model.repacked).hash(&mut hasher);
+    (context.threads, context.kv_type, model.repacked, model.adapters_digest).hash(&mut hasher);
     format!("fp_{:012x}", hasher.finish() & 0xffff_ffff_ffff)
 }

@@ -569,8 +569,15 @@ classes! {
         vocabulary_size: REQUIRED,
         has_chat_template: REQUIRED,
         embedding_dimensions: OPTIONAL,
+        adapters: REQUIRED.list(&ADAPTER),
         created: REQUIRED,
         loaded: REQUIRED,
+    }
+
+    /// A LoRA adapter of a model. `scale` is how strongly it is applied: 1 as it was trained.
+    Adapter, ADAPTER, "Adapter", "zerohop.types.adapter" {
+        path: REQUIRED,
+        scale: REQUIRED,
     }
 
     /// What has become of a batch's requests.

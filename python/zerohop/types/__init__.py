@@ -15,6 +15,7 @@ from .._native import (
 )
 from . import responses as responses
 from . import shared as shared
+from .adapter import Adapter
 from .batch import Batch
 from .batch_counts import BatchCounts
 from .batch_error import BatchError
@@ -59,6 +60,7 @@ from .system_info import SystemInfo
 from .tokenize_response import DetokenizeResponse, TokenizeResponse
 
 __all__ = [
+    "Adapter",
     "Annotation",
     "AnnotationURLCitation",
     "BaseModel",

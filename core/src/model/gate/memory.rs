@@ -44,10 +44,6 @@ impl MemoryNeed {
         let cache = (elements / 32).saturating_mul(block);
         MemoryNeed { weights: if is_mapped { 0 } else { model.gguf.data_len }, cache }
     }
-
-    pub(in crate::model) fn total(self) -> u64 {
-        self.weights.saturating_add(self.cache)
-    }
 }
 
 /// Bytes that this process can still have: what the system has free, within the limits of its

@@ -5,6 +5,7 @@
 //! its kernels know. What fits no rule here may still be refused by llama.cpp itself, with an
 //! exception or an assertion that the seam catches; `docs/native-faults.md` says which is which.
 
+mod adapter;
 mod hparams;
 mod keys;
 mod memory;
@@ -16,6 +17,7 @@ mod vocab;
 use super::gguf::{Gguf, GgufError};
 use keys::Keys;
 
+pub(super) use adapter::check_adapter;
 pub(super) use hparams::Hparams;
 pub(super) use memory::{MemoryNeed, free_memory};
 pub(super) use splits::split_paths;

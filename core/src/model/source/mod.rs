@@ -12,14 +12,13 @@ pub use hub::{CachedModel, cached_models};
 /// What a name on the Hugging Face hub begins with.
 const HUB: &str = "hf:";
 
-/// The file that the options name: a path, a folder with one model in it, or a name on the hub
-/// (`hf:owner/repo:quant`), which is downloaded unless it has been.
-pub(crate) fn resolve(options: &ModelOptions) -> Result<PathBuf> {
-    let path = &options.path;
+/// The file that `path` names: a path, a folder with one model in it, or a name on the hub
+/// (`hf:owner/repo:quant`), which is downloaded unless it has been. `options` hear of the download.
+pub(crate) fn resolve(path: &Path, options: &ModelOptions) -> Result<PathBuf> {
     if let Some(name) = path.to_str().and_then(|path| path.strip_prefix(HUB)) {
         return hub::fetch(&hub::HubName::parse(name)?, &|fraction| options.report(fraction));
     }
-    if path.is_dir() { only_model(path) } else { Ok(path.clone()) }
+    if path.is_dir() { only_model(path) } else { Ok(path.to_path_buf()) }
 }
 
 /// Downloads a model from the Hugging Face hub, unless it has been, and gives its file; for a split
