@@ -14,6 +14,8 @@ from pathlib import Path
 from buildenv import ROOT, cache_dir, locked
 
 CHECKS = "checks"
+# Whose packages are listed beside this file.
+TOOLS = [CHECKS, "release", "site"]
 
 
 def environment(name: str) -> Path:
@@ -23,7 +25,7 @@ def environment(name: str) -> Path:
 
 def requirements(name: str) -> Path:
     """The packages of an environment, with exact versions."""
-    folder = ROOT / ("tools" if name == CHECKS else "tests/ecosystem")
+    folder = ROOT / ("tools" if name in TOOLS else "tests/ecosystem")
     return folder / f"requirements-{name}.txt"
 
 
