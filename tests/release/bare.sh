@@ -54,7 +54,7 @@ try_wheel() {
         says '' "$work/venv-$version/bin/pip" install --quiet --no-index --disable-pip-version-check "$artifact"
         says Paris "$work/venv-$version/bin/python" -c "
 import sys, zerohop
-for isolation in ['none', 'process']:
+for isolation in [None, 'process']:
     with zerohop.Engine(sys.argv[1], isolation=isolation) as engine:
         messages = [{'role': 'user', 'content': sys.argv[2]}]
         reply = engine.chat.completions.create(messages=messages, temperature=0)
