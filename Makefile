@@ -19,7 +19,8 @@ SMOLLM2 := smollm2-135m-instruct-q4_1.gguf
 QWEN := qwen2.5-coder-0.5b-instruct-q4_k_m.gguf
 
 # The C and C++ tests, against the library as installed.
-C_TESTS = $(MAKE) --no-print-directory -C tests/c PREFIX="$(CURDIR)/build/prefix" LIB_DIR="$$lib" CC="$(CC)" CXX="$(CXX)"
+C_VARIABLES = PREFIX="$(CURDIR)/build/prefix" LIB_DIR="$$lib" CC="$(CC)" CXX="$(CXX)"
+C_TESTS = $(MAKE) --no-print-directory -C tests/c $(C_VARIABLES)
 
 # Which real models to fetch; targets narrow or widen it.
 MODELS := smollm2 qwen minilm
@@ -49,9 +50,16 @@ demo: models lib install-wheel ## run the examples in Python, C and Rust
 
 .PHONY: test
 test: models install-wheel types docs ## run all tests: Rust, C and C++, Python
-	@$(ENV) cargo test $(CARGO_FLAGS)
+	@# All of them, so that one run shows all that fails.
+	@$(MAKE) --no-print-directory --keep-going test-rust test-c test-python
+
+.PHONY: test-rust test-c test-python
+test-rust:
+	@$(ENV) cargo test $(CARGO_FLAGS) --no-fail-fast
+test-c:
 	@$(MAKE) --no-print-directory install PREFIX=build/prefix
-	@$(ENV) $(C_TESTS) test test-asan test-tsan
+	@$(ENV) $(MAKE) --no-print-directory --keep-going -C tests/c $(C_VARIABLES) test test-asan test-tsan
+test-python:
 	@$(ENV) ZEROHOP_LIB_DIR="$$lib" "$$venv" -m pytest -q python/tests
 
 .PHONY: accept

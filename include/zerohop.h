@@ -878,6 +878,16 @@ extern "C" {
 const char *zerohop_version(void);
 
 /**
+ * This build and the machine that it runs on, as a JSON object: `version`, `llama_cpp`, `processors`
+ * (how many the process may use), `cpu_features`, `missing_cpu_features` (where there are any, no model
+ * can be loaded), `kernels` (`"avx512"`, `"avx2"`, or null for llama.cpp's own) and `devices`. As it was
+ * at the first call; what to add to a report about speed.
+ *
+ * Any thread; the text lives as long as the process.
+ */
+const char *zerohop_system_info(void);
+
+/**
  * The version of the library as one number, made as `ZEROHOP_VERSION` is. The
  * two differ when a program runs with another library than it was compiled for.
  *

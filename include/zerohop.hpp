@@ -125,6 +125,11 @@ inline std::string_view version() noexcept {
   return zerohop_version();
 }
 
+/* This build and the machine that it runs on, as JSON. */
+inline std::string_view system_info() noexcept {
+  return zerohop_system_info();
+}
+
 /* Whether the library has a feature, such as "chat". */
 inline bool has_feature(std::string_view name) noexcept {
   return zerohop_has_feature(name.data(), name.size());

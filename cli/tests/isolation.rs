@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -58,6 +59,19 @@ fn worker(engine: &Engine) -> Worker {
     let listed = String::from_utf8(listed.stdout).unwrap();
     let workers = listed.lines().filter(|line| line.ends_with("zerohop worker"));
     Worker(workers.map(|line| line.split_whitespace().next().unwrap().parse().unwrap()).collect())
+}
+
+fn kill_workers() {
+    Command::new("pkill").args(["-9", "-P", &std::process::id().to_string(), "zerohop"]).status().unwrap();
+}
+
+/// Waits until `is_so`, which on a slow and busy machine may take long.
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(100);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}");
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Process ids.
@@ -199,33 +213,38 @@ fn a_killed_worker_fails_what_it_was_doing_and_nothing_else() {
 fn many_callers_while_workers_die() {
     let _alone = alone();
     let engine = isolated();
-    let until = Instant::now() + Duration::from_secs(3);
-    let (done, failed) = (Mutex::new(0), Mutex::new(0));
-    thread::scope(|scope| {
-        for _ in 0..16 {
-            scope.spawn(|| {
-                while Instant::now() < until {
-                    match engine.chat().create(&chat("Hello", 5)) {
-                        Ok(reply) => {
-                            assert_eq!(reply.usage.completion_tokens, 5);
-                            *done.lock().unwrap() += 1;
-                        }
-                        Err(error) => {
-                            assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-                            *failed.lock().unwrap() += 1;
-                        }
-                    }
+    let (done, failed, over) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
+    let ask = |tokens| {
+        while !over.load(Ordering::Relaxed) {
+            match engine.chat().create(&chat("Hello", tokens)) {
+                Ok(reply) => {
+                    assert_eq!(reply.usage.completion_tokens, tokens);
+                    done.fetch_add(1, Ordering::Relaxed);
                 }
-            });
-        }
-        scope.spawn(|| {
-            while Instant::now() < until {
-                thread::sleep(Duration::from_millis(500));
-                Command::new("pkill").args(["-9", "-P", &std::process::id().to_string(), "zerohop"]).status().unwrap();
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+                    failed.fetch_add(1, Ordering::Relaxed);
+                }
             }
+        }
+    };
+    thread::scope(|scope| {
+        // Some are always in the middle of an answer.
+        let callers = [[5; 15].as_slice(), &[50_000]].concat();
+        let callers: Vec<_> = callers.into_iter().map(|tokens| scope.spawn(move || ask(tokens))).collect();
+        for _ in 0..6 {
+            // A worker that has answered somebody is killed while it answers others.
+            let (answered, before) = (done.load(Ordering::Relaxed), failed.load(Ordering::Relaxed));
+            wait_until("nothing is answered", || done.load(Ordering::Relaxed) > answered);
+            kill_workers();
+            wait_until("nothing has failed", || failed.load(Ordering::Relaxed) > before);
+        }
+        over.store(true, Ordering::Relaxed);
+        wait_until("a caller goes on", || {
+            kill_workers();
+            callers.iter().all(thread::ScopedJoinHandle::is_finished)
         });
     });
-    assert!(*done.lock().unwrap() > 0 && *failed.lock().unwrap() > 0);
     // The last to be killed may not have been missed yet.
     assert!((0..3).any(|_| engine.chat().create(&chat("Hello", 1)).is_ok()));
 }
@@ -244,7 +263,11 @@ fn cancelling_frees_the_place() {
         let pending = engine.submit(&Request::post("/v1/chat/completions").body(body).unwrap()).unwrap();
         pending.cancel_handle().unwrap().cancel();
         assert_eq!(pending.wait().unwrap_err().kind(), ErrorKind::Cancelled);
-        thread::sleep(Duration::from_millis(20));
+        // A place is free one step after its request has ended.
+        wait_until("a slot is still taken", || {
+            let model = engine.metrics().models.remove(0);
+            model.slots_busy + model.queue_length == 0
+        });
     }
     assert!(engine.chat().create(&chat("Hello", 1)).is_ok());
 }
@@ -321,7 +344,7 @@ fn programs_that_are_no_worker_are_refused() {
         let error = builder().isolation(Isolation::process().worker(program)).build().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{program}: {error}");
         assert!(error.message().contains(program), "{error}");
-        assert!(began.elapsed() < Duration::from_secs(15), "{program}");
+        assert!(began.elapsed() < Duration::from_secs(60), "{program}");
     }
 }
 

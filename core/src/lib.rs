@@ -26,6 +26,7 @@ mod promise;
 mod responses;
 mod router;
 mod store;
+mod system;
 mod threads;
 mod tokenize;
 mod wait;
@@ -90,6 +91,7 @@ pub use model::{
 pub use models::Models;
 pub use responses::{ResponseAsyncStream, ResponseStream, Responses};
 pub use router::{Body, EventStream, Pending};
+pub use system::{SystemInfo, system_info};
 
 /// The version of this crate and of the llama.cpp inside it, such as
 /// `0.1.0 (llama.cpp b9000)`.

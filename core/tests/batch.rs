@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use common::{engine, tiny};
+use common::{ENDLESS, Loading, engine, roomy, tiny};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use zerohop::{BatchOptions, Engine, ErrorKind, ModelOptions};
@@ -161,9 +161,14 @@ fn faulty_lines_are_refused_before_anything_is_computed() {
 fn a_stopped_batch_goes_on_where_it_was() {
     // BA6
     let engine = engine(tiny().parallel(2));
-    // Long answers: the batch must not be over before the first report that sees one.
-    let long = |number| line(&format!("chat-{number}"), "/v1/chat/completions", &chat_body(number, 150));
-    let files = files((0..120).map(long));
+    // The last lines wait for a model that is being loaded: the batch cannot be over before it is stopped.
+    let loading = Loading::begin(&engine, "late");
+    let late = |number: usize| {
+        let mut body = chat_body(number, 3);
+        body["model"] = json!("late");
+        line(&format!("chat-{number}"), "/v1/chat/completions", &body)
+    };
+    let files = files((0..60).map(chat_line).chain((60..120).map(late)));
     let stop_after = |limit: u64| {
         let done = Arc::new(AtomicU64::new(0));
         let seen = done.clone();
@@ -175,6 +180,7 @@ fn a_stopped_batch_goes_on_where_it_was() {
     };
     let first = stop_after(1);
     assert!(!first.is_complete() && first.completed > 0, "{first:?}");
+    loading.finish().unwrap();
     // What a run that was killed may leave behind.
     let mut output = fs::OpenOptions::new().append(true).open(&files.output).unwrap();
     output.write_all(b"{\"id\": \"batch_req_1\", \"custom_id\": \"chat-").unwrap();
@@ -235,9 +241,9 @@ fn a_full_disk_ends_the_batch() {
 
 #[test]
 fn closing_the_engine_ends_the_batch() {
-    let engine = engine(tiny().parallel(1));
+    let engine = engine(roomy().parallel(1));
     let files =
-        files((0..5).map(|number| line(&format!("{number}"), "/v1/chat/completions", &chat_body(number, 2000))));
+        files((0..5).map(|number| line(&format!("{number}"), "/v1/chat/completions", &chat_body(number, ENDLESS))));
     let closing = engine.clone();
     let options = BatchOptions::new().progress(move |_| {
         closing.close();
@@ -248,13 +254,16 @@ fn closing_the_engine_ends_the_batch() {
 
 #[test]
 fn a_panic_of_the_callback_stops_the_batch() {
-    let engine = engine(tiny().parallel(1));
-    let files = files((0..200).map(chat_line));
+    let engine = engine(roomy().parallel(1));
+    // It has the only slot, so that no line is answered and the batch does not end by itself.
+    let mut running = engine.chat().create_stream(&common::greedy("Hello", ENDLESS)).unwrap();
+    assert!(running.next().unwrap().is_ok());
+    let files = files((0..20).map(chat_line));
     let options = BatchOptions::new().progress(|_| std::panic::resume_unwind(Box::new("no")));
     let batch = || engine.batch(&files.input, &files.output, &options);
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(batch)).is_err());
-    // Nothing of it runs on.
-    assert!(results(&files.output).len() < 200);
+    drop(running);
+    assert_eq!(results(&files.output).len(), 0);
     assert!(run(&engine, &files).unwrap().is_complete());
 }
 

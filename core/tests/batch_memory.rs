@@ -6,12 +6,13 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::sync::{Arc, Mutex};
 
-use common::{count, engine, resident_kib, tiny};
+use common::{count, engine, resident_kib, tiny, use_one_arena};
 use serde_json::json;
 use zerohop::BatchOptions;
 
 #[test]
 fn memory_does_not_grow_with_the_file() {
+    use_one_arena();
     // BA6: 20,000 lines of 2 KiB are 40 MiB, of which a few are in memory at once.
     let lines = count(4_000, 20_000);
     let engine = engine(tiny().parallel(16));

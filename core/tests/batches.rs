@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{engine, tiny};
+use common::{ENDLESS, PATIENCE, engine, roomy, tiny, wait_until};
 use http::Request;
 use serde_json::{Value, json};
 use zerohop::types::{
@@ -40,7 +40,7 @@ fn create(engine: &Engine, lines: &[String]) -> Batch {
 
 /// The batch once `ready` says so.
 fn wait(engine: &Engine, id: &str, ready: impl Fn(&Batch) -> bool) -> Batch {
-    let until = Instant::now() + Duration::from_secs(100);
+    let until = Instant::now() + PATIENCE;
     loop {
         let batch = engine.batches().retrieve(id).unwrap();
         if ready(&batch) {
@@ -137,7 +137,7 @@ fn answers_and_failures_have_files_of_their_own() {
 #[test]
 fn faulty_lines_fail_the_batch() {
     // BA2
-    let engine = engine(tiny());
+    let engine = engine(roomy());
     let good = line("a", &body(0, 1));
     let other = json!({"custom_id": "b", "method": "POST", "url": "/v1/embeddings", "body": {}}).to_string();
     let batch = create(&engine, &[good.clone(), "{".to_owned(), good, other]);
@@ -158,10 +158,11 @@ fn faulty_lines_fail_the_batch() {
     let empty = ended(&engine, &create(&engine, &[String::new()]).id);
     assert_eq!(empty.errors.unwrap().data[0].code, "empty_file");
     // Deleted before its turn came.
-    let long = create(&engine, &[line("long", &body(0, 200))]);
+    let long = create(&engine, &[line("long", &body(0, ENDLESS))]);
     let file = upload(&engine, &[line("a", &body(0, 1))]);
     let batch = engine.batches().create(&CreateBatchRequest::new(&file, CHAT)).unwrap();
     engine.files().delete(&file).unwrap();
+    engine.batches().cancel(&long.id).unwrap();
     let batch = ended(&engine, &batch.id);
     assert_eq!(batch.status, BatchStatus::Failed);
     assert!(batch.errors.unwrap().data[0].message.contains(&file));
@@ -171,9 +172,9 @@ fn faulty_lines_fail_the_batch() {
 #[test]
 fn a_cancelled_batch_keeps_what_is_finished() {
     // BA4, BA6
-    let engine = engine(tiny().parallel(2).context_length(100_000));
+    let engine = engine(roomy().parallel(2));
     let mut lines: Vec<String> = (0..4).map(|number| line(&format!("c{number}"), &body(number, 1))).collect();
-    lines.extend((0..20).map(|number| line(&format!("endless-{number}"), &body(number, 40_000))));
+    lines.extend((0..20).map(|number| line(&format!("endless-{number}"), &body(number, ENDLESS))));
     let running = create(&engine, &lines);
     let waiting = create(&engine, &lines);
     let batch = wait(&engine, &running.id, |batch| batch.request_counts.completed == 4);
@@ -201,15 +202,13 @@ fn a_cancelled_batch_keeps_what_is_finished() {
 #[test]
 fn a_busy_engine_is_asked_again() {
     // BA5
-    let engine = engine(tiny().parallel(1).queue(1).context_length(100_000));
+    let engine = engine(roomy().parallel(1).queue(1));
     let others: Vec<_> = (0..2)
-        .map(|number| engine.submit(&Request::post(CHAT).body(body(number, 50_000).to_string()).unwrap()).unwrap())
+        .map(|number| engine.submit(&Request::post(CHAT).body(body(number, ENDLESS).to_string()).unwrap()).unwrap())
         .collect();
     let lines: Vec<String> = (0..6).map(|number| line(&format!("c{number}"), &body(number, 1))).collect();
     let batch = create(&engine, &lines);
-    wait(&engine, &batch.id, |batch| batch.status == BatchStatus::InProgress);
-    // All are refused with 429 meanwhile.
-    thread::sleep(Duration::from_millis(300));
+    wait_until("no line was refused", || engine.metrics().requests.contains_key(&429));
     drop(others);
     let batch = ended(&engine, &batch.id);
     assert_eq!((batch.request_counts.completed, batch.request_counts.failed), (6, 0));
@@ -288,8 +287,8 @@ fn lines_need_no_key() {
 #[test]
 fn an_engine_that_goes_ends_its_batches() {
     // BA6
-    let endless: Vec<String> = (0..8).map(|number| line(&number.to_string(), &body(number, 40_000))).collect();
-    let engine = engine(tiny().context_length(100_000));
+    let endless: Vec<String> = (0..8).map(|number| line(&number.to_string(), &body(number, ENDLESS))).collect();
+    let engine = engine(roomy());
     let batch = create(&engine, &endless);
     wait(&engine, &batch.id, |batch| batch.status == BatchStatus::InProgress);
     engine.close();
@@ -298,13 +297,9 @@ fn an_engine_that_goes_ends_its_batches() {
     assert_eq!(engine.batches().create(&request).unwrap_err().kind(), ErrorKind::Closed);
 
     // Dropped alone, it takes the thread that computes the batch with it.
-    let dropped = common::engine(tiny().context_length(100_000));
+    let dropped = common::engine(roomy());
     let batch = create(&dropped, &endless);
     wait(&dropped, &batch.id, |batch| batch.status == BatchStatus::InProgress);
     drop(dropped);
-    let until = Instant::now() + Duration::from_secs(100);
-    while batch_threads() > 0 {
-        assert!(Instant::now() < until, "the batch goes on");
-        thread::sleep(Duration::from_millis(10));
-    }
+    wait_until("the batch goes on", || batch_threads() == 0);
 }

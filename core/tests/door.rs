@@ -5,7 +5,7 @@ mod common;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use common::{engine, greedy, tiny};
+use common::{ENDLESS, engine, greedy, roomy, tiny, wait_until};
 use futures_executor::block_on;
 use http::{Request, Response};
 use serde_json::{Value, json};
@@ -150,11 +150,14 @@ fn paths_may_lack_the_version_or_have_slashes_to_spare() {
 
 #[test]
 fn a_reply_can_be_waited_for_in_pieces() {
-    let engine = engine(tiny());
+    let engine = engine(roomy().parallel(1));
+    let running = engine.chat().create_stream(&greedy("Hello", ENDLESS)).unwrap();
     let body = chat_body(&json!({"max_completion_tokens": 1500})).to_string();
     let request = Request::post("/v1/chat/completions").body(body).unwrap();
     let mut pending = engine.submit(&request).unwrap();
     assert!(pending.wait_until(Instant::now()).is_pending());
+    assert!(pending.wait_until(Instant::now() + Duration::from_millis(20)).is_pending());
+    drop(running);
     let response = loop {
         if let Poll::Ready(response) = pending.wait_until(Instant::now() + Duration::from_millis(20)) {
             break response.unwrap();
@@ -166,8 +169,8 @@ fn a_reply_can_be_waited_for_in_pieces() {
 
 #[test]
 fn a_pending_reply_can_be_cancelled() {
-    let engine = engine(tiny());
-    let body = chat_body(&json!({"max_completion_tokens": 1900})).to_string();
+    let engine = engine(roomy());
+    let body = chat_body(&json!({"max_completion_tokens": ENDLESS})).to_string();
     let pending = engine.submit(&Request::post("/v1/chat/completions").body(body).unwrap()).unwrap();
     pending.cancel_handle().unwrap().cancel();
     assert_eq!(pending.wait().unwrap_err().kind(), ErrorKind::Cancelled);
@@ -193,22 +196,20 @@ fn event_loops_leave_the_prompt_to_the_engine() {
 #[test]
 fn a_dropped_reply_frees_its_place_while_its_prompt_is_prepared() {
     // CS12
-    let options = tiny().parallel(1).queue(1);
-    let engine = Engine::builder().model("m", options).build().unwrap();
-    let endless = chat_body(&json!({"max_completion_tokens": 1900})).to_string();
+    let engine = engine(roomy().parallel(1).queue(1));
+    let endless = chat_body(&json!({"max_completion_tokens": ENDLESS})).to_string();
     for _ in 0..50 {
         drop(engine.submit_async(Request::post("/v1/chat/completions").body(endless.clone()).unwrap()).unwrap());
     }
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while post(&engine, "/v1/chat/completions", &chat_body(&json!({}))).status() != 200 {
-        assert!(Instant::now() < deadline, "the dropped requests still hold their places");
-    }
+    wait_until("the dropped requests still hold their places", || {
+        post(&engine, "/v1/chat/completions", &chat_body(&json!({}))).status() == 200
+    });
 }
 
 #[test]
 fn a_stream_that_loses_its_engine_ends_with_an_error() {
-    let engine = engine(tiny());
-    let body = chat_body(&json!({"stream": true, "max_completion_tokens": 1900}));
+    let engine = engine(roomy());
+    let body = chat_body(&json!({"stream": true, "max_completion_tokens": ENDLESS}));
     let Body::Events(mut events) = post(&engine, "/v1/chat/completions", &body).into_body() else { panic!() };
     assert!(events.next().unwrap().is_ok());
     engine.close();

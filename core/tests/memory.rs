@@ -6,7 +6,7 @@ mod common;
 use std::thread;
 
 use common::{
-    assert_memory_settles, count, engine, greedy, one_of_a_mixture, resident_kib, smollm2, status_kib, tiny,
+    assert_memory_settles, count, engine, greedy, one_of_a_mixture, resident_kib, roomy, smollm2, status_kib, tiny,
     use_one_arena,
 };
 use zerohop::ErrorKind;
@@ -42,7 +42,7 @@ fn what_is_kept_is_bounded() {
 }
 
 fn requests_leak_nothing() {
-    let engine = engine(tiny());
+    let engine = engine(tiny().context_length(16_384));
     let requests = count(160, 480);
     let mut first = 0;
     // 1 KiB a request.
@@ -69,10 +69,12 @@ fn engines_leak_nothing() {
 
 /// Also while the engine's clones and its replies are still there.
 fn closing_gives_the_weights_back() {
-    let engine = engine(smollm2().context_length(256).mmap(false));
+    let engine = engine(smollm2().context_length(4096).mmap(false));
     let weights = usize::try_from(engine.model_info()[0].file_size / 1024).unwrap();
     let clone = engine.clone();
-    let mut stream = engine.chat().create_stream(&greedy("Hello", 200)).unwrap();
+    // It must not have its answer before the engine is closed.
+    let endless = greedy("Hello", 4000).ignore_eos(true);
+    let mut stream = engine.chat().create_stream(&endless).unwrap();
     assert!(stream.next().unwrap().is_ok());
     let open = resident_kib();
     engine.close();
@@ -85,7 +87,7 @@ fn closing_gives_the_weights_back() {
 
 /// Each of these texts has a stack of some 100 MiB while it is tokenised.
 fn long_texts_reserve_little_at_once() {
-    let engine = engine(tiny().context_length(100_000));
+    let engine = engine(roomy());
     let text = "word ".repeat(19_000);
     let before = status_kib("VmPeak:");
     thread::scope(|scope| {

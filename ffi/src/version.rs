@@ -36,6 +36,19 @@ pub extern "C" fn zerohop_version() -> *const c_char {
     guard_or(c"".as_ptr(), || VERSION.get_or_init(|| c_string(&zerohop::version())).as_ptr())
 }
 
+/// This build and the machine that it runs on, as a JSON object: `version`, `llama_cpp`, `processors`
+/// (how many the process may use), `cpu_features`, `missing_cpu_features` (where there are any, no model
+/// can be loaded), `kernels` (`"avx512"`, `"avx2"`, or null for llama.cpp's own) and `devices`. As it was
+/// at the first call; what to add to a report about speed.
+///
+/// Any thread; the text lives as long as the process.
+#[unsafe(no_mangle)]
+pub extern "C" fn zerohop_system_info() -> *const c_char {
+    static INFO: OnceLock<CString> = OnceLock::new();
+    let info = || c_string(&serde_json::to_string(&zerohop::system_info()).unwrap_or_default());
+    guard_or(c"".as_ptr(), || INFO.get_or_init(info).as_ptr())
+}
+
 /// The version of the library as one number, made as `ZEROHOP_VERSION` is. The
 /// two differ when a program runs with another library than it was compiled for.
 ///

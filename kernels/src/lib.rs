@@ -63,6 +63,17 @@ impl Isa {
         None
     }
 
+    /// A short name, such as `avx2`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Isa::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => "avx512",
+        }
+    }
+
     /// Whether this processor has the instruction set.
     pub fn is_available(self) -> bool {
         match self {

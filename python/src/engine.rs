@@ -367,6 +367,16 @@ pub(crate) fn devices(py: Python<'_>) -> PyResult<Vec<Bound<'_, PyAny>>> {
     described(py, &types::DEVICE, &devices)
 }
 
+/// This build and the machine that it runs on: its processors, what they can do, and the devices. What to
+/// add to a report about speed, and to look at when a model does not load.
+#[pyfunction]
+pub(crate) fn system_info(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    logs::refresh(py)?;
+    let info = py.detach(zerohop::system_info);
+    logs::deliver(py)?;
+    described(py, &types::SYSTEM_INFO, &[info]).map(|mut infos| infos.remove(0))
+}
+
 /// The engine's own descriptions as objects.
 fn described<'py, T: Serialize>(
     py: Python<'py>,

@@ -59,6 +59,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<loader::Loader>()?;
     types::add_classes(module)?;
     module.add_function(wrap_pyfunction!(engine::devices, module)?)?;
+    module.add_function(wrap_pyfunction!(engine::system_info, module)?)?;
     module.add_function(wrap_pyfunction!(errors::_error_kinds, module)?)?;
     handle::close_all_at_exit(module)
 }

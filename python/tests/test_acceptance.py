@@ -35,7 +35,8 @@ def serve(engine: zerohop.Engine, index: int, words: int, tokens: int) -> str:
     with create(**request, stream=True) as stream:
         reasons = []
         for count, chunk in enumerate(stream):
-            if index % 4 == 1 and count == 4:
+            # Text that was not fetched in time comes in one piece: no more than two are sure.
+            if index % 4 == 1 and count == 1:
                 return "cancelled"
             reasons.append(chunk.choices[0].finish_reason)
     assert [reason for reason in reasons if reason] == reasons[-1:]

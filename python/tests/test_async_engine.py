@@ -215,38 +215,41 @@ def test_failures_of_loading(tiny, run):
     run(main)
 
 
-def slow(seen):
-    """A progress callback that makes loading last."""
+class Held:
+    """A progress callback that makes loading last until it may go on, and then slow."""
 
-    def progress(fraction):
-        seen.append(fraction)
+    def __init__(self):
+        self.seen = []
+        self.gate = threading.Event()
+
+    def __call__(self, fraction):
+        self.seen.append(fraction)
+        assert self.gate.wait(100)
         time.sleep(0.05)
-
-    return progress
 
 
 def test_cancelling_the_last_who_waits_stops_the_loading(tiny, run):
     async def main():
-        seen = []
-        engine = zerohop.AsyncEngine(tiny, threads=1, progress=slow(seen))
+        held = Held()
+        engine = zerohop.AsyncEngine(tiny, threads=1, progress=held)
 
         async def wait(seconds):
             with anyio.move_on_after(seconds) as scope:
                 await engine
+            held.gate.set()
             return scope.cancelled_caught
 
         # The first goes, the second still waits.
-        assert await gather(lambda: wait(0.1), lambda: wait(60)) == [True, False]
-        assert seen[-1] == 1
+        assert await gather(lambda: wait(0.1), lambda: wait(100)) == [True, False]
+        assert held.seen[-1] == 1
         await engine.close()
-        seen.clear()
-        engine = zerohop.AsyncEngine(tiny, threads=1, progress=slow(seen))
+        held = Held()
+        engine = zerohop.AsyncEngine(tiny, threads=1, progress=held)
         assert await wait(0.1)
+        # Were it not stopped, it would go on.
         await anyio.sleep(0.3)
-        stopped = len(seen)
-        await anyio.sleep(0.2)
-        assert len(seen) == stopped and seen[-1] < 1
-        assert not await wait(60)
+        assert not held.seen or held.seen[-1] < 1
+        assert not await wait(100)
         await engine.close()
 
     run(main)
@@ -254,19 +257,21 @@ def test_cancelling_the_last_who_waits_stops_the_loading(tiny, run):
 
 def test_closing_stops_the_loading(tiny, run):
     async def main():
-        seen = []
-        engine = zerohop.AsyncEngine(tiny, threads=1, progress=slow(seen))
+        held = Held()
+        engine = zerohop.AsyncEngine(tiny, threads=1, progress=held)
 
         async def load():
             with pytest.raises(zerohop.ZerohopError):
                 await engine
 
         async def close():
-            await anyio.sleep(0.1)
+            while not held.seen:
+                await anyio.sleep(0.01)
+            held.gate.set()
             await engine.close()
 
         await gather(load, close)
-        assert seen[-1] < 1 and engine.closed
+        assert held.seen[-1] < 1 and engine.closed
 
     run(main)
 
@@ -310,11 +315,11 @@ def test_timeouts(make_async, run):
             started = time.monotonic()
             with pytest.raises(zerohop.APITimeoutError):
                 await create(messages=USER, timeout=0.2)
-                # uvloop's clock has milliseconds.
-                assert 0.19 <= time.monotonic() - started < 10
+            # uvloop's clock has milliseconds.
+            assert 0.19 <= time.monotonic() - started < 60
             running = await create(messages=USER, stream=True, timeout=60)
             await anext(running)
-            waiting = await create(messages=USER, stream=True, timeout=0.2)
+            waiting = await create(messages=USER, stream=True, timeout=1)
             with pytest.raises(zerohop.APITimeoutError):
                 await anext(waiting)
             assert [chunk async for chunk in waiting] == []
@@ -382,9 +387,8 @@ def test_closing_ends_what_runs(make_async, run):
             await engine.close()
 
         begun = anyio.Event()
-        started = time.monotonic()
-        await gather(ask, lambda: ask(stream=True), close)
-        assert time.monotonic() - started < 30
+        with anyio.fail_after(100):
+            await gather(ask, lambda: ask(stream=True), close)
 
     run(main)
 

@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import os
 import pickle
 import time
 import weakref
@@ -11,7 +12,7 @@ import pytest
 from support import USER
 
 import zerohop
-from zerohop.types import Device, Model, ModelInfo
+from zerohop.types import Device, Model, ModelInfo, SystemInfo
 
 
 def test_a_path_names_the_model(engine, tiny):
@@ -270,6 +271,16 @@ def test_engines_come_and_go(tiny):
         with zerohop.Engine(tiny, threads=1) as engine:
             engine.chat.completions.create(messages=USER, max_tokens=1)
     assert time.monotonic() - started < 60
+
+
+def test_system_info():
+    info = zerohop.system_info()
+    assert isinstance(info, SystemInfo)
+    assert info.version == zerohop.__version__
+    assert (info.processors, info.missing_cpu_features) == (len(os.sched_getaffinity(0)), [])
+    assert {"avx2", "fma"} <= set(info.cpu_features)
+    assert info.kernels == ("avx512" if "avx512vnni" in info.cpu_features else "avx2")
+    assert info.devices == zerohop.devices()
 
 
 def test_devices():

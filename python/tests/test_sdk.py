@@ -232,14 +232,17 @@ def test_a_full_queue_is_retried(make_engine, client_of):
     assert caught.value.response.headers["retry-after"] == "1"
 
     def release():
+        # Once the next one has been refused too.
+        while engine.metrics()["requests"]["429"] < 2:
+            time.sleep(0.01)
         for holder in holders:
             holder.close()
 
-    timer = threading.Timer(0.3, release)
-    timer.start()
+    releasing = threading.Thread(target=release)
+    releasing.start()
     patient = client.with_options(max_retries=5)
     raw = patient.chat.completions.with_raw_response.create(**request, max_tokens=1)
-    timer.join()
+    releasing.join()
     assert raw.status_code == 200 and raw.retries_taken >= 1
 
 
@@ -252,14 +255,14 @@ def test_timeouts(make_engine, client_of):
     started = time.monotonic()
     with pytest.raises(openai.APITimeoutError):
         client.chat.completions.create(**request, timeout=0.2)
-    assert 0.2 <= time.monotonic() - started < 10
+    assert 0.2 <= time.monotonic() - started < 60
     impatient = client_of(engine, max_retries=0, timeout=0.2)
     with pytest.raises(openai.APITimeoutError):
         impatient.chat.completions.create(**request)
     # A stream's timeout is that of each chunk; the first one comes at once, and waits for none.
     with client.chat.completions.create(**request, stream=True) as running:
         next(running)
-        waiting = client.chat.completions.create(**request, stream=True, timeout=0.2)
+        waiting = client.chat.completions.create(**request, stream=True, timeout=1)
         with pytest.raises(openai.APITimeoutError):
             next(waiting)
         assert next(running).choices

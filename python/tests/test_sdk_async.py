@@ -112,10 +112,11 @@ def test_timeouts(make_engine, run):
         started = time.monotonic()
         with pytest.raises(openai.APITimeoutError):
             await create(**REQUEST, timeout=0.2)
-        assert 0.2 <= time.monotonic() - started < 10
+        # uvloop's clock has milliseconds.
+        assert 0.19 <= time.monotonic() - started < 60
         running = await create(**REQUEST, stream=True)
         await anext(running)
-        waiting = await create(**REQUEST, stream=True, timeout=0.2)
+        waiting = await create(**REQUEST, stream=True, timeout=1)
         with pytest.raises(openai.APITimeoutError):
             await anext(waiting)
         assert (await anext(running)).choices
@@ -237,7 +238,7 @@ def test_a_long_prompt_does_not_hold_up_the_loop(make_engine, run):
         return max(pauses)
 
     # Other processes may take the processors meanwhile.
-    assert min(run(main) for _ in range(3)) < blocking / 2
+    assert any(run(main) < blocking / 2 for _ in range(5))
 
 
 def test_parsing_and_the_stream_helper(qwen_engine, run):

@@ -79,8 +79,8 @@ def is_shared(action) -> bool:
 def test_streaming_lets_other_threads_run(make_engine):
     # Several attempts here too, since other processes may take the processors meanwhile.
     engine = make_engine()
-    request = {"messages": USER, "max_tokens": 300, "stream": True}
-    assert any(is_shared(lambda: list(engine.chat.completions.create(**request))) for _ in range(3))
+    request = {"messages": USER, "max_tokens": 2000, "stream": True}
+    assert any(is_shared(lambda: list(engine.chat.completions.create(**request))) for _ in range(5))
 
 
 def test_closing_lets_other_threads_run(qwen):
@@ -96,7 +96,7 @@ def test_closing_lets_other_threads_run(qwen):
             list(stream)
         return shared
 
-    assert any(close() for _ in range(3))
+    assert any(close() for _ in range(5))
 
 
 def test_waiting_threads_sleep(make_engine):
@@ -117,17 +117,23 @@ def test_waiting_threads_sleep(make_engine):
 
     def wait():
         waiting.append(str(threading.get_native_id()))
-        with pytest.raises(zerohop.APITimeoutError):
-            engine.chat.completions.create(messages=USER, timeout=2.5)
+        with pytest.raises(zerohop.EngineClosedError):
+            engine.chat.completions.create(messages=USER, timeout=100)
 
     waiting: list[str] = []
     threads = [threading.Thread(target=wait) for _ in range(4)]
     for thread in threads:
         thread.start()
-    time.sleep(0.5)
+    deadline = time.monotonic() + 30
+    while engine.metrics()["models"][0]["queue_length"] < 4:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    # From the last one's submission to its waiting.
+    time.sleep(0.2)
     before = switches()
     time.sleep(1)
     after = switches()
+    engine.close()
     for thread in threads:
         thread.join()
     assert len(waiting) == 4
@@ -245,7 +251,7 @@ def test_closing_a_stream_wakes_who_waits_for_it(make_engine):
     waiting.close()
     assert isinstance(join(), zerohop.RequestCancelledError)
     # It would have waited for minutes.
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
     assert list(waiting) == []
 
 
@@ -277,7 +283,7 @@ def test_a_timeout_cancels(make_engine):
     started = time.monotonic()
     with pytest.raises(zerohop.APITimeoutError) as caught:
         engine.chat.completions.create(messages=USER, timeout=0.2)
-    assert 0.2 <= time.monotonic() - started < 10
+    assert 0.2 <= time.monotonic() - started < 60
     assert isinstance(caught.value, zerohop.APIConnectionError)
     assert engine.chat.completions.create(messages=USER, max_tokens=1, timeout=20).choices
 
@@ -287,7 +293,7 @@ def test_a_stream_times_out_between_chunks(make_engine):
     # The time of one chunk, not of the whole stream.
     running = engine.chat.completions.create(messages=USER, stream=True, timeout=60)
     next(running)
-    waiting = engine.chat.completions.create(messages=USER, stream=True, timeout=0.2)
+    waiting = engine.chat.completions.create(messages=USER, stream=True, timeout=1)
     with pytest.raises(zerohop.APITimeoutError):
         next(waiting)
     assert list(waiting) == []

@@ -26,6 +26,7 @@ from zerohop.types import (
     ModelDeleted,
     ModelInfo,
     RerankResponse,
+    SystemInfo,
     TokenizeResponse,
 )
 from zerohop.types.chat import ChatCompletion, ChatCompletionChunk
@@ -52,6 +53,7 @@ def loading() -> None:
     assert_type(engine.models.retrieve("m"), Model)
     assert_type([model.id for model in engine.models.list()], list[str])
     assert_type(zerohop.devices(), list[Device])
+    assert_type(zerohop.system_info(), SystemInfo)
     with engine as entered:
         assert_type(entered, zerohop.Engine)
 

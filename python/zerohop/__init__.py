@@ -39,7 +39,7 @@ from ._exceptions import (
     UnprocessableEntityError,
     ZerohopError,
 )
-from ._native import Engine, ModelOptions, Stream, Vectors, __version__, devices
+from ._native import Engine, ModelOptions, Stream, Vectors, __version__, devices, system_info
 from ._openai import AsyncOpenAI, OpenAI
 from ._transport import BASE_URL, async_http_client, async_transport, http_client, transport
 
@@ -79,6 +79,7 @@ __all__ = [
     "async_transport",
     "devices",
     "http_client",
+    "system_info",
     "transport",
     "types",
 ]

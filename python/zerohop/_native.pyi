@@ -132,6 +132,7 @@ __all__ = [
     "SyncBatchPage",
     "SyncCursorPage",
     "SyncPage",
+    "SystemInfo",
     "TokenizeResponse",
     "ToolCallCustom",
     "ToolCallFunction",
@@ -144,6 +145,7 @@ __all__ = [
     "__version__",
     "_error_kinds",
     "devices",
+    "system_info",
 ]
 
 __version__: str
@@ -2137,6 +2139,36 @@ class Device(BaseModel):
     def memory_free(self) -> int: ...
 
 @final
+class SystemInfo(BaseModel):
+    """This build and the machine that it runs on."""
+
+    __match_args__ = (
+        "version",
+        "llama_cpp",
+        "processors",
+        "cpu_features",
+        "missing_cpu_features",
+        "kernels",
+        "devices",
+    )
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def llama_cpp(self) -> str: ...
+    @property
+    def processors(self) -> int: ...
+    @property
+    def cpu_features(self) -> list[str]: ...
+    @property
+    def missing_cpu_features(self) -> list[str]: ...
+    @property
+    def kernels(self) -> Literal["avx512", "avx2"] | None: ...
+    @property
+    def devices(self) -> list[Device]: ...
+
+@final
 class ResponseObject(BaseModel):
     """An answer of the Responses API, and what it was asked with."""
 
@@ -3080,6 +3112,12 @@ _ResponseStreamEvent: TypeAlias = (
 
 def devices() -> list[Device]:
     """The devices that this build can compute on, the processor among them."""
+
+def system_info() -> SystemInfo:
+    """This build and the machine that it runs on: its processors, what they can do, and the devices.
+
+    What to add to a report about speed, and to look at when a model does not load.
+    """
 
 def _error_kinds() -> list[tuple[str, int | None]]:
     """Every kind of the engine's errors with its HTTP status, for tests."""

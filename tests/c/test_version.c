@@ -18,6 +18,15 @@ static void library_and_header_agree(void) {
   CHECK(zerohop_version() == zerohop_version());
 }
 
+static void the_machine_is_described(void) {
+  const char *info = zerohop_system_info();
+  CHECK_CONTAINS(info, "\"processors\":");
+  CHECK_CONTAINS(info, "\"avx2\"");
+  CHECK_CONTAINS(info, "\"missing_cpu_features\":[]");
+  CHECK_CONTAINS(info, "\"name\":\"CPU\"");
+  CHECK(info == zerohop_system_info());
+}
+
 static void the_version_is_that_of_cargo_toml(void) {
   char text[32];
   snprintf(text, sizeof text, "%d.%d.%d", ZEROHOP_VERSION_MAJOR, ZEROHOP_VERSION_MINOR, ZEROHOP_VERSION_PATCH);
@@ -46,6 +55,7 @@ static void statuses_have_names(void) {
 int main(void) {
   RUN(macros_compose);
   RUN(library_and_header_agree);
+  RUN(the_machine_is_described);
   RUN(the_version_is_that_of_cargo_toml);
   RUN(features_are_known_by_name);
   RUN(statuses_have_names);

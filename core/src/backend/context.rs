@@ -403,9 +403,10 @@ mod tests {
         assert!(matches!(context.decode(&mut batch).unwrap(), Decoded::Done));
         let fine = context.logits(&[7]).unwrap()[0].to_vec();
         for _ in 0..3 {
-            let fails: unsafe extern "C-unwind" fn(*mut c_void) -> bool = assertion_fails;
+            type Unwinding = unsafe extern "C-unwind" fn(*mut c_void) -> bool;
+            type Asked = unsafe extern "C" fn(*mut c_void) -> bool;
             // SAFETY: the two types differ in what may leave the function, which C++ does not look at.
-            let fails = unsafe { mem::transmute::<_, unsafe extern "C" fn(*mut c_void) -> bool>(fails) };
+            let fails = unsafe { mem::transmute::<Unwinding, Asked>(assertion_fails) };
             // SAFETY: the context is live, and the function a static one.
             unsafe { sys::llama_set_abort_callback(context.raw.as_ptr(), Some(fails), ptr::null_mut()) };
             context.remove(0);

@@ -6,6 +6,7 @@
 //! [`native`], because an exception must never unwind into Rust.
 
 mod context;
+pub(crate) mod cpu;
 #[cfg(test)]
 mod kernel_tests;
 mod kernels;
@@ -26,7 +27,7 @@ use llama_cpp_sys_2 as sys;
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::error::{Error, Result};
 
 pub(crate) use context::{Abort, Batch, Context, ContextOptions, Decoded};
 pub(crate) use model::{LoadOptions, Model};
@@ -51,7 +52,7 @@ pub(crate) struct Backend(());
 impl Backend {
     /// Initialises llama.cpp for this process, or joins those who have.
     pub(crate) fn acquire() -> Result<Self> {
-        check_cpu()?;
+        cpu::check()?;
         let mut process = PROCESS.lock();
         if process.initialised.is_none() {
             logs::redirect();
@@ -100,36 +101,6 @@ pub(crate) fn tensor_type_name(type_id: u32) -> &'static str {
     }
     // SAFETY: ggml's names are C texts in its static table.
     unsafe { CStr::from_ptr(name) }.to_str().unwrap_or("unknown")
-}
-
-/// The library is built for x86-64-v3; on an older machine its first kernel
-/// would end the process with an illegal instruction.
-#[cfg(target_arch = "x86_64")]
-fn check_cpu() -> Result<()> {
-    let missing: Vec<&str> = [
-        ("avx2", is_x86_feature_detected!("avx2")),
-        ("fma", is_x86_feature_detected!("fma")),
-        ("f16c", is_x86_feature_detected!("f16c")),
-        ("bmi2", is_x86_feature_detected!("bmi2")),
-    ]
-    .into_iter()
-    .filter_map(|(name, present)| (!present).then_some(name))
-    .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::InvalidArgument,
-        format!(
-            "this processor lacks {}; zerohop needs an x86-64-v3 processor (Intel Haswell, AMD Zen, or later)",
-            missing.join(", ")
-        ),
-    ))
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn check_cpu() -> Result<()> {
-    Ok(())
 }
 
 /// What a [`Device`] is.

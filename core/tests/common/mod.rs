@@ -5,9 +5,18 @@ pub mod mutate;
 pub mod responses;
 
 use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use zerohop::types::{ChatCompletionMessage, CreateChatCompletionRequest};
-use zerohop::{Engine, ErrorKind, ModelOptions};
+use zerohop::{Engine, ErrorKind, ModelInfo, ModelOptions};
+
+/// Tokens of an answer that takes far longer than any test, from a [`roomy`] model.
+pub const ENDLESS: u32 = 90_000;
+
+/// What nothing that is waited for takes, on a slow and busy machine either.
+pub const PATIENCE: Duration = Duration::from_secs(100);
 
 /// The folder that `make models` fills.
 pub fn models() -> PathBuf {
@@ -37,6 +46,12 @@ pub fn tiny() -> ModelOptions {
     ModelOptions::new(model("tiny/tiny-llama.gguf")).threads(1)
 }
 
+/// The same with room for an [`ENDLESS`] answer: what has to be running still when a
+/// test looks must not depend on how fast the machine is.
+pub fn roomy() -> ModelOptions {
+    tiny().context_length(100_000)
+}
+
 /// `SmolLM2`, which can hold a simple conversation.
 pub fn smollm2() -> ModelOptions {
     ModelOptions::new(model("smollm2-135m-instruct-q4_1.gguf"))
@@ -57,6 +72,54 @@ pub fn greedy(text: &str, max_tokens: u32) -> CreateChatCompletionRequest {
     CreateChatCompletionRequest::new("m", [ChatCompletionMessage::user(text)])
         .temperature(0.0)
         .max_completion_tokens(max_tokens)
+}
+
+/// Waits until `is_so`.
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Waits until the first model computes nothing, which is one step after its last
+/// request has ended.
+pub fn wait_until_idle(engine: &Engine) {
+    wait_until("a slot is still taken", || {
+        let model = engine.metrics().models.remove(0);
+        model.slots_busy == 0 && model.queue_length == 0
+    });
+}
+
+/// A model that is being loaded for as long as the test wants: requests for it wait,
+/// however fast the machine is.
+pub struct Loading {
+    gate: mpsc::Sender<()>,
+    loader: JoinHandle<zerohop::Result<ModelInfo>>,
+}
+
+impl Loading {
+    /// Loads the tiny model under this name; returns once its loading has begun.
+    pub fn begin(engine: &Engine, name: &str) -> Self {
+        let (gate, closed) = mpsc::channel();
+        let (begun, has_begun) = mpsc::channel();
+        let options = tiny().progress(move |_| {
+            let _ = begun.send(());
+            let _: Result<(), _> = closed.recv();
+            true
+        });
+        let (engine, name) = (engine.clone(), name.to_owned());
+        let loader = thread::spawn(move || engine.load(&name, options));
+        has_begun.recv_timeout(PATIENCE).expect("the loading begins");
+        Loading { gate, loader }
+    }
+
+    /// Lets it go on to its end.
+    pub fn finish(self) -> zerohop::Result<ModelInfo> {
+        drop(self.gate);
+        self.loader.join().unwrap()
+    }
 }
 
 /// A number from the environment that says how thorough to be: `full` under
@@ -121,7 +184,8 @@ pub fn prompt(index: usize, words: usize) -> String {
     (0..words).map(|word| pool[(index * 3 + word * (index + 1)) % pool.len()]).collect::<Vec<_>>().join(" ")
 }
 
-/// One of four things that callers do: ask, stream, give up, cancel.
+/// One of four things that callers do: ask, stream, give up, cancel. What is cancelled would go on to
+/// the end of the context, which must be far.
 pub fn one_of_a_mixture(engine: &Engine, caller: usize, round: usize) {
     let request = greedy(&prompt(caller * 100 + round, 3 + 20 * (caller % 6)), 24).temperature(0.8);
     match (caller + round) % 4 {
@@ -129,11 +193,14 @@ pub fn one_of_a_mixture(engine: &Engine, caller: usize, round: usize) {
         1 => assert!(engine.chat().create_stream(&request).unwrap().all(|chunk| chunk.is_ok())),
         2 => {
             let stream = engine.chat().create_stream(&request).unwrap();
+            // The role, some text and the end: the text that nobody has fetched comes in one piece.
             let taken = stream.take(3).flatten().count();
             assert_eq!(taken, 3);
         }
         _ => {
-            let mut stream = engine.chat().create_stream(&request.max_completion_tokens(1000)).unwrap();
+            let mut request = request;
+            request.max_completion_tokens = None;
+            let mut stream = engine.chat().create_stream(&request).unwrap();
             assert!(stream.next().unwrap().is_ok());
             stream.cancel_handle().cancel();
             let error = stream.find_map(Result::err).expect("a cancelled stream ends with an error");

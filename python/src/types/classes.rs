@@ -593,4 +593,14 @@ classes! {
         memory_total: REQUIRED,
         memory_free: REQUIRED,
     }
+    /// This build and the machine that it runs on.
+    SystemInfo, SYSTEM_INFO, "SystemInfo", "zerohop.types.system_info" {
+        version: REQUIRED,
+        llama_cpp: REQUIRED,
+        processors: REQUIRED,
+        cpu_features: REQUIRED,
+        missing_cpu_features: REQUIRED,
+        kernels: REQUIRED,
+        devices: REQUIRED.list(&DEVICE),
+    }
 }

@@ -55,6 +55,7 @@ from .model import Model
 from .model_deleted import ModelDeleted
 from .model_info import ModelInfo
 from .rerank_response import RerankDocument, RerankResponse, RerankResult, RerankUsage
+from .system_info import SystemInfo
 from .tokenize_response import DetokenizeResponse, TokenizeResponse
 
 __all__ = [
@@ -105,6 +106,7 @@ __all__ = [
     "RerankResponse",
     "RerankResult",
     "RerankUsage",
+    "SystemInfo",
     "TokenizeResponse",
     "ToolCallCustom",
     "ToolCallFunction",
