@@ -82,7 +82,9 @@ def _soname(library: Path) -> str:
 
 def arguments() -> list[str]:
     """What rustc links with it by."""
-    link_arguments = [f"{folder()}/glibc.o", f"-B{folder()}"]
+    link_arguments = [f"{folder()}/glibc.o", f"-B{folder()}", "-ldl", "-lpthread"]
+    # GCC's unwinder is this machine's here, and asks for its glibc; where it runs it is that machine's.
+    link_arguments.append("-Wl,--allow-shlib-undefined")
     return ["-L", f"native={folder()}", *[f"-Clink-arg={word}" for word in link_arguments]]
 
 

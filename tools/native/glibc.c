@@ -4,6 +4,9 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,6 +19,13 @@ LOCAL char __libc_single_threaded = 0;
 LOCAL int getcpu(unsigned *cpu, unsigned *node) { return (int)syscall(SYS_getcpu, cpu, node, NULL); }
 
 LOCAL pid_t gettid(void) { return (pid_t)syscall(SYS_gettid); }
+
+// From 2.36 on; libstdc++'s random_device may ask for it.
+LOCAL uint32_t arc4random(void) {
+  uint32_t number;
+  if (getrandom(&number, sizeof number, 0) != sizeof number) abort();
+  return number;
+}
 
 // From 2.30 on. Without it, what is left until a time of the steady clock is waited for on the other one.
 LOCAL int pthread_cond_clockwait(pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t clock,
