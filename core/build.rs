@@ -8,6 +8,10 @@ use std::path::{Path, PathBuf};
 fn main() {
     println!("cargo:rerun-if-changed=native");
     println!("cargo:rerun-if-changed=build.rs");
+    // Documentation needs no objects, and docs.rs has little time.
+    if env::var_os("DOCS_RS").is_some() {
+        return;
+    }
 
     let source = llama_cpp_source();
     let interpreter = limited_interpreter(&source.join("common/jinja"));

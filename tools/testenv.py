@@ -15,6 +15,8 @@ from pathlib import Path
 from buildenv import ROOT, cache_dir, locked
 
 CHECKS = "checks"
+# Where the lists of packages are; the others are those of tests/ecosystem.
+FOLDERS = {CHECKS: "tools", "release": "tools", "site": "tools", "peers": "benches"}
 
 
 def environment(name: str) -> Path:
@@ -24,7 +26,7 @@ def environment(name: str) -> Path:
 
 def requirements(name: str) -> Path:
     """The packages of an environment, with exact versions."""
-    folder = ROOT / {CHECKS: "tools", "peers": "benches"}.get(name, "tests/ecosystem")
+    folder = ROOT / FOLDERS.get(name, "tests/ecosystem")
     return folder / f"requirements-{name}.txt"
 
 
