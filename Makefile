@@ -22,7 +22,7 @@ QWEN := qwen2.5-coder-0.5b-instruct-q4_k_m.gguf
 C_TESTS = $(MAKE) --no-print-directory -C tests/c PREFIX="$(CURDIR)/build/prefix" LIB_DIR="$$lib" CC="$(CC)" CXX="$(CXX)"
 
 # Which real models to fetch; targets narrow or widen it.
-MODELS := smollm2 qwen minilm
+MODELS := smollm2 qwen minilm whisper
 
 .PHONY: help
 help: ## list the targets
@@ -58,7 +58,7 @@ test: models install-wheel types docs ## run all tests: Rust, C and C++, Python
 	@$(ENV) ZEROHOP_LIB_DIR="$$lib" "$$venv" -m pytest -q python/tests
 
 .PHONY: accept
-accept: MODELS := smollm2 qwen minilm gemma3
+accept: MODELS := smollm2 qwen minilm gemma3 whisper
 accept: export ZEROHOP_TEST_FULL := 1
 accept: test ecosystem ## the same tests, with the slow cases, and those with other packages
 	@$(ENV) $(C_TESTS) toolchains

@@ -12,6 +12,7 @@ mod kernels;
 mod logs;
 mod model;
 mod native;
+mod speech;
 mod stack;
 mod templates;
 mod vocab;
@@ -28,6 +29,7 @@ use crate::api::error::{Error, ErrorKind, Result};
 
 pub(crate) use context::{Abort, Batch, Context, ContextOptions, Decoded};
 pub(crate) use model::{LoadOptions, Model};
+pub(crate) use speech::{SpeechModel, SpeechSegment, SpeechState, SpeechWindow, Stop, WindowOptions};
 pub(crate) use templates::{
     CallMode, OutputFormat, OutputParser, ParsedMessage, ParsedToolCall, Placeholder, Rendered, SchemaStep, Skeleton,
     TemplateMessage, TemplateRequest, TemplateTool, TemplateToolCall, Templates, split_at_placeholder,

@@ -36,8 +36,7 @@ impl ModelFile {
     /// # Errors
     ///
     /// `ModelFile` for what cannot be read, `InvalidModel` for what is no sound model.
-    pub(super) fn check(path: &Path) -> Result<Self> {
-        let mapped = MappedFile::open(path)?;
+    pub(super) fn check(path: &Path, mapped: &MappedFile) -> Result<Self> {
         let refused = |path: &Path| {
             let path = path.to_path_buf();
             move |error: GgufError| {
@@ -95,15 +94,15 @@ impl ModelFile {
 }
 
 /// A file in memory.
-struct MappedFile {
+pub(super) struct MappedFile {
     /// `None` for an empty file, which cannot be mapped.
     map: Option<Mmap>,
-    size: u64,
-    created: u64,
+    pub(super) size: u64,
+    pub(super) created: u64,
 }
 
 impl MappedFile {
-    fn open(path: &Path) -> Result<Self> {
+    pub(super) fn open(path: &Path) -> Result<Self> {
         let open_failed = |error: io::Error| unreadable(path, error);
         let not_a_file = |kind, what: &'static str| unreadable(path, io::Error::new(kind, what));
         // Asked before opening, which for a pipe would wait until somebody writes to it.
@@ -132,7 +131,7 @@ impl MappedFile {
         Ok(MappedFile { map, size: metadata.len(), created })
     }
 
-    fn bytes(&self) -> &[u8] {
+    pub(super) fn bytes(&self) -> &[u8] {
         self.map.as_deref().unwrap_or_default()
     }
 }
@@ -150,7 +149,7 @@ fn unreadable(path: &Path, error: io::Error) -> Error {
 }
 
 /// The name of llama.cpp's `llama_ftype`, as people know it from file names.
-fn file_type_name(file_type: u64) -> Option<&'static str> {
+pub(super) fn file_type_name(file_type: u64) -> Option<&'static str> {
     let name = match file_type {
         0 => "F32",
         1 => "F16",

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use super::file::ModelFile;
+use super::file::{MappedFile, ModelFile};
 use super::gguf::{Gguf, Value};
 use super::options::ModelOptions;
-use super::source;
-use crate::api::error::Result;
+use super::{source, speech};
+use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend;
 
 /// What a GGUF file holds; see [`inspect`].
@@ -92,7 +92,14 @@ pub struct TensorDescription {
 pub fn inspect(options: impl Into<ModelOptions>) -> Result<ModelFileInfo> {
     let options = options.into();
     let options = ModelOptions { path: source::resolve(&options)?, ..options };
-    let file = ModelFile::check(&options.path)?;
+    let mapped = MappedFile::open(&options.path)?;
+    if speech::is_speech_model(mapped.bytes()) {
+        let message = "this is a speech model in whisper.cpp's format, not GGUF; load it to learn what it is";
+        return Err(
+            Error::new(ErrorKind::InvalidModel, format!("{}: {message}", options.path.display())).with_code("not_gguf")
+        );
+    }
+    let file = ModelFile::check(&options.path, &mapped)?;
     // As if read into memory: that the system can take a mapped file's pages back does not make the
     // model smaller.
     let need = file.memory_need(&options.clone().mmap(false), options.sequences());

@@ -8,14 +8,15 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::control::ControlSpellings;
-use super::file::{MIN_CONTEXT, ModelFile, context_length};
+use super::file::{MIN_CONTEXT, MappedFile, ModelFile, context_length};
 use super::gate;
 use super::gguf::Value;
 use super::kind::ModelKind;
 use super::options::{GpuLayers, ModelOptions, Repack};
 use super::source;
+use super::speech::{self, SpeechHeader};
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::backend::{self, LoadOptions, Templates};
+use crate::backend::{self, LoadOptions, SpeechModel, Templates};
 use crate::constrain::TokenEnv;
 
 /// What a loaded model is.
@@ -60,7 +61,29 @@ pub struct ModelInfo {
 pub(crate) struct CheckedModel {
     /// With the path of the file.
     options: ModelOptions,
-    file: ModelFile,
+    file: CheckedFile,
+}
+
+/// A file of one of the two formats.
+#[derive(Debug)]
+enum CheckedFile {
+    Gguf(Box<ModelFile>),
+    Speech(SpeechFile),
+}
+
+/// What is known of a speech model's file.
+#[derive(Debug)]
+struct SpeechFile {
+    header: SpeechHeader,
+    size: u64,
+    created: u64,
+}
+
+/// A speech model with everything that requests to it need.
+#[derive(Debug)]
+pub(crate) struct SpokenModel {
+    pub(crate) info: ModelInfo,
+    pub(crate) backend: Arc<SpeechModel>,
 }
 
 /// A model with everything that requests to it need.
@@ -82,11 +105,20 @@ impl CheckedModel {
     pub(crate) fn open(options: &ModelOptions) -> Result<Self> {
         options.check()?;
         let options = ModelOptions { path: source::resolve(options)?, ..options.clone() };
-        let file = ModelFile::check(&options.path)?;
-        let checked = CheckedModel { options, file };
+        let mapped = MappedFile::open(&options.path)?;
+        if speech::is_speech_model(mapped.bytes()) {
+            let file = CheckedFile::Speech(SpeechFile::check(&options, &mapped)?);
+            return Ok(CheckedModel { options, file });
+        }
+        let file = ModelFile::check(&options.path, &mapped)?;
         // Whether it is a decoder alone is known when it is loaded.
-        checked.served_kind(true)?;
-        Ok(checked)
+        served_kind(&options, &file, true)?;
+        Ok(CheckedModel { options, file: CheckedFile::Gguf(Box::new(file)) })
+    }
+
+    /// Whether it writes down speech, so that it is loaded with [`load_speech`](Self::load_speech).
+    pub(crate) fn is_speech(&self) -> bool {
+        matches!(self.file, CheckedFile::Speech(_))
     }
 
     pub(crate) fn options(&self) -> &ModelOptions {
@@ -103,24 +135,36 @@ impl CheckedModel {
     /// The bytes that the model takes at least, as if it were read into memory: that the system can take
     /// a mapped file's pages back does not make the model smaller.
     pub(crate) fn memory_need(&self) -> u64 {
-        let options = self.options.clone().mmap(false);
-        self.file.memory_need(&options, options.sequences()).total()
+        match &self.file {
+            CheckedFile::Gguf(file) => {
+                let options = self.options.clone().mmap(false);
+                file.memory_need(&options, options.sequences()).total()
+            }
+            CheckedFile::Speech(file) => file.memory_need(&self.options),
+        }
     }
 
     /// # Errors
     ///
     /// `Unavailable` for what does not fit into the memory that is free.
     pub(crate) fn check_memory(&self) -> Result<()> {
-        self.file.check_memory(&self.options, self.options.sequences())
+        match &self.file {
+            CheckedFile::Gguf(file) => file.check_memory(&self.options, self.options.sequences()),
+            CheckedFile::Speech(file) => file.check_memory(&self.options),
+        }
     }
 
     /// What the model is, as far as its file says.
     pub(crate) fn info(&self, id: &str) -> ModelInfo {
-        let gguf = &self.file.checked.gguf;
+        let file = match &self.file {
+            CheckedFile::Gguf(file) => file,
+            CheckedFile::Speech(file) => return ModelInfo { loaded: false, ..file.describe(id, &self.options) },
+        };
+        let gguf = &file.checked.gguf;
         let width = gguf.get_u64(&format!("{}.embedding_length", gguf.architecture().unwrap_or_default()));
         let facts = Facts {
             kind: ModelKind::of(gguf, true),
-            trained_context: self.file.checked.hparams.context_length,
+            trained_context: file.checked.hparams.context_length,
             vocabulary_size: match gguf.metadata.get("tokenizer.ggml.tokens") {
                 Some(Value::Array { len, .. }) => usize::try_from(*len).unwrap_or(usize::MAX),
                 _ => 0,
@@ -129,25 +173,35 @@ impl CheckedModel {
             has_chat_template: self.options.chat_template.is_some()
                 || gguf.get_str("tokenizer.chat_template").is_some(),
         };
-        ModelInfo { loaded: false, ..describe(id, &self.options, &self.file, &facts) }
+        ModelInfo { loaded: false, ..describe(id, &self.options, file, &facts) }
     }
 
-    fn served_kind(&self, is_decoder: bool) -> Result<ModelKind> {
-        match ModelKind::of(&self.file.checked.gguf, is_decoder) {
-            ModelKind::Unserved(reason) => Err(Error::new(
-                ErrorKind::InvalidModel,
-                format!("{}: this model {reason}; this release cannot use it", self.options.path.display()),
-            )),
-            kind => Ok(kind),
+    /// Loads a speech model under a name.
+    pub(crate) fn load_speech(&self, id: &str) -> Result<SpokenModel> {
+        let CheckedFile::Speech(_) = &self.file else { return Err(Error::internal("it is no speech model")) };
+        let options = &self.options;
+        // What was checked is what is loaded, whatever has become of the file since.
+        let mapped = MappedFile::open(&options.path)?;
+        let file = SpeechFile::check(options, &mapped)?;
+        if !options.report(0.0) {
+            return Err(Error::loading_stopped(&options.path));
         }
+        let use_gpu = options.gpu_layers != GpuLayers::Count(0);
+        let backend = SpeechModel::load(mapped.bytes(), use_gpu)
+            .map_err(|error| Error::new(error.kind(), format!("{}: {}", options.path.display(), error.message())))?;
+        if !options.report(1.0) {
+            return Err(Error::loading_stopped(&options.path));
+        }
+        Ok(SpokenModel { info: file.describe(id, options), backend: Arc::new(backend) })
     }
 
     /// Loads the model under a name.
     pub(crate) fn load(&self, id: &str) -> Result<LoadedModel> {
-        let CheckedModel { options, file } = self;
+        let options = &self.options;
+        let CheckedFile::Gguf(file) = &self.file else { return Err(Error::internal("it is a speech model")) };
         let repack = repacks(options, file.size);
         let backend = backend::Model::load(&options.path, load_options(options, repack))?;
-        let kind = self.served_kind(backend.is_decoder())?;
+        let kind = served_kind(options, file, backend.is_decoder())?;
         let template_source = options.chat_template.clone().or_else(|| backend.chat_template());
         let templates = template_source.map(|_| Templates::new(&backend, options.chat_template.as_deref())).transpose();
         let templates = templates.map_err(|error| match options.chat_template {
@@ -174,6 +228,78 @@ impl CheckedModel {
             repacked: repack,
             token_env: Mutex::new(None),
         })
+    }
+}
+
+impl SpeechFile {
+    fn check(options: &ModelOptions, mapped: &MappedFile) -> Result<Self> {
+        let refused = |error: speech::SpeechFileError| {
+            Error::new(ErrorKind::InvalidModel, format!("{}: {error}", options.path.display()))
+                .with_code(error.code())
+                .with_source(error)
+        };
+        let header = speech::check(mapped.bytes()).map_err(refused)?;
+        if options.chat_template.is_some() {
+            let message = format!("{}: a speech model has no chat template", options.path.display());
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+        Ok(SpeechFile { header, size: mapped.size, created: mapped.created })
+    }
+
+    fn memory_need(&self, options: &ModelOptions) -> u64 {
+        let states = u64::from(options.speech_states()).saturating_mul(self.header.state_bytes());
+        self.size.saturating_add(states)
+    }
+
+    fn check_memory(&self, options: &ModelOptions) -> Result<()> {
+        let need = self.memory_need(options);
+        match gate::free_memory() {
+            Some(free) if need > free => Err(Error::new(
+                ErrorKind::Unavailable,
+                format!(
+                    "{}: no memory for the speech model: at least {} MiB are needed and {} MiB are free",
+                    options.path.display(),
+                    need >> 20,
+                    free >> 20
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn describe(&self, id: &str, options: &ModelOptions) -> ModelInfo {
+        ModelInfo {
+            id: id.to_owned(),
+            aliases: options.aliases.clone(),
+            path: options.path.clone(),
+            file_size: self.size,
+            architecture: "whisper".to_owned(),
+            name: None,
+            parameters: self.header.parameters,
+            quantization: self.header.quantization().map(str::to_owned),
+            trained_context_length: speech::TEXT_CONTEXT.unsigned_abs(),
+            context_length: speech::TEXT_CONTEXT.unsigned_abs(),
+            vocabulary_size: usize::try_from(self.header.vocabulary).unwrap_or_default(),
+            has_chat_template: false,
+            embedding_dimensions: None,
+            created: self.created,
+            loaded: true,
+        }
+    }
+}
+
+/// What the model computes.
+///
+/// # Errors
+///
+/// `InvalidModel` for what is not served.
+fn served_kind(options: &ModelOptions, file: &ModelFile, is_decoder: bool) -> Result<ModelKind> {
+    match ModelKind::of(&file.checked.gguf, is_decoder) {
+        ModelKind::Unserved(reason) => Err(Error::new(
+            ErrorKind::InvalidModel,
+            format!("{}: this model {reason}; this release cannot use it", options.path.display()),
+        )),
+        kind => Ok(kind),
     }
 }
 

@@ -9,12 +9,14 @@ mod kind;
 mod load;
 mod options;
 mod source;
+mod speech;
 
 pub(crate) use control::ControlSpellings;
 pub(crate) use gate::check_template;
 pub use inspect::{MemoryEstimate, ModelFileInfo, TensorDescription, inspect};
 pub(crate) use kind::{ModelKind, Pooling, RankScore};
 pub use load::ModelInfo;
-pub(crate) use load::{CheckedModel, LoadedModel};
+pub(crate) use load::{CheckedModel, LoadedModel, SpokenModel};
+pub(crate) use options::available_threads;
 pub use options::{GpuLayers, KvType, ModelOptions, Repack};
 pub use source::{CachedModel, cached_models, pull};
