@@ -226,9 +226,10 @@ fn whisper_source() -> PathBuf {
             .args(more)
             .output()
             .unwrap_or_else(|error| panic!("cannot run cargo: {error}"));
-        match output.status.success() {
-            true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
         }
     };
     let metadata = metadata(&["--offline"]).or_else(|_| metadata(&[]));

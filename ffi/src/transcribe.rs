@@ -26,9 +26,9 @@ pub type zerohop_audio_format = i32;
 pub const ZEROHOP_AUDIO_FORMAT_JSON: zerohop_audio_format = 0;
 /// The text alone.
 pub const ZEROHOP_AUDIO_FORMAT_TEXT: zerohop_audio_format = 1;
-/// Subtitles in the form of SubRip.
+/// Subtitles in the form SRT.
 pub const ZEROHOP_AUDIO_FORMAT_SRT: zerohop_audio_format = 2;
-/// Subtitles in the form of WebVTT.
+/// Subtitles in the form VTT.
 pub const ZEROHOP_AUDIO_FORMAT_VTT: zerohop_audio_format = 3;
 /// A JSON object with language, duration, segments and words too.
 pub const ZEROHOP_AUDIO_FORMAT_VERBOSE_JSON: zerohop_audio_format = 4;
@@ -39,6 +39,7 @@ pub const ZEROHOP_AUDIO_FORMAT_VERBOSE_JSON: zerohop_audio_format = 4;
 /// Only read, and only during the call it is passed to.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is asked for on its own")]
 pub struct zerohop_transcription_request {
     /// The size of this struct as the caller knows it; set by the init function.
     pub struct_size: usize,

@@ -864,9 +864,7 @@ class Translations:
         **params: Unpack[_SpeechParams],
     ) -> TranslationVerbose: ...
     @overload
-    def create(
-        self, *, response_format: _AudioText, **params: Unpack[_SpeechParams]
-    ) -> str: ...
+    def create(self, *, response_format: _AudioText, **params: Unpack[_SpeechParams]) -> str: ...
     @overload
     def create(
         self, *, response_format: Literal["json"] = ..., **params: Unpack[_SpeechParams]

@@ -140,7 +140,7 @@ def fetch_speech(folder: Path) -> None:
                 unpacked.append(scratch / f"{package}-unpacked")
                 with zipfile.ZipFile(_download(package, scratch / package)) as archive:
                     archive.extractall(unpacked[-1])
-            speech.make(*unpacked, scratch / "speech")
+            speech.make(unpacked[0], unpacked[1], scratch / "speech")
             os.replace(scratch / "speech", target)
         finally:
             shutil.rmtree(scratch)

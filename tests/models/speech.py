@@ -1,4 +1,4 @@
-"""Makes speech for tests: a synthesiser's, with the text and, for single words, the times that are known."""
+"""Makes speech for tests: a synthesiser says known texts, and single words at known times."""
 
 import ctypes
 import json
@@ -15,8 +15,10 @@ Samples = npt.NDArray[np.int16]
 # What is said in each file.
 TEXTS = {
     "fox": "The quick brown fox jumps over the lazy dog. She sells sea shells by the sea shore.",
-    "weather": "Tomorrow morning will be cold and rainy in the north. In the afternoon the sun will come out.",
-    "library": "The library opens at nine o'clock. Please return all books before the end of the month.",
+    "weather": "Tomorrow morning will be cold and rainy in the north. "
+    "In the afternoon the sun will come out.",
+    "library": "The library opens at nine o'clock. "
+    "Please return all books before the end of the month.",
 }
 # Words with known pauses, and the pauses' seconds.
 WORDS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"]
@@ -44,7 +46,9 @@ def make(synthesiser: Path, coders: Path, target: Path) -> None:
     sys.path.insert(0, str(coders))
     try:
         for ending, form, codec, rate in CONTAINERS:
-            _encode(target / f"fox.{ending}", form, codec, speaker.rate, rate, speaker.say(TEXTS["fox"]))
+            _encode(
+                target / f"fox.{ending}", form, codec, speaker.rate, rate, speaker.say(TEXTS["fox"])
+            )
     finally:
         sys.path.remove(str(coders))
 
@@ -85,7 +89,13 @@ def _write_words(speaker: Speaker, target: Path) -> None:
     parts, times, length = [pause], [], len(pause)
     for word in WORDS:
         said = _without_silence(speaker.say(word + "."))
-        times.append({"word": word, "start": length / speaker.rate, "end": (length + len(said)) / speaker.rate})
+        times.append(
+            {
+                "word": word,
+                "start": length / speaker.rate,
+                "end": (length + len(said)) / speaker.rate,
+            }
+        )
         parts += [said, pause]
         length += len(said) + len(pause)
     _write(target / "words.wav", speaker.rate, np.concatenate(parts))
@@ -105,8 +115,10 @@ def _write(path: Path, rate: int, samples: Samples) -> None:
         file.writeframes(samples.tobytes())
 
 
-def _encode(path: Path, form: str, codec: str, rate: int, coded_rate: int, samples: Samples) -> None:
-    import av  # noqa: PLC0415 - it is on the path only now
+def _encode(
+    path: Path, form: str, codec: str, rate: int, coded_rate: int, samples: Samples
+) -> None:
+    import av  # On the path only now.
 
     with av.open(str(path), "w", format=form) as container:
         # FFmpeg's own Vorbis encoder is called experimental, and knows two channels only.

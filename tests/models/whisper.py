@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 Tensor = npt.NDArray[np.generic]
 
-# The numbers of samples in a spectrum, and of samples in a second, that Whisper's mel filters are made for.
+# The samples of a spectrum and of a second that Whisper's mel filters are made for.
 FFT = 400
 RATE = 16_000
 AUDIO_CONTEXT = 1500
@@ -17,7 +17,13 @@ AUDIO_CONTEXT = 1500
 F32, F16 = 0, 1
 
 # CTranslate2's numbers for types.
-TYPES: dict[int, type[np.generic]] = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
+TYPES: dict[int, type[np.generic]] = {
+    0: np.float32,
+    1: np.int8,
+    2: np.int16,
+    3: np.int32,
+    4: np.float16,
+}
 
 # A layer's parts, by what CTranslate2 calls them; queries, keys and values are joined there.
 ATTENTION = {
@@ -42,7 +48,9 @@ def convert(folder: Path, target: Path) -> None:
         filters = _mel_filters(mels)
         out.write(struct.pack("<2i", *filters.shape) + filters.tobytes())
         # whisper.cpp adds control tokens itself.
-        texts = [_bytes(word) for word in words[: next(i for i, w in enumerate(words) if w[:2] == "<|")]]
+        texts = [
+            _bytes(word) for word in words[: next(i for i, w in enumerate(words) if w[:2] == "<|")]
+        ]
         out.write(struct.pack("<i", len(texts)))
         for text in texts:
             out.write(struct.pack("<i", len(text)) + text)
@@ -88,18 +96,32 @@ def _put_layer(tensors: dict[str, Tensor], side: str, layer: int, put: Put) -> N
         _put_pair(tensors, f"{source}/{name}/layer_norm", norm, put, weight="gamma", bias="beta")
     for number, part in enumerate(("mlp.0", "mlp.2")):
         _put_pair(tensors, f"{source}/ffn/linear_{number}", f"{block}.{part}", put)
-    _put_pair(tensors, f"{source}/ffn/layer_norm", f"{block}.mlp_ln", put, weight="gamma", bias="beta")
+    _put_pair(
+        tensors, f"{source}/ffn/layer_norm", f"{block}.mlp_ln", put, weight="gamma", bias="beta"
+    )
 
 
 def _put_pair(
-    tensors: dict[str, Tensor], source: str, name: str, put: Put, *, weight: str = "weight", bias: str = "bias"
+    tensors: dict[str, Tensor],
+    source: str,
+    name: str,
+    put: Put,
+    *,
+    weight: str = "weight",
+    bias: str = "bias",
 ) -> None:
     put(f"{name}.weight", tensors[f"{source}/{weight}"])
     put(f"{name}.bias", tensors[f"{source}/{bias}"])
 
 
 def _layers(tensors: dict[str, Tensor], side: str) -> int:
-    return len({name.split("/")[1] for name in tensors if name.startswith(f"{side}/layer_") and "norm" not in name.split("/")[1]})
+    return len(
+        {
+            name.split("/")[1]
+            for name in tensors
+            if name.startswith(f"{side}/layer_") and "norm" not in name.split("/")[1]
+        }
+    )
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -143,18 +165,22 @@ def _bytes(word: str) -> bytes:
 def _spelling() -> dict[str, int]:
     plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in plain]
-    return {chr(byte): byte for byte in plain} | {chr(256 + i): byte for i, byte in enumerate(others)}
+    return {chr(byte): byte for byte in plain} | {
+        chr(256 + i): byte for i, byte in enumerate(others)
+    }
 
 
 SPELLING = _spelling()
 
 
 def _mel_filters(count: int) -> npt.NDArray[np.float32]:
-    """Slaney's mel filters: triangles of equal area, at equal distances up to 1 kHz and ratios above."""
+    """Slaney's mel filters: triangles of equal area, at equal ratios from 1 kHz on."""
     linear, knee, step = 200 / 3, 1000.0, np.log(6.4) / 27
 
     def to_hertz(mel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        return np.where(mel < knee / linear, mel * linear, knee * np.exp(step * (mel - knee / linear)))
+        return np.where(
+            mel < knee / linear, mel * linear, knee * np.exp(step * (mel - knee / linear))
+        )
 
     highest = knee / linear + np.log(RATE / 2 / knee) / step
     corners = to_hertz(np.linspace(0, highest, count + 2))

@@ -71,10 +71,7 @@ impl Audio {
         }
         let mut audio = guarded(|| open(bytes, filename))?;
         while audio.ready.is_empty() && audio.advance()? {}
-        match audio.ready.is_empty() {
-            false => Ok(audio),
-            true => Err(refused("it has no samples")),
-        }
+        if audio.ready.is_empty() { Err(refused("it has no samples")) } else { Ok(audio) }
     }
 
     /// How long it is, if its file says so.

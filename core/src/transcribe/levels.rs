@@ -82,8 +82,12 @@ impl Levels {
 
     fn percentile(&self, share: f32) -> f32 {
         let mut sorted = self.0.clone();
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        #[expect(clippy::allow_attributes_without_reason, reason = "a window has few frames")]
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a window has few frames"
+        )]
         let index = ((sorted.len().max(1) - 1) as f32 * share) as usize;
         if sorted.is_empty() {
             return SILENCE;

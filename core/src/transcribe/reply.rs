@@ -22,6 +22,7 @@ use crate::wait::{Wait, block};
 
 /// What a reply is to have.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is asked for on its own")]
 pub(crate) struct Reply {
     format: AudioResponseFormat,
     pub(super) logprobs: bool,
@@ -175,8 +176,12 @@ impl Text {
 
 /// What was heard and written, in tokens.
 pub(super) fn token_usage(end: &End, written: usize) -> TranscriptionUsage {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
-    #[expect(clippy::allow_attributes_without_reason, reason = "a day has few tokens")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a day has few tokens"
+    )]
     let audio_tokens = (end.duration * TOKENS_OF_SECOND as f64).ceil() as u64;
     let (text_tokens, output_tokens) = (end.prompt_tokens as u64, written as u64);
     TranscriptionUsage::Tokens {

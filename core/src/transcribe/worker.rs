@@ -168,6 +168,7 @@ impl Worker {
             let duration = job.windows.seconds();
             let language = job.progress.language.map_or("english", |(_, name)| name);
             let prompt_tokens = job.progress.prompt.len();
+            job.feed.progress(duration, Some(duration));
             return Ok(Some(End { duration, language, prompt_tokens }));
         };
         if window.follows_gap || job.windows_are_separate {

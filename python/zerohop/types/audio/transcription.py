@@ -8,4 +8,10 @@ from ..._native import (
 )
 from ..._native import TranscriptionLogprob as Logprob
 
-__all__ = ["Logprob", "Transcription", "UsageDuration", "UsageTokens", "UsageTokensInputTokenDetails"]
+__all__ = [
+    "Logprob",
+    "Transcription",
+    "UsageDuration",
+    "UsageTokens",
+    "UsageTokensInputTokenDetails",
+]
