@@ -23,7 +23,7 @@ C_VARIABLES = PREFIX="$(CURDIR)/build/prefix" LIB_DIR="$$lib" CC="$(CC)" CXX="$(
 C_TESTS = $(MAKE) --no-print-directory -C tests/c $(C_VARIABLES)
 
 # Which real models to fetch; targets narrow or widen it.
-MODELS := smollm2 qwen minilm
+MODELS := smollm2 qwen minilm whisper
 
 .PHONY: help
 help: ## list the targets
@@ -63,7 +63,7 @@ test-python:
 	@$(ENV) ZEROHOP_LIB_DIR="$$lib" "$$venv" -m pytest -q python/tests
 
 .PHONY: accept
-accept: MODELS := smollm2 qwen minilm gemma3
+accept: MODELS := smollm2 qwen minilm gemma3 whisper
 accept: export ZEROHOP_TEST_FULL := 1
 accept: test ecosystem release-check ## the same tests, with the slow cases, and those with other packages
 	@$(ENV) $(C_TESTS) toolchains

@@ -1,9 +1,10 @@
 //! Compiles the C++ seam in `native/` against the llama.cpp that llama-cpp-sys-2
-//! has built, and its interpreter of chat templates anew, with limits.
+//! has built, its interpreter of chat templates anew, with limits, and whisper.cpp against its ggml.
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn main() {
     println!("cargo:rerun-if-changed=native");
@@ -14,12 +15,14 @@ fn main() {
     }
 
     let source = llama_cpp_source();
+    let whisper = whisper_source();
     let interpreter = limited_interpreter(&source.join("common/jinja"));
+    changed(&whisper.join("src/whisper.cpp"), "speech_whisper.cpp", "", &SPEECH);
     cc::Build::new()
         .cpp(true)
         .std("c++17")
         .files(["native/context.cpp", "native/faults.cpp", "native/templates.cpp", "native/chat.cpp"])
-        .files(["native/template_budget.cpp", "native/kernels.cpp", "native/openmp.cpp"])
+        .files(["native/template_budget.cpp", "native/kernels.cpp", "native/openmp.cpp", "native/speech.cpp"])
         .files(interpreter)
         .include("native")
         // Not an include folder like the others: its string.h is not the system's.
@@ -30,6 +33,12 @@ fn main() {
         .include(source.join("ggml/src"))
         .include(source.join("ggml/src/ggml-cpu"))
         .include(source.join("vendor"))
+        .include(whisper.join("include"))
+        .include(whisper.join("src"))
+        .include(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"))
+        .define("WHISPER_VERSION", "\"1.8.3\"")
+        // What whisper.cpp asserts with C's macro is checked before it is called.
+        .define("NDEBUG", None)
         // The headers are llama.cpp's; their warnings are not ours to fix.
         .warnings(false)
         .compile("zerohop_native");
@@ -149,26 +158,93 @@ void zerohop_refuse_cycle(const value & container, const value & item) {
     ),
 ];
 
+/// What becomes of whisper.cpp, as in [`LIMITS`]: `native/speech.cpp` computes one window of 30 seconds at
+/// a time and wants to know how that went, and no assertion may end the process.
+const SPEECH: [(&str, &str, usize, &str); 5] = [
+    (
+        "whisper.cpp",
+        "            abort(); \\\n",
+        1,
+        "            throw std::runtime_error(\"WHISPER_ASSERT: \" #x); \\\n",
+    ),
+    (
+        "whisper.cpp",
+        "        if (seek + delta_min >= seek_end) {\n",
+        1,
+        "        if (seek > seek_start || seek + delta_min >= seek_end) {\n",
+    ),
+    (
+        "whisper.cpp",
+        "            const float t_cur = temperatures[it];\n",
+        1,
+        "            const float t_cur = temperatures[it];\n            zerohop_pass.temperature = t_cur;\n",
+    ),
+    (
+        "whisper.cpp",
+        "            seek += seek_delta;\n",
+        1,
+        "            seek += seek_delta;
+            zerohop_pass.advance = seek_delta;
+            zerohop_pass.avg_logprob = best_decoder.sequence.avg_logprobs;\n",
+    ),
+    // Where the decoder looked is kept when it is wanted, not for every token of every window.
+    ("whisper.cpp", "if (wctx.params.dtw_token_timestamps", 2, "if (save_alignment_heads_QKs"),
+];
+
 /// Writes llama.cpp's interpreter with [`LIMITS`] into the build's own folder.
 fn limited_interpreter(folder: &Path) -> Vec<PathBuf> {
-    let out_dir = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR"));
     ["runtime.cpp", "value.cpp"]
         .into_iter()
         .map(|name| {
-            let source = folder.join(name);
-            let mut text =
-                fs::read_to_string(&source).unwrap_or_else(|error| panic!("cannot read {}: {error}", source.display()));
-            for (_, old, count, new) in LIMITS.iter().filter(|(file, ..)| *file == name) {
-                let found = text.matches(old).count();
-                assert_eq!(found, *count, "{} has changed: {found} times {old:?}", source.display());
-                text = text.replace(old, new);
-            }
-            let limited = out_dir.join(format!("limited_{name}"));
-            fs::write(&limited, format!("#include \"template_budget.hpp\"\n{text}"))
-                .unwrap_or_else(|error| panic!("cannot write {}: {error}", limited.display()));
-            limited
+            let include = "#include \"template_budget.hpp\"\n";
+            changed(&folder.join(name), &format!("limited_{name}"), include, &LIMITS)
         })
         .collect()
+}
+
+/// Writes a source with changes, and `before` in front of it, into the build's own folder.
+fn changed(source: &Path, target: &str, before: &str, changes: &[(&str, &str, usize, &str)]) -> PathBuf {
+    let out_dir = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let mut text =
+        fs::read_to_string(source).unwrap_or_else(|error| panic!("cannot read {}: {error}", source.display()));
+    for (_, old, count, new) in changes.iter().filter(|(file, ..)| source.ends_with(file)) {
+        let found = text.matches(old).count();
+        assert_eq!(found, *count, "{} has changed: {found} times {old:?}", source.display());
+        text = text.replace(old, new);
+    }
+    let target = out_dir.join(target);
+    fs::write(&target, format!("{before}{text}"))
+        .unwrap_or_else(|error| panic!("cannot write {}: {error}", target.display()));
+    target
+}
+
+/// The whisper.cpp tree in the package directory of whisper-rs-sys, which is locked, but neither built nor
+/// always downloaded: cargo is asked for it.
+fn whisper_source() -> PathBuf {
+    const PACKAGE: &str = "whisper-rs-sys";
+    let cargo = env::var_os("CARGO").expect("cargo sets CARGO");
+    let metadata = |more: &[&str]| {
+        let output = Command::new(&cargo)
+            .args(["metadata", "--format-version=1", "--locked", "--manifest-path"])
+            .arg(Path::new(&env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("Cargo.toml"))
+            .args(more)
+            .output()
+            .unwrap_or_else(|error| panic!("cannot run cargo: {error}"));
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    };
+    let metadata = metadata(&["--offline"]).or_else(|_| metadata(&[]));
+    let metadata = metadata.unwrap_or_else(|error| panic!("cargo cannot tell where {PACKAGE} is: {error}"));
+    // A folder is called after the package, with or without its version.
+    metadata
+        .split("\"manifest_path\":\"")
+        .skip(1)
+        .filter_map(|rest| Path::new(rest.split('"').next()?).parent())
+        .find(|folder| folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PACKAGE)))
+        .map_or_else(|| panic!("cargo knows no package {PACKAGE}"), |folder| folder.join("whisper.cpp"))
 }
 
 /// The llama.cpp tree in the package directory of llama-cpp-sys-2.

@@ -379,6 +379,23 @@ struct Request {
   const CancelToken *cancel = nullptr;
 };
 
+/* Speech to write down: see zerohop_transcription_request. Either a path or audio in memory. */
+struct Speech {
+  std::string_view model;
+  std::string_view path{};
+  const void *audio = nullptr;
+  std::size_t audio_size = 0;
+  std::string_view language{};
+  std::string_view prompt{};
+  zerohop_audio_format format = ZEROHOP_AUDIO_FORMAT_JSON;
+  float temperature = 0;
+  bool words = false;
+  bool segments = false;
+  bool translate = false;
+  bool stream = false;
+  const CancelToken *cancel = nullptr;
+};
+
 /* Vectors of one length, one after another. */
 struct Vectors {
   std::vector<float> values;
@@ -536,6 +553,29 @@ class Engine {
     request.dimensions = dimensions;
     zerohop_error *error = nullptr;
     detail::check(zerohop_embeddings(handle_.get(), &request, out, capacity, &error), error);
+  }
+
+  /* Writes down speech: see zerohop_transcribe. */
+  Response transcribe(const Speech &speech) const {
+    zerohop_transcription_request request;
+    zerohop_transcription_request_init(&request, sizeof request);
+    request.model = detail::str(speech.model);
+    request.path = detail::str(speech.path);
+    request.audio = speech.audio;
+    request.audio_size = speech.audio_size;
+    request.language = detail::str(speech.language);
+    request.prompt = detail::str(speech.prompt);
+    request.format = speech.format;
+    request.temperature = speech.temperature;
+    request.words = speech.words;
+    request.segments = speech.segments;
+    request.translate = speech.translate;
+    request.stream = speech.stream;
+    request.cancel = speech.cancel == nullptr ? nullptr : speech.cancel->get();
+    zerohop_response *response = nullptr;
+    zerohop_error *error = nullptr;
+    detail::check(zerohop_transcribe(handle_.get(), &request, &response, &error), error);
+    return Response(response);
   }
 
   /* Ends all requests and unloads the models. */

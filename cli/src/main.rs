@@ -17,6 +17,7 @@ mod model;
 mod run;
 mod sampling;
 mod serve;
+mod transcribe;
 
 use std::io;
 use std::process::ExitCode;
@@ -39,6 +40,8 @@ enum Command {
     Run(run::Arguments),
     /// Turn texts into vectors.
     Embed(embed::Arguments),
+    /// Write down what is said in an audio file.
+    Transcribe(transcribe::Arguments),
     /// Answer a file of requests, in the format of OpenAI's Batch API.
     Batch(batch::Arguments),
     /// Show what a GGUF file holds and the memory it needs.
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Chat(arguments) => chat::chat(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Embed(arguments) => embed::embed(&arguments),
+        Command::Transcribe(arguments) => transcribe::transcribe(&arguments),
         Command::Batch(arguments) => batch::batch(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Pull(arguments) => hub::pull(&arguments),

@@ -138,6 +138,22 @@ fn embed_gives_a_vector_a_text() {
 }
 
 #[test]
+fn transcribe_writes_what_is_said() {
+    let (whisper, fox) = (model("whisper-tiny.en-f16.bin"), model("speech/fox.mp3"));
+    let text = output(&["transcribe", &whisper, &fox], "");
+    assert!(text.contains("quick brown fox"), "{text}");
+    let folder = tempfile::tempdir().unwrap();
+    let srt = folder.path().join("fox.srt").display().to_string();
+    assert_eq!(output(&["transcribe", &whisper, &fox, "--format", "srt", "-o", &srt, "--vad"], ""), "");
+    assert!(fs::read_to_string(&srt).unwrap().starts_with("1\n00:00:0"));
+    let json: Value =
+        serde_json::from_str(&output(&["transcribe", &whisper, &fox, "-f", "json", "--words"], "")).unwrap();
+    assert!(json["words"].as_array().unwrap().len() > 10 && json["segments"].is_array());
+    let (code, message) = failure(&["transcribe", &whisper, &whisper]);
+    assert!(code == Some(1) && message.contains("cannot be read"), "{message}");
+}
+
+#[test]
 fn batch_counts_and_resumes() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();

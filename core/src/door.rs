@@ -16,6 +16,7 @@ use crate::metrics::prometheus;
 use crate::models::Entry;
 use crate::promise::promise;
 use crate::router::{self, Body, Pending};
+use crate::transcribe::read_model;
 use crate::wait::Wait;
 
 /// A reply to an admitted request, on its way.
@@ -33,6 +34,7 @@ pub(crate) fn submit<B: AsRef<[u8]>>(engine: &Engine, request: &Request<B>, need
         Some(model) => {
             let mut owned = Request::new(request.body().as_ref().to_vec());
             (*owned.method_mut(), *owned.uri_mut()) = (request.method().clone(), request.uri().clone());
+            owned.headers_mut().clone_from(request.headers());
             Ok(handle_later(engine, &call, &model, owned))
         }
     });
@@ -60,6 +62,8 @@ fn admit<B>(engine: &Engine, request: &Request<B>, needs_key: bool) -> Result<(A
         ["completions"] => "text_completion",
         ["embeddings"] => "embeddings",
         ["rerank"] => "rerank",
+        ["audio", "transcriptions"] => "transcription",
+        ["audio", "translations"] => "translation",
         ["metrics"] => return engine.admission().observe(needs_key.then(|| request.headers())),
         _ => "other",
     };
@@ -90,14 +94,19 @@ fn missing_model<B: AsRef<[u8]>>(engine: &Engine, request: &Request<B>) -> Optio
         #[serde(borrow)]
         model: Cow<'a, str>,
     }
-    let uses_model = matches!(
-        path(request)[..],
-        ["chat", "completions"]
-            | ["responses", "input_tokens"]
-            | ["responses" | "completions" | "embeddings" | "rerank" | "tokenize" | "detokenize"]
-    );
+    let is_form = matches!(path(request)[..], ["audio", "transcriptions" | "translations"]);
+    let uses_model = is_form
+        || matches!(
+            path(request)[..],
+            ["chat", "completions"]
+                | ["responses", "input_tokens"]
+                | ["responses" | "completions" | "embeddings" | "rerank" | "tokenize" | "detokenize"]
+        );
     if !uses_model || request.method() != Method::POST || !engine.catalogue().is_any_missing() {
         return None;
+    }
+    if is_form {
+        return engine.catalogue().missing(&read_model(request.headers(), request.body().as_ref())?);
     }
     let named: Named<'_> = serde_json::from_slice(request.body().as_ref()).ok()?;
     engine.catalogue().missing(&named.model)

@@ -1,6 +1,7 @@
 #![doc = include_str!("../docs/crate.md")]
 
 mod api;
+mod audio;
 mod backend;
 mod batch;
 mod batches;
@@ -29,10 +30,16 @@ mod store;
 mod system;
 mod threads;
 mod tokenize;
+mod transcribe;
 mod wait;
 
 /// The API's requests, replies and chunks, in OpenAI's field names.
 pub mod types {
+    pub use crate::api::audio::{
+        AudioFile, AudioResponseFormat, ChunkingStrategy, CreateTranscriptionRequest, CreateTranslationRequest,
+        TimestampGranularity, TranscriptionInclude,
+    };
+    pub use crate::api::audio_reply::*;
     pub use crate::api::batches::*;
     pub use crate::api::chat::*;
     pub use crate::api::chat_chunk::*;
@@ -80,7 +87,7 @@ pub use batches::Batches;
 pub use cancel::CancelHandle;
 pub use chat::{ChatCompletionAsyncStream, ChatCompletionStream};
 pub use completions::{CompletionAsyncStream, CompletionStream, Completions};
-pub use engine::{Chat, Embeddings, Engine, EngineBuilder};
+pub use engine::{Chat, Embeddings, Engine, EngineBuilder, Transcriptions, Translations};
 pub use files::Files;
 pub use isolate::{Isolation, run_worker};
 pub use metrics::{Bucket, Histogram, Metrics, ModelMetrics};
@@ -92,6 +99,7 @@ pub use models::Models;
 pub use responses::{ResponseAsyncStream, ResponseStream, Responses};
 pub use router::{Body, EventStream, Pending};
 pub use system::{SystemInfo, system_info};
+pub use transcribe::{TranscriptionAsyncStream, TranscriptionStream};
 
 /// The version of this crate and of the llama.cpp inside it, such as
 /// `0.1.0 (llama.cpp b9000)`.

@@ -82,16 +82,16 @@ impl<'a> Form<'a> {
     ///
     /// `InvalidRequest` for one that is given twice, or is a file, too long or no UTF-8.
     pub(crate) fn text(&mut self, name: &'static str) -> Result<Option<&'a str>> {
-        let Some(part) = self.take(name)? else { return Ok(None) };
-        if part.filename.is_some() {
-            return Err(Error::invalid(name, format!("'{name}' has to be a text, not a file")));
-        }
-        if part.content.len() > MAX_TEXT {
-            let message = format!("'{name}' has {} bytes; at most {MAX_TEXT} are read", part.content.len());
-            return Err(Error::invalid(name, message));
-        }
-        let text = str::from_utf8(part.content);
-        text.map(Some).map_err(|_| Error::invalid(name, format!("'{name}' is no UTF-8 text")))
+        self.take(name)?.map(|part| part.text(name)).transpose()
+    }
+
+    /// Takes the texts of this name out of the form: a list comes as one part for each item.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` as [`text`](Self::text).
+    pub(crate) fn texts(&mut self, name: &'static str) -> Result<Vec<&'a str>> {
+        self.0.extract_if(.., |part| part.name == name).map(|part| part.text(name)).collect()
     }
 
     /// Takes the file of this name out of the form.
@@ -128,6 +128,19 @@ impl<'a> Form<'a> {
                 Err(Error::invalid(name, message))
             }
         }
+    }
+}
+
+impl<'a> Part<'a> {
+    fn text(&self, name: &'static str) -> Result<&'a str> {
+        if self.filename.is_some() {
+            return Err(Error::invalid(name, format!("'{name}' has to be a text, not a file")));
+        }
+        if self.content.len() > MAX_TEXT {
+            let message = format!("'{name}' has {} bytes; at most {MAX_TEXT} are read", self.content.len());
+            return Err(Error::invalid(name, message));
+        }
+        str::from_utf8(self.content).map_err(|_| Error::invalid(name, format!("'{name}' is no UTF-8 text")))
     }
 }
 

@@ -35,7 +35,7 @@ impl Engine {
             return reply;
         }
         let served = self.served(&request.model)?;
-        let model = served.model();
+        let model = served.model()?;
         let tokens = match (&request.prompt, &request.messages) {
             (Some(prompt), _) => text_tokens(model, prompt, request.add_special_tokens.unwrap_or(true))?,
             (None, messages) => chat_tokens(model, request, messages.as_deref().unwrap_or_default())?,
@@ -69,7 +69,7 @@ impl Engine {
             return reply;
         }
         let served = self.served(&request.model)?;
-        let vocab = served.model().backend.vocab();
+        let vocab = served.model()?.backend.vocab();
         let mut bytes = Vec::new();
         for (index, &token) in request.tokens.iter().enumerate() {
             bytes.extend_from_slice(vocab.spelling(vocab.known(token, || format!("tokens[{index}]"))?));

@@ -56,6 +56,8 @@ pub mod response;
 
 pub mod embeddings;
 
+pub mod transcribe;
+
 pub mod callbacks;
 
 pub mod cancel;

@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde::Serialize;
 
+use crate::audio::Audio;
 use crate::batches::Batches;
 use crate::chat::Chat;
 use crate::door::{self, Headers, PendingReply, Reply};
@@ -128,6 +129,12 @@ impl Engine {
     #[getter]
     fn embeddings(&self) -> Embeddings {
         Embeddings(self.0.clone())
+    }
+
+    /// Speech to text: `engine.audio.transcriptions.create(...)`.
+    #[getter]
+    fn audio(&self) -> Audio {
+        Audio(self.0.clone())
     }
 
     /// Files of requests, answered in the background: `engine.batches.create(...)`.

@@ -4,6 +4,7 @@
 //! ([`zerohop::Engine::submit`]), its reply becomes Python objects (`types`) or an exception
 //! (`errors`). Whatever takes longer than a moment runs detached from the interpreter (`wait`).
 
+mod audio;
 mod batch;
 mod batches;
 mod chat;
@@ -47,6 +48,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<chat::Completions>()?;
     module.add_class::<texts::LegacyCompletions>()?;
     module.add_class::<embeddings::Embeddings>()?;
+    module.add_class::<audio::Audio>()?;
+    module.add_class::<audio::Transcriptions>()?;
+    module.add_class::<audio::Translations>()?;
     module.add_class::<files::Files>()?;
     module.add_class::<batches::Batches>()?;
     module.add_class::<models::Models>()?;

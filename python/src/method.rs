@@ -39,7 +39,7 @@ impl Method {
         let mut call = Call::post(self.path);
         call.read_options(arguments)?;
         if self.parameters.contains(&"model") && !arguments.contains("model")? {
-            call.set("model", self.only_model(handle, py)?);
+            call.set("model", Json::Text(only_model(self.name, handle, py)?));
         }
         for &name in self.parameters {
             if let Some(value) = arguments.get_item(name)? {
@@ -69,16 +69,16 @@ impl Method {
     ) -> PyResult<PendingReply> {
         self.call(handle, arguments, py)?.submit(py, handle, self.schemas)
     }
+}
 
-    /// The name of the engine's only model.
-    fn only_model(&self, handle: &Handle, py: Python<'_>) -> PyResult<Json> {
-        handle.engine(py)?;
-        match &handle.models()[..] {
-            [only] => Ok(Json::Text(only.clone())),
-            several => {
-                let hint = format!("; this engine has {}", several.join(", "));
-                Err(request::missing_argument(self.name, "model", &hint))
-            }
+/// The name of the engine's only model, for a method that was given none.
+pub(crate) fn only_model(method: &str, handle: &Handle, py: Python<'_>) -> PyResult<String> {
+    handle.engine(py)?;
+    match &handle.models()[..] {
+        [only] => Ok(only.clone()),
+        several => {
+            let hint = format!("; this engine has {}", several.join(", "));
+            Err(request::missing_argument(method, "model", &hint))
         }
     }
 }

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyMapping};
+use pyo3::types::{PyBytes, PyDict, PyMapping, PyString};
 use zerohop::Body;
 
 use crate::door::{PendingReply, Reading};
@@ -258,9 +258,14 @@ impl Reply {
         }
     }
 
-    /// The reply as an object, or as a stream of them if it comes in events.
+    /// The reply as an object, as a text if it is one, or as a stream of objects if it comes in events.
     pub(crate) fn object_or_stream<'py>(self, py: Python<'py>, schemas: &Schemas) -> PyResult<Bound<'py, PyAny>> {
         match self.body {
+            Body::Full(body) if self.head.is_text() => {
+                let text = String::from_utf8(body)
+                    .map_err(|error| errors::unexpected_reply(py, &format!("the reply cannot be read: {error}")))?;
+                Ok(PyString::new(py, &text).into_any())
+            }
             Body::Full(body) => read_object(py, &self.head, &body, schemas.object),
             Body::Events(events) => {
                 let stream = Stream::new(self.head, events, schemas.event, self.handle, self.timeout);

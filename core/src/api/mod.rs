@@ -6,6 +6,7 @@
 //! - `completions`, `completions_reply`: the older endpoint for plain text.
 //! - `responses`: the Responses API; `stored`: what is kept for later, and lists of it.
 //! - `embeddings`: the request and reply for vectors.
+//! - `audio`, `audio_reply`: speech to text.
 //! - `rerank`: documents in the order of a query.
 //! - `tokenize`: text to tokens and back.
 //! - `batches`: files of requests that are answered in the background.
@@ -16,6 +17,8 @@
 //!
 //! The identifiers in parentheses, such as CQ9, are points of the project's contract with the API.
 
+pub(crate) mod audio;
+pub(crate) mod audio_reply;
 pub(crate) mod batches;
 pub(crate) mod chat;
 pub(crate) mod chat_chunk;

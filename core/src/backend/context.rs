@@ -45,6 +45,11 @@ impl Abort {
         self.0.store(true, Ordering::Relaxed);
     }
 
+    /// Whether both stop the same.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     pub(super) fn is_aborted(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

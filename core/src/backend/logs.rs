@@ -7,7 +7,7 @@ use std::ptr;
 
 use llama_cpp_sys_2 as sys;
 
-use super::{Abort, native};
+use super::{Abort, native, speech};
 
 thread_local! {
     /// The line being put together: llama.cpp logs in fragments.
@@ -31,6 +31,7 @@ pub(super) fn redirect() {
     unsafe {
         native::zerohop_native_silence_common();
         sys::llama_log_set(Some(log), ptr::null_mut());
+        speech::zerohop_speech_on_log(log);
         native::zerohop_native_on_fault(on_fault);
     }
 }

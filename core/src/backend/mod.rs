@@ -14,6 +14,7 @@ mod kernels;
 mod logs;
 mod model;
 mod native;
+mod speech;
 mod stack;
 mod templates;
 mod vocab;
@@ -33,6 +34,7 @@ use crate::api::error::{Error, Result};
 pub(crate) use adapter::Adapter;
 pub(crate) use context::{Abort, Batch, Context, ContextOptions, Decoded};
 pub(crate) use model::{LoadOptions, Model};
+pub(crate) use speech::{SpeechModel, SpeechSegment, SpeechState, SpeechWindow, Stop, WindowOptions};
 pub(crate) use templates::{
     CallMode, OutputFormat, OutputParser, ParsedMessage, ParsedToolCall, Placeholder, Rendered, SchemaStep, Skeleton,
     TemplateMessage, TemplateRequest, TemplateTool, TemplateToolCall, Templates, split_at_placeholder,

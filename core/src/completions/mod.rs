@@ -109,7 +109,7 @@ impl Completions<'_> {
 
 /// Hands a validated request to the scheduler.
 fn submit(served: &ServedModel, request: &CreateCompletionRequest) -> Result<Reading> {
-    let (model, generator) = (served.model(), served.generator()?);
+    let (model, generator) = (served.model()?, served.generator()?);
     let prompts = prompt::prompts(model, request, generator.context_length())?;
     let grammar = grammar(model, request)?;
     let params = request.sampling_params();

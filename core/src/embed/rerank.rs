@@ -42,7 +42,7 @@ impl Engine {
     pub(crate) fn submit_rerank(&self, request: &RerankRequest) -> Result<PendingRanking> {
         self.in_call("rerank", &request.model, || {
             let served = self.served(&request.model)?;
-            served.ranker()?.rank(served.model(), request)
+            served.ranker()?.rank(served.model()?, request)
         })
     }
 }

@@ -87,7 +87,7 @@ impl Engine {
 }
 
 /// A reply that is no error.
-fn successful(reply: http::Response<Body>) -> Result<http::Response<Body>> {
+pub(super) fn successful(reply: http::Response<Body>) -> Result<http::Response<Body>> {
     match (reply.status().as_u16(), reply.body()) {
         (status @ 400.., Body::Full(body)) => Err(Error::from_body(status, body)),
         _ => Ok(reply),
@@ -110,7 +110,7 @@ fn request_body(request: &impl Serialize, stream: bool) -> Result<Value> {
     Ok(body)
 }
 
-fn read_reply<R: DeserializeOwned>(body: &[u8]) -> Result<R> {
+pub(super) fn read_reply<R: DeserializeOwned>(body: &[u8]) -> Result<R> {
     serde_json::from_slice(body).map_err(|error| {
         Error::internal(format!("the reply does not fit the type asked for: {error}")).with_source(error)
     })

@@ -60,7 +60,7 @@ impl Chat<'_> {
     pub(crate) fn submit_stream(self, request: &CreateChatCompletionRequest) -> Result<ChatCompletionStream> {
         self.engine.in_call("chat", &request.model, || {
             let served = self.engine.served(&request.model)?;
-            let submission = chat::submit(served.model(), served.generator()?, request)?;
+            let submission = chat::submit(served.model()?, served.generator()?, request)?;
             let usage = request.stream_options.as_ref().and_then(|options| options.include_usage).unwrap_or(false);
             let keep = Keep::of(self.engine.store(), request);
             Ok(ChatCompletionStream::new(ReplyHead::new(request, served.fingerprint()), submission, usage, keep))
@@ -71,7 +71,7 @@ impl Chat<'_> {
     pub(crate) fn submit(self, request: &CreateChatCompletionRequest) -> Result<PendingChatCompletion> {
         self.engine.in_call("chat", &request.model, || {
             let served = self.engine.served(&request.model)?;
-            let submission = chat::submit(served.model(), served.generator()?, request)?;
+            let submission = chat::submit(served.model()?, served.generator()?, request)?;
             let keep = Keep::of(self.engine.store(), request);
             Ok(PendingChatCompletion::new(ReplyHead::new(request, served.fingerprint()), submission, keep))
         })
@@ -81,6 +81,6 @@ impl Chat<'_> {
     pub(crate) fn prompt_tokens(self, request: &CreateChatCompletionRequest) -> Result<(usize, usize)> {
         let served = self.engine.served(&request.model)?;
         let generator = served.generator()?;
-        Ok((chat::prompt_tokens(served.model(), request)?.len(), generator.context_length()))
+        Ok((chat::prompt_tokens(served.model()?, request)?.len(), generator.context_length()))
     }
 }

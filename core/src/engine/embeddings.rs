@@ -53,7 +53,7 @@ impl Embeddings<'_> {
         }
         let served = self.engine.served(model)?;
         served.embedder()?;
-        Ok(served.model().backend.embedding_length())
+        Ok(served.model()?.backend.embedding_length())
     }
 
     /// Like [`create`](Self::create), writing the vectors into `out`, one after another in the order of
@@ -87,7 +87,7 @@ impl Embeddings<'_> {
     pub(crate) fn submit(self, request: &CreateEmbeddingRequest) -> Result<PendingEmbeddings> {
         self.engine.in_call("embeddings", &request.model, || {
             let served = self.engine.served(&request.model)?;
-            served.embedder()?.submit(served.model(), request)
+            served.embedder()?.submit(served.model()?, request)
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The engine: models by name, and the calls that reach them.
 
+mod audio;
 mod builder;
 mod calls;
 mod chat;
@@ -24,6 +25,7 @@ use crate::prepare::Workers;
 use crate::responses::Responses;
 use crate::router::{Body, Pending};
 use crate::store::Store;
+pub use audio::{Transcriptions, Translations};
 pub use builder::EngineBuilder;
 pub(crate) use chat::CHAT_COMPLETIONS;
 pub use chat::Chat;

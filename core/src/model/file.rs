@@ -41,8 +41,7 @@ impl ModelFile {
     /// # Errors
     ///
     /// `ModelFile` for what cannot be read, `InvalidModel` for what is no sound model.
-    pub(super) fn check(path: &Path) -> Result<Self> {
-        let mapped = MappedFile::open(path)?;
+    pub(super) fn check(path: &Path, mapped: &MappedFile) -> Result<Self> {
         let checked = gate::check(mapped.bytes()).map_err(refused(path))?;
         let (mut size, mut parameters) = (mapped.size, checked.gguf.parameter_count());
         let (mut identities, mut other_tensors) = (vec![mapped.identity.clone()], Vec::new());
@@ -88,10 +87,10 @@ impl ModelFile {
 pub(super) struct MappedFile {
     /// `None` for an empty file, which cannot be mapped.
     map: Option<Mmap>,
-    size: u64,
+    pub(super) size: u64,
     /// When it was last changed, in seconds since 1970.
     pub(super) created: u64,
-    identity: FileIdentity,
+    pub(super) identity: FileIdentity,
 }
 
 impl MappedFile {
@@ -154,7 +153,7 @@ fn unreadable(path: &Path, error: io::Error) -> Error {
 }
 
 /// The name of llama.cpp's `llama_ftype`, as people know it from file names.
-fn file_type_name(file_type: u64) -> Option<&'static str> {
+pub(super) fn file_type_name(file_type: u64) -> Option<&'static str> {
     let name = match file_type {
         0 => "F32",
         1 => "F16",

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use super::file::ModelFile;
+use super::file::{MappedFile, ModelFile};
 use super::gguf::{Gguf, Value};
 use super::options::ModelOptions;
-use super::{adapter, source};
-use crate::api::error::Result;
+use super::{adapter, source, speech};
+use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend;
 
 /// What a GGUF file holds; see [`inspect`].
@@ -95,7 +95,14 @@ pub fn inspect(options: impl Into<ModelOptions>) -> Result<ModelFileInfo> {
     options.check()?;
     let path = source::resolve(&options.path, &options)?;
     let options = ModelOptions { adapters: adapter::resolve(&options)?, path, ..options };
-    let file = ModelFile::check(&options.path)?;
+    let mapped = MappedFile::open(&options.path)?;
+    if speech::is_speech_model(mapped.bytes()) {
+        let message = "this is a speech model in whisper.cpp's format, not GGUF; load it to learn what it is";
+        return Err(
+            Error::new(ErrorKind::InvalidModel, format!("{}: {message}", options.path.display())).with_code("not_gguf")
+        );
+    }
+    let file = ModelFile::check(&options.path, &mapped)?;
     let adapters: u64 = adapter::check(&options.adapters, &file)?.iter().map(|adapter| adapter.data_len).sum();
     // As if read into memory: that the system can take a mapped file's pages back does not make the
     // model smaller.

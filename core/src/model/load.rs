@@ -11,13 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use super::adapter::{Adapter, AdapterFile};
 use super::control::ControlSpellings;
-use super::file::{MIN_CONTEXT, ModelFile, context_length};
+use super::file::{MIN_CONTEXT, MappedFile, ModelFile, context_length};
 use super::gate;
 use super::gguf::Value;
 use super::kind::ModelKind;
 use super::options::{GpuLayers, ModelOptions, Repack};
+use super::speech_file::{SpeechFile, SpokenModel};
 use super::weights::{self, WeightsKey};
-use super::{adapter, source};
+use super::{adapter, source, speech};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend::{self, LoadOptions, Templates};
 use crate::constrain::TokenEnv;
@@ -67,7 +68,20 @@ pub struct ModelInfo {
 pub(crate) struct CheckedModel {
     /// With the paths of the files.
     options: ModelOptions,
-    file: ModelFile,
+    file: CheckedFile,
+}
+
+/// A file of one of the two formats.
+#[derive(Debug)]
+enum CheckedFile {
+    Gguf(Box<GgufFiles>),
+    Speech(SpeechFile),
+}
+
+/// A model in llama.cpp's format, and what is applied to it.
+#[derive(Debug)]
+struct GgufFiles {
+    model: ModelFile,
     adapters: Vec<AdapterFile>,
 }
 
@@ -104,12 +118,18 @@ impl CheckedModel {
         options.check()?;
         let (path, adapters) = (source::resolve(&options.path, options)?, adapter::resolve(options)?);
         let options = ModelOptions { path, adapters, ..options.clone() };
-        let file = ModelFile::check(&options.path)?;
-        let adapters = adapter::check(&options.adapters, &file)?;
-        let checked = CheckedModel { options, file, adapters };
-        // Whether it is a decoder alone is known when it is loaded.
-        checked.served_kind(true)?;
-        Ok(checked)
+        let mapped = MappedFile::open(&options.path)?;
+        let file = if speech::is_speech_model(mapped.bytes()) {
+            CheckedFile::Speech(SpeechFile::check(&options, &mapped)?)
+        } else {
+            CheckedFile::Gguf(Box::new(GgufFiles::check(&options, &mapped)?))
+        };
+        Ok(CheckedModel { options, file })
+    }
+
+    /// Whether it writes down speech, so that it is loaded with [`load_speech`](Self::load_speech).
+    pub(crate) fn is_speech(&self) -> bool {
+        matches!(self.file, CheckedFile::Speech(_))
     }
 
     pub(crate) fn options(&self) -> &ModelOptions {
@@ -126,13 +146,11 @@ impl CheckedModel {
     /// As if the file were read into memory: that the system can take a mapped file's pages back does not
     /// make the model smaller.
     pub(crate) fn memory_use(&self) -> MemoryUse {
-        let options = self.options.clone().mmap(false);
-        let need = self.file.memory_need(&options, options.sequences());
-        MemoryUse { weights: need.weights, own: need.cache.saturating_add(self.adapters_len()) }
-    }
-
-    fn adapters_len(&self) -> u64 {
-        self.adapters.iter().fold(0, |sum, adapter| sum.saturating_add(adapter.data_len))
+        match &self.file {
+            CheckedFile::Gguf(files) => files.memory_use(&self.options),
+            // Each has its weights for itself.
+            CheckedFile::Speech(file) => MemoryUse { weights: 0, own: file.memory_need(&self.options) },
+        }
     }
 
     /// Refuses what would not fit into the memory that is free, before any of it is taken.
@@ -141,9 +159,74 @@ impl CheckedModel {
     ///
     /// `Unavailable`.
     pub(crate) fn check_memory(&self) -> Result<()> {
-        let CheckedModel { options, file, .. } = self;
-        let need = file.memory_need(options, options.sequences());
-        let weights = if weights::are_known(&self.weights_key()) { 0 } else { need.weights };
+        match &self.file {
+            CheckedFile::Gguf(files) => files.check_memory(&self.options),
+            CheckedFile::Speech(file) => file.check_memory(&self.options),
+        }
+    }
+
+    /// What tells the model's weights from others. With [`Repack::Auto`], as if memory were not short.
+    pub(crate) fn weights_key(&self) -> WeightsKey {
+        let files = match &self.file {
+            CheckedFile::Gguf(files) => files.model.identities.clone(),
+            CheckedFile::Speech(file) => vec![file.identity.clone()],
+        };
+        WeightsKey { files, ..weights_key(&self.options) }
+    }
+
+    /// What the model is, as far as its file says.
+    pub(crate) fn info(&self, id: &str) -> ModelInfo {
+        let info = match &self.file {
+            CheckedFile::Gguf(files) => files.info(id, &self.options),
+            CheckedFile::Speech(file) => file.describe(id, &self.options),
+        };
+        ModelInfo { loaded: false, ..info }
+    }
+
+    /// Loads a model that generates texts or makes vectors, under a name.
+    pub(crate) fn load(&self, id: &str) -> Result<LoadedModel> {
+        match &self.file {
+            CheckedFile::Gguf(files) => files.load(id, &self.options),
+            CheckedFile::Speech(_) => Err(Error::internal("it is a speech model")),
+        }
+    }
+
+    /// Loads a speech model under a name.
+    pub(crate) fn load_speech(&self, id: &str) -> Result<SpokenModel> {
+        match &self.file {
+            CheckedFile::Gguf(_) => Err(Error::internal("it is no speech model")),
+            CheckedFile::Speech(_) => SpeechFile::load(id, &self.options),
+        }
+    }
+}
+
+impl GgufFiles {
+    fn check(options: &ModelOptions, mapped: &MappedFile) -> Result<Self> {
+        let model = ModelFile::check(&options.path, mapped)?;
+        let adapters = adapter::check(&options.adapters, &model)?;
+        let files = GgufFiles { model, adapters };
+        // Whether it is a decoder alone is known when it is loaded.
+        files.served_kind(options, true)?;
+        Ok(files)
+    }
+
+    fn memory_use(&self, options: &ModelOptions) -> MemoryUse {
+        let options = options.clone().mmap(false);
+        let need = self.model.memory_need(&options, options.sequences());
+        MemoryUse { weights: need.weights, own: need.cache.saturating_add(self.adapters_len()) }
+    }
+
+    fn adapters_len(&self) -> u64 {
+        self.adapters.iter().fold(0, |sum, adapter| sum.saturating_add(adapter.data_len))
+    }
+
+    fn weights_key(&self, options: &ModelOptions) -> WeightsKey {
+        WeightsKey { files: self.model.identities.clone(), ..weights_key(options) }
+    }
+
+    fn check_memory(&self, options: &ModelOptions) -> Result<()> {
+        let need = self.model.memory_need(options, options.sequences());
+        let weights = if weights::are_known(&self.weights_key(options)) { 0 } else { need.weights };
         let need = need.cache.saturating_add(weights).saturating_add(self.adapters_len());
         match gate::free_memory() {
             Some(free) if need > free => Err(Error::new(
@@ -152,7 +235,7 @@ impl CheckedModel {
                     "{}: no memory for a context of {} tokens: at least {} MiB are needed and {} MiB are free; \
                      try a smaller context_length",
                     options.path.display(),
-                    file.context_length(options),
+                    self.model.context_length(options),
                     need >> 20,
                     free >> 20
                 ),
@@ -161,49 +244,35 @@ impl CheckedModel {
         }
     }
 
-    /// What tells the model's weights from others. With [`Repack::Auto`], as if memory were not short.
-    pub(crate) fn weights_key(&self) -> WeightsKey {
-        WeightsKey {
-            files: self.file.identities.clone(),
-            gpu_layers: self.options.gpu_layers,
-            mmap: self.options.mmap,
-            repack: self.options.repack != Repack::Off,
-        }
-    }
-
-    /// What the model is, as far as its file says.
-    pub(crate) fn info(&self, id: &str) -> ModelInfo {
-        let gguf = &self.file.checked.gguf;
+    fn info(&self, id: &str, options: &ModelOptions) -> ModelInfo {
+        let gguf = &self.model.checked.gguf;
         let width = gguf.get_u64(&format!("{}.embedding_length", gguf.architecture().unwrap_or_default()));
         let facts = Facts {
             kind: ModelKind::of(gguf, true),
-            trained_context: self.file.checked.hparams.context_length,
+            trained_context: self.model.checked.hparams.context_length,
             vocabulary_size: match gguf.metadata.get("tokenizer.ggml.tokens") {
                 Some(Value::Array { len, .. }) => usize::try_from(*len).unwrap_or(usize::MAX),
                 _ => 0,
             },
             embedding_length: width.and_then(|width| usize::try_from(width).ok()).unwrap_or_default(),
-            has_chat_template: self.options.chat_template.is_some()
-                || gguf.get_str("tokenizer.chat_template").is_some(),
+            has_chat_template: options.chat_template.is_some() || gguf.get_str("tokenizer.chat_template").is_some(),
         };
-        ModelInfo { loaded: false, ..self.describe(id, &facts) }
+        self.describe(id, options, &facts)
     }
 
-    fn served_kind(&self, is_decoder: bool) -> Result<ModelKind> {
-        match ModelKind::of(&self.file.checked.gguf, is_decoder) {
+    fn served_kind(&self, options: &ModelOptions, is_decoder: bool) -> Result<ModelKind> {
+        match ModelKind::of(&self.model.checked.gguf, is_decoder) {
             ModelKind::Unserved(reason) => Err(Error::new(
                 ErrorKind::InvalidModel,
-                format!("{}: this model {reason}; this release cannot use it", self.options.path.display()),
+                format!("{}: this model {reason}; this release cannot use it", options.path.display()),
             )),
             kind => Ok(kind),
         }
     }
 
-    /// Loads the model under a name.
-    pub(crate) fn load(&self, id: &str) -> Result<LoadedModel> {
-        let options = &self.options;
-        let (backend, repacked) = self.load_weights()?;
-        let kind = self.served_kind(backend.is_decoder())?;
+    fn load(&self, id: &str, options: &ModelOptions) -> Result<LoadedModel> {
+        let (backend, repacked) = self.load_weights(options)?;
+        let kind = self.served_kind(options, backend.is_decoder())?;
         let template_source = options.chat_template.clone().or_else(|| backend.chat_template());
         let templates = template_source.map(|_| Templates::new(&backend, options.chat_template.as_deref())).transpose();
         let templates = templates.map_err(|error| match options.chat_template {
@@ -219,13 +288,14 @@ impl CheckedModel {
             embedding_length: backend.embedding_length(),
             has_chat_template: templates.is_some(),
         };
+        let load = |adapter: &Adapter| backend::Adapter::load(&backend, &adapter.path, adapter.scale).map(Arc::new);
         Ok(LoadedModel {
-            info: self.describe(id, &facts),
+            info: self.describe(id, options, &facts),
             kind,
             templates,
             control_spellings,
-            adapters: self.load_adapters(&backend)?,
-            adapters_digest: self.adapters_digest(),
+            adapters: options.adapters.iter().map(load).collect::<Result<_>>()?,
+            adapters_digest: self.adapters_digest(options),
             backend,
             repacked,
             token_env: Mutex::new(None),
@@ -234,10 +304,9 @@ impl CheckedModel {
 
     /// The weights, and whether they are repacked: those that the process has already, or else from the
     /// file.
-    fn load_weights(&self) -> Result<(Arc<backend::Model>, bool)> {
-        let options = &self.options;
-        let known = weights::are_known(&self.weights_key());
-        let key = WeightsKey { repack: repacks(options, self.file.size, known), ..self.weights_key() };
+    fn load_weights(&self, options: &ModelOptions) -> Result<(Arc<backend::Model>, bool)> {
+        let key = self.weights_key(options);
+        let key = WeightsKey { repack: repacks(options, self.model.size, weights::are_known(&key)), ..key };
         let was_reported = Cell::new(false);
         let load = || {
             was_reported.set(true);
@@ -252,44 +321,49 @@ impl CheckedModel {
         Ok((backend, key.repack))
     }
 
-    fn load_adapters(&self, backend: &Arc<backend::Model>) -> Result<Vec<Arc<backend::Adapter>>> {
-        let load = |adapter: &Adapter| backend::Adapter::load(backend, &adapter.path, adapter.scale).map(Arc::new);
-        self.options.adapters.iter().map(load).collect()
-    }
-
-    fn adapters_digest(&self) -> u64 {
+    fn adapters_digest(&self, options: &ModelOptions) -> u64 {
         let mut hasher = DefaultHasher::new();
-        for (file, adapter) in self.adapters.iter().zip(&self.options.adapters) {
+        for (file, adapter) in self.adapters.iter().zip(&options.adapters) {
             (file.digest, adapter.scale.to_bits()).hash(&mut hasher);
         }
         hasher.finish()
     }
 
-    fn describe(&self, id: &str, facts: &Facts) -> ModelInfo {
-        let CheckedModel { options, file, adapters } = self;
+    fn describe(&self, id: &str, options: &ModelOptions, facts: &Facts) -> ModelInfo {
+        let GgufFiles { model, adapters } = self;
         let trained = facts.trained_context.max(MIN_CONTEXT);
         let is_embedding = matches!(facts.kind, ModelKind::Embedding { .. });
         // An encoder's table of positions ends where its training did.
         let limit = if facts.kind == ModelKind::Generative { u32::MAX } else { trained };
-        let gguf = &file.checked.gguf;
+        let gguf = &model.checked.gguf;
         ModelInfo {
             id: id.to_owned(),
             aliases: options.aliases.clone(),
             path: options.path.clone(),
-            file_size: file.size,
+            file_size: model.size,
             architecture: gguf.architecture().unwrap_or_default().to_owned(),
             name: gguf.get_str("general.name").map(str::to_owned),
-            parameters: file.parameters,
-            quantization: file.quantization().map(str::to_owned),
+            parameters: model.parameters,
+            quantization: model.quantization().map(str::to_owned),
             trained_context_length: trained,
             context_length: context_length(options, trained).min(limit),
             vocabulary_size: facts.vocabulary_size,
             has_chat_template: facts.has_chat_template,
             embedding_dimensions: is_embedding.then_some(facts.embedding_length),
             adapters: options.adapters.clone(),
-            created: adapters.iter().fold(file.created, |created, adapter| created.max(adapter.created)),
+            created: adapters.iter().fold(model.created, |created, adapter| created.max(adapter.created)),
             loaded: true,
         }
+    }
+}
+
+/// What the options say of the weights, without their files.
+fn weights_key(options: &ModelOptions) -> WeightsKey {
+    WeightsKey {
+        files: Vec::new(),
+        gpu_layers: options.gpu_layers,
+        mmap: options.mmap,
+        repack: options.repack != Repack::Off,
     }
 }
 

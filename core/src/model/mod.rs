@@ -10,6 +10,8 @@ mod kind;
 mod load;
 mod options;
 mod source;
+mod speech;
+mod speech_file;
 mod weights;
 
 pub use adapter::Adapter;
@@ -19,6 +21,8 @@ pub use inspect::{MemoryEstimate, ModelFileInfo, TensorDescription, inspect};
 pub(crate) use kind::{ModelKind, Pooling, RankScore};
 pub use load::ModelInfo;
 pub(crate) use load::{CheckedModel, LoadedModel, MemoryUse};
+pub(crate) use options::available_threads;
 pub use options::{GpuLayers, KvType, ModelOptions, Repack};
 pub use source::{CachedModel, cached_models, pull};
+pub(crate) use speech_file::SpokenModel;
 pub(crate) use weights::WeightsKey;

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::thread;
 
 use serde::{Deserialize, Serialize};
 
@@ -100,7 +101,7 @@ pub struct ModelOptions {
 
 impl ModelOptions {
     /// The model at `path`, with every option at its default: a GGUF file, the first of a split model, a
-    /// folder with one model in it, or a name on the Hugging Face hub, `hf:owner/repo:Q4_K_M` (see
+    /// speech model in whisper.cpp's format, a folder with one model in it, or a name on the Hugging Face hub, `hf:owner/repo:Q4_K_M` (see
     /// [`pull`](crate::pull)).
     pub fn new(path: impl AsRef<Path>) -> Self {
         ModelOptions {
@@ -147,6 +148,9 @@ impl ModelOptions {
 
     /// Requests computed together, 1 to 256. Default (also for 0): 16. Others
     /// wait in the queue.
+    ///
+    /// A speech model computes the windows of all requests in turn; so many at the same time, by default one,
+    /// which has all threads then. Each takes memory of its own.
     #[must_use]
     pub fn parallel(mut self, sequences: u32) -> Self {
         self.parallel = NonZeroU32::new(sequences);
@@ -189,6 +193,11 @@ impl ModelOptions {
     /// The requests that are computed together.
     pub(crate) fn sequences(&self) -> u32 {
         self.parallel.map_or(DEFAULT_PARALLEL, NonZeroU32::get)
+    }
+
+    /// Windows of speech that are computed at the same time.
+    pub(crate) fn speech_states(&self) -> u32 {
+        self.parallel.map_or(1, NonZeroU32::get)
     }
 
     /// Requests that may wait; one more is refused with status 429. Default
@@ -290,6 +299,11 @@ impl ModelOptions {
         self.progress = Some(Arc::new(Mutex::new(callback)));
         self
     }
+}
+
+/// The processors that this process may use.
+pub(crate) fn available_threads() -> u32 {
+    thread::available_parallelism().map_or(1, |threads| u32::try_from(threads.get()).unwrap_or(u32::MAX))
 }
 
 impl<P: AsRef<Path>> From<P> for ModelOptions {

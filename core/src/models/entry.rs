@@ -209,7 +209,7 @@ impl Entry {
 
     fn load_into(&self, memory: Reservation, checked: &CheckedModel) -> Result<Arc<ServedModel>> {
         let served = ServedModel::load(&self.id(), checked, &self.meters, memory)?;
-        *self.info.write() = served.model().info.clone();
+        *self.info.write() = served.info().clone();
         Ok(Arc::new(served))
     }
 

@@ -3,7 +3,6 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::thread;
 
 use super::memory::Reservation;
 use crate::api::error::{Error, Result};
@@ -11,24 +10,28 @@ use crate::backend::{self, ContextOptions};
 use crate::embed::Embedder;
 use crate::generate::{DRAFT, EXTRA, Generator, GeneratorOptions, SLICE};
 use crate::metrics::ModelMeters;
-use crate::model::{CheckedModel, LoadedModel, ModelKind};
+use crate::model::{CheckedModel, LoadedModel, ModelInfo, ModelKind, available_threads};
+use crate::transcribe::Transcriber;
 
 /// Requests that may wait unless the options say otherwise.
 const DEFAULT_QUEUE: u32 = 512;
 
+/// Why a speech model is unfit for everything else.
+const ONLY_SPEECH: &str = "writes down speech and does nothing else: use /v1/audio/transcriptions";
+
 /// A model and what computes for it.
 pub(crate) struct ServedModel {
-    model: LoadedModel,
     computer: Computer,
     fingerprint: String,
     /// Given back last.
     _memory: Reservation,
 }
 
-/// The thread that computes with a model.
+/// A model with the thread that computes with it.
 enum Computer {
-    Text(Generator),
-    Vectors(Embedder),
+    Text(Box<LoadedModel>, Generator),
+    Vectors(Box<LoadedModel>, Embedder),
+    Speech(Transcriber),
 }
 
 impl ServedModel {
@@ -39,29 +42,40 @@ impl ServedModel {
         meters: &Arc<ModelMeters>,
         memory: Reservation,
     ) -> Result<Self> {
-        let model = checked.load(name)?;
         let options = checked.options();
+        let threads = options.threads.map_or_else(available_threads, NonZeroU32::get);
+        let queue = options.queue.map_or(DEFAULT_QUEUE, NonZeroU32::get) as usize;
+        if checked.is_speech() {
+            let model = checked.load_speech(name)?;
+            let fingerprint = fingerprint(&model.info, threads);
+            let states = options.speech_states();
+            let computer = Computer::Speech(Transcriber::start(model, states, threads, queue, meters)?);
+            return Ok(ServedModel { computer, fingerprint, _memory: memory });
+        }
+        let model = checked.load(name)?;
         let parallel = options.sequences();
         let context = ContextOptions {
             cells: model.info.context_length,
             batch: limit(SLICE + EXTRA) + parallel,
             sequences: parallel,
             outputs: parallel + limit(DRAFT),
-            threads: options.threads.map_or_else(available_threads, NonZeroU32::get),
+            threads,
             kv_type: options.kv_type,
             embeddings: false,
             adapters: model.adapters.clone(),
         };
-        let queue = options.queue.map_or(DEFAULT_QUEUE, NonZeroU32::get) as usize;
-        let fingerprint = fingerprint(&model, &context);
+        let fingerprint =
+            fingerprint(&model.info, (context.threads, context.kv_type, model.repacked, model.adapters_digest));
         let computer = if model.kind == ModelKind::Generative {
             let length = model.info.context_length as usize;
             let options = GeneratorOptions { context, queue };
-            Computer::Text(Generator::start(model.backend.clone(), length, &options, meters)?)
+            let generator = Generator::start(model.backend.clone(), length, &options, meters)?;
+            Computer::Text(Box::new(model), generator)
         } else {
-            Computer::Vectors(Embedder::start(&model, &context, queue, meters)?)
+            let embedder = Embedder::start(&model, &context, queue, meters)?;
+            Computer::Vectors(Box::new(model), embedder)
         };
-        Ok(ServedModel { model, computer, fingerprint, _memory: memory })
+        Ok(ServedModel { computer, fingerprint, _memory: memory })
     }
 
     /// # Errors
@@ -69,9 +83,12 @@ impl ServedModel {
     /// A 400 for a model that makes vectors.
     pub(crate) fn generator(&self) -> Result<&Generator> {
         match &self.computer {
-            Computer::Text(generator) => Ok(generator),
-            Computer::Vectors(_) if self.ranks() => Err(self.unfit("ranks texts and generates none: use /v1/rerank")),
-            Computer::Vectors(_) => Err(self.unfit("makes vectors of texts and generates no text: use /v1/embeddings")),
+            Computer::Text(_, generator) => Ok(generator),
+            Computer::Vectors(..) if self.ranks() => Err(self.unfit("ranks texts and generates none: use /v1/rerank")),
+            Computer::Vectors(..) => {
+                Err(self.unfit("makes vectors of texts and generates no text: use /v1/embeddings"))
+            }
+            Computer::Speech(_) => Err(self.unfit(ONLY_SPEECH)),
         }
     }
 
@@ -80,11 +97,12 @@ impl ServedModel {
     /// A 400 for a model that generates or ranks texts (EM8).
     pub(crate) fn embedder(&self) -> Result<&Embedder> {
         match &self.computer {
-            Computer::Vectors(_) if self.ranks() => {
+            Computer::Vectors(..) if self.ranks() => {
                 Err(self.unfit("ranks texts and makes no vectors: use an embedding model"))
             }
-            Computer::Vectors(embedder) => Ok(embedder),
-            Computer::Text(_) => Err(self.unfit("generates text and makes no vectors: use an embedding model")),
+            Computer::Vectors(_, embedder) => Ok(embedder),
+            Computer::Text(..) => Err(self.unfit("generates text and makes no vectors: use an embedding model")),
+            Computer::Speech(_) => Err(self.unfit(ONLY_SPEECH)),
         }
     }
 
@@ -93,17 +111,31 @@ impl ServedModel {
     /// A 400 for a model that does not rank texts.
     pub(crate) fn ranker(&self) -> Result<&Embedder> {
         match &self.computer {
-            Computer::Vectors(embedder) if self.ranks() => Ok(embedder),
-            Computer::Vectors(_) => Err(self.unfit("makes vectors and does not rank texts: use a model made for that")),
-            Computer::Text(_) => Err(self.unfit("generates text and does not rank texts: use a model made for that")),
+            Computer::Vectors(_, embedder) if self.ranks() => Ok(embedder),
+            Computer::Vectors(..) => {
+                Err(self.unfit("makes vectors and does not rank texts: use a model made for that"))
+            }
+            Computer::Text(..) => Err(self.unfit("generates text and does not rank texts: use a model made for that")),
+            Computer::Speech(_) => Err(self.unfit(ONLY_SPEECH)),
+        }
+    }
+
+    /// # Errors
+    ///
+    /// A 400 for a model that does not hear.
+    pub(crate) fn transcriber(&self) -> Result<&Transcriber> {
+        match &self.computer {
+            Computer::Speech(transcriber) => Ok(transcriber),
+            _ => Err(self.unfit("does not write down speech: use a Whisper model in whisper.cpp's format")),
         }
     }
 
     /// Whether requests are running or waiting.
     pub(super) fn is_busy(&self) -> bool {
         match &self.computer {
-            Computer::Text(generator) => generator.is_busy(),
-            Computer::Vectors(embedder) => embedder.is_busy(),
+            Computer::Text(_, generator) => generator.is_busy(),
+            Computer::Vectors(_, embedder) => embedder.is_busy(),
+            Computer::Speech(transcriber) => transcriber.is_busy(),
         }
     }
 
@@ -111,17 +143,34 @@ impl ServedModel {
     /// failed.
     pub(super) fn end(&self, reason: Error) {
         match &self.computer {
-            Computer::Text(generator) => generator.end(reason),
-            Computer::Vectors(embedder) => embedder.end(reason),
+            Computer::Text(_, generator) => generator.end(reason),
+            Computer::Vectors(_, embedder) => embedder.end(reason),
+            Computer::Speech(transcriber) => transcriber.end(reason),
         }
     }
 
     fn ranks(&self) -> bool {
-        matches!(self.model.kind, ModelKind::Ranking { .. })
+        matches!(&self.computer, Computer::Vectors(model, _) if matches!(model.kind, ModelKind::Ranking { .. }))
     }
 
-    pub(crate) fn model(&self) -> &LoadedModel {
-        &self.model
+    /// What the model is.
+    pub(crate) fn info(&self) -> &ModelInfo {
+        match &self.computer {
+            Computer::Text(model, _) | Computer::Vectors(model, _) => &model.info,
+            Computer::Speech(transcriber) => transcriber.info(),
+        }
+    }
+
+    /// The model of texts.
+    ///
+    /// # Errors
+    ///
+    /// A 400 for a model that writes down speech.
+    pub(crate) fn model(&self) -> Result<&LoadedModel> {
+        match &self.computer {
+            Computer::Text(model, _) | Computer::Vectors(model, _) => Ok(model),
+            Computer::Speech(_) => Err(self.unfit(ONLY_SPEECH)),
+        }
     }
 
     pub(crate) fn fingerprint(&self) -> &str {
@@ -129,7 +178,7 @@ impl ServedModel {
     }
 
     fn unfit(&self, reason: &str) -> Error {
-        Error::invalid("model", format!("the model '{}' {reason}", self.model.info.id))
+        Error::invalid("model", format!("the model '{}' {reason}", self.info().id))
     }
 }
 
@@ -137,18 +186,13 @@ fn limit(tokens: usize) -> u32 {
     u32::try_from(tokens).unwrap_or(u32::MAX)
 }
 
-fn available_threads() -> u32 {
-    thread::available_parallelism().map_or(1, |threads| u32::try_from(threads.get()).unwrap_or(u32::MAX))
-}
-
 /// Changes with whatever may change an answer to the same request and seed:
-/// build, backend, model file, adapters and numeric types (CQ12).
-fn fingerprint(model: &LoadedModel, context: &ContextOptions) -> String {
-    let info = &model.info;
+/// build, backend, model file and, in `options`, adapters and numeric types (CQ12).
+fn fingerprint(info: &ModelInfo, options: impl Hash) -> String {
     let mut hasher = DefaultHasher::new();
     env!("CARGO_PKG_VERSION").hash(&mut hasher);
     backend::version().hash(&mut hasher);
     (&info.architecture, &info.name, &info.quantization, info.parameters, info.file_size).hash(&mut hasher);
-    (context.threads, context.kv_type, model.repacked, model.adapters_digest).hash(&mut hasher);
+    options.hash(&mut hasher);
     format!("fp_{:012x}", hasher.finish() & 0xffff_ffff_ffff)
 }

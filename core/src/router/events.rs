@@ -12,6 +12,7 @@ use crate::chat::ChatCompletionStream;
 use crate::completions::CompletionStream;
 use crate::isolate::RemoteEvents;
 use crate::responses::ResponseStream;
+use crate::transcribe::TranscriptionStream;
 use crate::wait::{Wait, block};
 
 /// A reply's events, each one `data: {json}` and a blank line; the last is
@@ -29,6 +30,7 @@ pub(super) enum Events {
     Chat(Box<ChatCompletionStream>),
     Text(CompletionStream),
     Response(Box<ResponseStream>),
+    Speech(Box<TranscriptionStream>),
     /// Of a worker process, as they stand on a wire.
     Remote(RemoteEvents),
     Ended,
@@ -64,6 +66,7 @@ impl EventStream {
             Events::Chat(chunks) => Some(chunks.cancel_handle()),
             Events::Text(chunks) => Some(chunks.cancel_handle()),
             Events::Response(events) => Some(events.cancel_handle()),
+            Events::Speech(pieces) => Some(pieces.cancel_handle()),
             Events::Remote(events) => Some(events.cancel_handle()),
             Events::Ended => None,
         }
@@ -76,6 +79,7 @@ impl EventStream {
             Events::Chat(chunks) => Box::new(chunks.map(|chunk| chunk.map(|chunk| to_json(&chunk)))),
             Events::Text(chunks) => Box::new(chunks.map(|chunk| chunk.map(|chunk| to_json(&chunk)))),
             Events::Response(events) => Box::new(events.map(|event| event.map(|event| to_json(&event)))),
+            Events::Speech(pieces) => Box::new(pieces.map(|piece| piece.map(|piece| to_json(&piece)))),
             Events::Remote(_) => {
                 let mut events = self;
                 Box::new(std::iter::from_fn(move || block(|wait| events.advance_data(wait))))
@@ -97,6 +101,7 @@ impl EventStream {
         match &mut self.0 {
             Events::Chat(chunks) => chunks.advance(wait).map(|chunk| Some(self.chunk(chunk))),
             Events::Text(chunks) => chunks.advance(wait).map(|chunk| Some(self.chunk(chunk))),
+            Events::Speech(pieces) => pieces.advance(wait).map(|piece| Some(self.chunk(piece))),
             Events::Response(events) => {
                 let Poll::Ready(event) = events.advance(wait) else { return Poll::Pending };
                 if !matches!(event, Some(Ok(_))) {

@@ -17,6 +17,7 @@ use crate::api::parse::{
 };
 use crate::engine::Engine;
 use crate::responses::door;
+use crate::transcribe::SpeechForm;
 use crate::{batches, files};
 pub use events::EventStream;
 use events::Events;
@@ -36,6 +37,9 @@ pub(crate) fn route(engine: &Engine, method: &Method, uri: &Uri, headers: &Heade
         (["responses"], &Method::POST) => return door::create(engine, body),
         (["embeddings"], &Method::POST) => return embeddings(engine, body),
         (["rerank"], &Method::POST) => return rerank(engine, body),
+        (["audio", "transcriptions"], &Method::POST) => return transcription(engine, headers, body),
+        (["audio", "translations"], &Method::POST) => return translation(engine, headers, body),
+        (["audio", "speech"], &Method::POST) => return Err(unserved("audio.speech", "no model here speaks")),
         (["chat", "completions", path @ ..], _) => door::completions(engine, path, method, uri, body)?,
         (["responses", path @ ..], _) => door::responses(engine, path, method, uri, body)?,
         (["batches", path @ ..], _) => batches::answer(engine, path, method, uri, body)?,
@@ -47,7 +51,12 @@ pub(crate) fn route(engine: &Engine, method: &Method, uri: &Uri, headers: &Heade
         (["models", name @ ..], &Method::DELETE) if !name.is_empty() => {
             json(&engine.models().delete(&model_name(name))?)
         }
-        (["completions" | "embeddings" | "rerank" | "tokenize" | "detokenize"] | ["models", ..], _) => {
+        (
+            ["completions" | "embeddings" | "rerank" | "tokenize" | "detokenize"]
+            | ["models", ..]
+            | ["audio", "transcriptions" | "translations" | "speech"],
+            _,
+        ) => {
             return Err(method_not_allowed(method, uri));
         }
         _ => return Err(unknown_path(method, uri)),
@@ -88,6 +97,26 @@ fn embeddings(engine: &Engine, body: &[u8]) -> Result<Pending> {
 
 fn rerank(engine: &Engine, body: &[u8]) -> Result<Pending> {
     engine.submit_rerank(&parse_rerank_request(body)?).map(Pending::ranking)
+}
+
+fn transcription(engine: &Engine, headers: &HeaderMap, body: &[u8]) -> Result<Pending> {
+    let request = SpeechForm::read(headers, body)?.transcription()?;
+    if request.stream == Some(true) {
+        let pieces = engine.transcriptions().submit_stream(&request)?;
+        return Ok(Pending::ready(reply::events(Events::Speech(Box::new(pieces)))));
+    }
+    engine.transcriptions().submit(&request).map(Pending::transcription)
+}
+
+fn translation(engine: &Engine, headers: &HeaderMap, body: &[u8]) -> Result<Pending> {
+    let request = SpeechForm::read(headers, body)?.translation()?;
+    engine.translations().submit(&request).map(Pending::transcription)
+}
+
+/// For an endpoint of the API that this engine does not have (AU10).
+fn unserved(endpoint: &str, reason: &str) -> Error {
+    let message = format!("This release does not serve {endpoint}: {reason}");
+    Error::new(ErrorKind::InvalidRequest, message).with_code("unsupported_endpoint")
 }
 
 /// A part of a path as it was before it became one.

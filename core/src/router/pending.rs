@@ -9,7 +9,8 @@ use http::Response;
 use serde::Serialize;
 
 use super::events::{EventStream, Events};
-use super::reply::{Body, error_response, events, json};
+use super::reply::{Body, bytes, error_response, events, json};
+use crate::api::audio_reply::TranscriptionReply;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::cancel::CancelHandle;
 use crate::chat::PendingChatCompletion;
@@ -19,6 +20,7 @@ use crate::embed::{PendingEmbeddings, PendingRanking};
 use crate::isolate::RemoteReply;
 use crate::promise::Promised;
 use crate::responses::{PendingResponse, ResponseStream};
+use crate::transcribe::PendingTranscription;
 use crate::wait::{Wait, block};
 
 /// A reply on its way. Dropping it cancels the request.
@@ -35,6 +37,7 @@ enum State {
     Response(Box<PendingResponse>),
     Embeddings(PendingEmbeddings),
     Ranking(PendingRanking),
+    Transcription(Box<PendingTranscription>),
     Remote(RemoteReply),
 }
 
@@ -82,6 +85,11 @@ impl Pending {
         Pending(Some(State::Ranking(pending)))
     }
 
+    /// A text of speech on its way.
+    pub(super) fn transcription(pending: PendingTranscription) -> Self {
+        Pending(Some(State::Transcription(Box::new(pending))))
+    }
+
     /// A worker process's reply on its way.
     pub(crate) fn remote(reply: RemoteReply) -> Self {
         Pending(Some(State::Remote(reply)))
@@ -115,6 +123,7 @@ impl Pending {
             Some(State::Admitted(admitted)) => admitted.cancel_handle(),
             Some(State::Completion(pending)) => Some(pending.cancel_handle()),
             Some(State::Response(pending)) => Some(pending.cancel_handle()),
+            Some(State::Transcription(pending)) => Some(pending.cancel_handle()),
             Some(State::Remote(reply)) => Some(reply.cancel_handle()),
             _ => None,
         }
@@ -178,6 +187,12 @@ impl Pending {
                 let reply = pending.advance(wait);
                 self.settle(reply, State::Ranking(pending))
             }
+            Some(State::Transcription(mut pending)) => match pending.advance(wait) {
+                Poll::Ready(Ok(TranscriptionReply::Text(text))) => {
+                    Poll::Ready(Ok(bytes(text.into_bytes(), "text/plain; charset=utf-8")))
+                }
+                reply => self.settle(reply, State::Transcription(pending)),
+            },
             None => Poll::Ready(Err(Error::new(ErrorKind::InvalidArgument, "the reply has been fetched already"))),
         }
     }

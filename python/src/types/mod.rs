@@ -4,6 +4,7 @@
 //! that only names its fields ([`classes`]). Children become objects when they are asked for, and
 //! what no schema names survives everything: attribute access, dumping, pickling, sending it back.
 
+mod audio;
 mod base;
 mod classes;
 mod dump;
@@ -11,6 +12,9 @@ mod responses;
 mod schema;
 mod select;
 
+pub(crate) use audio::{
+    TRANSCRIPTION, TRANSCRIPTION_STREAM_EVENT, TRANSCRIPTION_VERBOSE, TRANSLATION, TRANSLATION_VERBOSE,
+};
 pub(crate) use base::{BaseModel, object, reply, value};
 pub(crate) use classes::{
     ASYNC_BATCH_PAGE, ASYNC_CURSOR_PAGE, ASYNC_PAGE, BATCH, BATCH_COUNTS, CHAT_COMPLETION, CHAT_COMPLETION_CHUNK,
@@ -27,5 +31,6 @@ use pyo3::prelude::*;
 pub(crate) fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<BaseModel>()?;
     classes::add_classes(module)?;
+    audio::add_classes(module)?;
     responses::add_classes(module)
 }

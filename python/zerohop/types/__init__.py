@@ -13,6 +13,7 @@ from .._native import (
     ToolCallCustom,
     ToolCallFunction,
 )
+from . import audio as audio
 from . import responses as responses
 from . import shared as shared
 from .adapter import Adapter

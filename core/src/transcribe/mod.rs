@@ -1,0 +1,195 @@
+//! Speech to text: a request's way to the threads that hear, and its text's way back.
+//!
+//! `file -> audio -> windows -> segments -> reply`
+
+mod feed;
+mod form;
+mod levels;
+mod reply;
+mod stream;
+mod windows;
+mod words;
+mod worker;
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+
+use crate::api::audio::{AudioFile, ChunkingStrategy};
+use crate::api::error::{Error, ErrorKind, Result};
+use crate::audio::{Audio, RATE};
+use crate::backend::{Abort, SpeechState, Stop, WindowOptions};
+use crate::call::Call;
+use crate::metrics::ModelMeters;
+use crate::model::{ModelInfo, SpokenModel};
+use crate::places::Places;
+use crate::threads::{Ending, join_other};
+pub(crate) use form::{SpeechForm, read_model};
+pub(crate) use reply::PendingTranscription;
+pub use stream::{TranscriptionAsyncStream, TranscriptionStream};
+use windows::{Pauses, Windows};
+use worker::{Job, Progress, Queue, Worker};
+
+/// Tokens that a second of audio counts as: the positions that an encoder computes for it.
+const TOKENS_OF_SECOND: usize = 50;
+/// The step between the temperatures of a passage's passes.
+const TEMPERATURE_STEP: f32 = 0.2;
+/// Bytes of stack of a thread that hears: whisper.cpp splits prompts with a regular expression.
+const STACK: usize = 16 << 20;
+
+/// What is to be heard, and how.
+#[derive(Debug, Clone)]
+pub(crate) struct Task {
+    pub(crate) file: AudioFile,
+    pub(crate) language: Option<String>,
+    pub(crate) prompt: Option<String>,
+    pub(crate) temperature: f32,
+    pub(crate) translate: bool,
+    pub(crate) words: bool,
+    pub(crate) strategy: Option<ChunkingStrategy>,
+}
+
+/// The handle of one speech model's threads.
+pub(crate) struct Transcriber {
+    model: SpokenModel,
+    queue: Arc<Queue>,
+    places: Places,
+    meters: Arc<ModelMeters>,
+    ending: Ending,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Transcriber {
+    /// Starts so many threads that hear, which share `threads` for computing.
+    pub(crate) fn start(
+        model: SpokenModel,
+        states: u32,
+        threads: u32,
+        queue: usize,
+        meters: &Arc<ModelMeters>,
+    ) -> Result<Self> {
+        let transcriber = Transcriber {
+            queue: Arc::new(Queue::new()),
+            places: Places::new(queue),
+            meters: meters.clone(),
+            ending: Ending::default(),
+            threads: Mutex::default(),
+            model,
+        };
+        let all = SpeechState::of(&transcriber.model.backend, states as usize)?;
+        transcriber.meters.slots.set(all.len());
+        for state in all {
+            let worker = Worker {
+                state,
+                model: transcriber.model.backend.clone(),
+                threads: (threads / states).max(1),
+                queue: transcriber.queue.clone(),
+                meters: meters.clone(),
+                ending: transcriber.ending.clone(),
+            };
+            let builder = thread::Builder::new().name("zerohop-speech".to_owned()).stack_size(STACK);
+            let thread = builder.spawn(move || worker.run()).map_err(|error| {
+                Error::new(ErrorKind::Unavailable, "the speech thread cannot start").with_source(error)
+            })?;
+            transcriber.threads.lock().push(thread);
+        }
+        Ok(transcriber)
+    }
+
+    pub(crate) fn info(&self) -> &ModelInfo {
+        &self.model.info
+    }
+
+    /// Hands a validated request to the threads.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` for audio that cannot be decoded and a language that the model does not know;
+    /// `RateLimit` when too many requests wait; `Timeout` when the request's time has passed; what
+    /// [`end`](Self::end) was given after that.
+    fn submit(&self, task: Task) -> Result<feed::Receiver> {
+        let language = self.language(&task)?;
+        if task.prompt.as_deref().is_some_and(|prompt| prompt.contains('\0')) {
+            return Err(Error::invalid("prompt", "'prompt' must have no NUL characters"));
+        }
+        let place = self.places.take()?;
+        let audio = Audio::open(task.file.content, &task.file.name)?;
+        let call = Call::current();
+        if let Some(call) = &call {
+            call.take_tokens(0, 0)?;
+        }
+        let abort = Abort::default();
+        let (feed, receiver) = feed::channel(abort.clone(), call.clone());
+        let samples = |milliseconds: u32| milliseconds as usize * (RATE as usize / 1000);
+        let pauses = task.strategy.map(|strategy| {
+            let (threshold, padding, silence) = strategy.parameters();
+            Pauses { threshold, padding: samples(padding), silence: samples(silence) }
+        });
+        let job = Job {
+            windows: Windows::new(audio, pauses),
+            options: WindowOptions {
+                language,
+                translate: task.translate,
+                words: task.words,
+                temperature: task.temperature,
+                temperature_step: if task.temperature > 0.0 { 0.0 } else { TEMPERATURE_STEP },
+                ..WindowOptions::default()
+            },
+            prompt: task.prompt,
+            windows_are_separate: pauses.is_some(),
+            feed,
+            stop: Stop { abort, deadline: call.as_ref().and_then(|call| call.deadline()) },
+            call,
+            place,
+            arrived: Instant::now(),
+            progress: Progress::default(),
+        };
+        match self.queue.push(job) {
+            None => Ok(receiver),
+            Some(_) => Err(self.ending.error()),
+        }
+    }
+
+    /// The code of the language to hear; `None` if it is to be found out.
+    fn language(&self, task: &Task) -> Result<Option<&'static str>> {
+        let model = &self.model.backend;
+        if task.translate && !model.is_multilingual() {
+            let message = format!("the model '{}' knows English alone and translates nothing", self.model.info.id);
+            return Err(Error::invalid("model", message));
+        }
+        let Some(wanted) = &task.language else {
+            return Ok(if model.is_multilingual() { None } else { Some("en") });
+        };
+        let wanted = wanted.to_lowercase();
+        let mut languages = (0..).map_while(|number| model.language(number));
+        let found = languages.find(|(code, name)| *code == wanted || *name == wanted);
+        found.map(|(code, _)| Some(code)).ok_or_else(|| {
+            let known =
+                if model.is_multilingual() { "give a code of ISO 639-1, such as 'en'" } else { "it knows 'en'" };
+            let wanted = crate::api::parse::shorten(&wanted).into_owned();
+            let message = format!("the model '{}' does not know the language '{wanted}': {known}", self.model.info.id);
+            Error::invalid("language", message)
+        })
+    }
+
+    /// Whether requests are running or waiting.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.places.are_taken()
+    }
+
+    /// Ends all requests with `reason`, and the threads. Returns when they have gone.
+    pub(crate) fn end(&self, reason: Error) {
+        self.ending.set(reason);
+        self.queue.end();
+        let threads = std::mem::take(&mut *self.threads.lock());
+        threads.into_iter().for_each(join_other);
+    }
+}
+
+impl Drop for Transcriber {
+    fn drop(&mut self) {
+        self.end(Error::closed());
+    }
+}

@@ -1,0 +1,282 @@
+//! The threads that hear: they compute one window of one request after another, each request in turn.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::feed::{End, Piece, Sender};
+use super::windows::{WINDOW, Windows, seconds};
+use super::words::{self, Place as Placed};
+use crate::api::error::{Error, Result};
+use crate::audio::RATE;
+use crate::backend::{SpeechModel, SpeechState, Stop, Token, WindowOptions};
+use crate::call::Call;
+use crate::metrics::ModelMeters;
+use crate::places::Place;
+use crate::threads::Ending;
+
+/// Tokens that a window is told of what was before it: half of a model's context, without a mark.
+const PAST: usize = 223;
+/// Bytes of a prompt that are read: a token has eight at most, nearly always.
+const PROMPT_BYTES: usize = 8 * PAST;
+/// Above this temperature, what was heard says little about what follows.
+const CONDITIONING_TEMPERATURE: f32 = 0.5;
+/// The shortest window that is given to whisper.cpp; shorter ones are followed by silence.
+const SHORTEST: usize = RATE as usize * 11 / 10;
+
+/// A request that is being heard.
+pub(super) struct Job {
+    pub(super) windows: Windows,
+    pub(super) options: WindowOptions,
+    /// What might have been said before.
+    pub(super) prompt: Option<String>,
+    /// Whether a window is told only of the prompt, not of the windows before it.
+    pub(super) windows_are_separate: bool,
+    pub(super) feed: Sender,
+    pub(super) stop: Stop,
+    pub(super) call: Option<Arc<Call>>,
+    pub(super) place: Place,
+    pub(super) arrived: Instant,
+    pub(super) progress: Progress,
+}
+
+/// How far a request has come.
+#[derive(Default)]
+pub(super) struct Progress {
+    begun: bool,
+    prompt: Vec<Token>,
+    /// Tokens before the next window.
+    past: Vec<Token>,
+    /// The code and the name of the language, once it is known.
+    language: Option<(&'static str, &'static str)>,
+}
+
+/// The requests, those that wait first.
+pub(super) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    /// What ends those that are being computed.
+    computing: Vec<Stop>,
+    ended: bool,
+}
+
+/// What one thread needs.
+pub(super) struct Worker {
+    pub(super) state: SpeechState,
+    pub(super) model: Arc<SpeechModel>,
+    pub(super) threads: u32,
+    pub(super) queue: Arc<Queue>,
+    pub(super) meters: Arc<ModelMeters>,
+    pub(super) ending: Ending,
+}
+
+impl Queue {
+    pub(super) fn new() -> Self {
+        Queue { state: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// Adds a request, at the end; gives it back when there will be no thread for it.
+    pub(super) fn push(&self, job: Job) -> Option<Job> {
+        let mut state = self.state.lock();
+        if state.ended {
+            return Some(job);
+        }
+        state.jobs.push_back(job);
+        self.changed.notify_one();
+        None
+    }
+
+    /// Has the threads end, and what they compute.
+    pub(super) fn end(&self) {
+        let mut state = self.state.lock();
+        state.ended = true;
+        state.computing.iter().for_each(|stop| stop.abort.abort());
+        self.changed.notify_all();
+    }
+
+    /// The request whose turn it is; `None` at the end.
+    fn take(&self, meters: &ModelMeters) -> Option<Job> {
+        let mut state = self.state.lock();
+        loop {
+            if state.ended {
+                return None;
+            }
+            if let Some(job) = state.jobs.pop_front() {
+                state.computing.push(job.stop.clone());
+                meters.queue_length.set(state.jobs.len());
+                meters.slots_busy.set(state.computing.len());
+                return Some(job);
+            }
+            self.changed.wait(&mut state);
+        }
+    }
+
+    /// After a window.
+    fn put_back(&self, stop: &Stop, meters: &ModelMeters) {
+        let mut state = self.state.lock();
+        state.computing.retain(|other| !other.abort.is_same(&stop.abort));
+        meters.slots_busy.set(state.computing.len());
+    }
+
+    fn drain(&self) -> VecDeque<Job> {
+        let mut state = self.state.lock();
+        state.ended = true;
+        std::mem::take(&mut state.jobs)
+    }
+}
+
+impl Worker {
+    /// Serves requests until the model is ended.
+    pub(super) fn run(mut self) {
+        while let Some(mut job) = self.queue.take(&self.meters) {
+            let stop = job.stop.clone();
+            let stepped = catch_unwind(AssertUnwindSafe(|| self.step(&mut job)));
+            self.queue.put_back(&stop, &self.meters);
+            match stepped {
+                Ok(Ok(None)) => {
+                    if let Some(job) = self.queue.push(job) {
+                        job.fail(self.ending.error());
+                    }
+                }
+                Ok(Ok(Some(end))) => job.finish(end),
+                Ok(Err(error)) => job.fail(error),
+                Err(_) => job.fail(Error::internal("the speech thread met a fault")),
+            }
+        }
+        for job in self.queue.drain() {
+            job.fail(self.ending.error());
+        }
+    }
+
+    /// Computes a request's next window; gives the end when there is none.
+    fn step(&mut self, job: &mut Job) -> Result<Option<End>> {
+        if !job.progress.begun {
+            job.begin(&self.model)?;
+            self.meters.queue_time.note(job.arrived.elapsed(), 1);
+        }
+        self.check(job)?;
+        let duration = job.windows.duration();
+        let Some(window) = job.windows.next()? else {
+            let duration = job.windows.seconds();
+            let language = job.progress.language.map_or("english", |(_, name)| name);
+            let prompt_tokens = job.progress.prompt.len();
+            job.feed.progress(duration, Some(duration));
+            return Ok(Some(End { duration, language, prompt_tokens }));
+        };
+        if window.follows_gap || job.windows_are_separate {
+            job.progress.past.clone_from(&job.progress.prompt);
+        }
+        let past = &job.progress.past;
+        let options = WindowOptions {
+            language: job.progress.language.map(|(code, _)| code),
+            prompt: past[past.len().saturating_sub(PAST)..].to_vec(),
+            threads: self.threads,
+            ..job.options.clone()
+        };
+        let padded;
+        let samples = if window.samples.len() < SHORTEST {
+            padded = [window.samples, &vec![0.0; SHORTEST - window.samples.len()]].concat();
+            &padded
+        } else {
+            window.samples
+        };
+        let Some(computed) = self.state.compute(samples, &options, &job.stop)? else {
+            return Err(self.check_stop(&job.stop, job.call.as_deref()).unwrap_or_else(Error::cancelled));
+        };
+        let language = job.progress.language.or_else(|| self.model.language(computed.language));
+        let place = Placed {
+            start: seconds(window.start),
+            length: seconds(window.samples.len() as u64),
+            levels: &window.levels,
+            language: language.map_or("en", |(code, _)| code),
+        };
+        let segments = words::hear(&self.model, &computed, &place);
+        let heard = window.samples.len();
+        job.progress.language = language;
+        job.progress.past.extend(segments.iter().flat_map(|segment| &segment.tokens));
+        if computed.temperature > CONDITIONING_TEMPERATURE {
+            job.progress.past.clear();
+        }
+        // Hundredths of a second; what is nonsense passes the window.
+        let advance = usize::try_from(computed.advance).ok().filter(|advance| *advance > 0).unwrap_or(WINDOW);
+        job.windows.pass(advance.saturating_mul(RATE as usize / 100).min(heard));
+        let written = segments.iter().map(|segment| segment.logprobs.len()).sum();
+        self.meters.prompt_tokens.add(heard * super::TOKENS_OF_SECOND / RATE as usize);
+        self.meters.completion_tokens.add(written);
+        if let Some(call) = &job.call {
+            call.add_completion_tokens(written);
+        }
+        job.feed.progress(job.windows.seconds(), duration);
+        job.feed.piece(Piece { segments });
+        Ok(None)
+    }
+
+    /// # Errors
+    ///
+    /// Why the request is not to go on.
+    fn check(&self, job: &Job) -> Result<()> {
+        if !job.stop.is_reached() {
+            return Ok(());
+        }
+        Err(self.check_stop(&job.stop, job.call.as_deref()).unwrap_or_else(Error::cancelled))
+    }
+
+    /// Why a request was stopped, if not by its caller.
+    fn check_stop(&self, stop: &Stop, call: Option<&Call>) -> Option<Error> {
+        if self.queue.state.lock().ended {
+            return Some(self.ending.error());
+        }
+        let is_late = stop.deadline.is_some_and(|deadline| deadline <= Instant::now());
+        call.filter(|_| is_late).map(Call::timeout)
+    }
+}
+
+impl Job {
+    /// Reads the prompt. Here, because whisper.cpp takes much of the stack for it.
+    fn begin(&mut self, model: &SpeechModel) -> Result<()> {
+        self.progress.begun = true;
+        self.progress.language = self
+            .options
+            .language
+            .and_then(|code| (0..).map_while(|number| model.language(number)).find(|(known, _)| *known == code));
+        if let Some(prompt) = &self.prompt {
+            let start = (prompt.len().saturating_sub(PROMPT_BYTES)..).find(|start| prompt.is_char_boundary(*start));
+            let tail = prompt.get(start.unwrap_or_default()..).unwrap_or_default().trim();
+            let mut tokens = if tail.is_empty() { Vec::new() } else { model.tokenize(&format!(" {tail}"))? };
+            // The spelling of a control token is text.
+            tokens.retain(|token| model.token_text(*token).is_some());
+            tokens.drain(..tokens.len().saturating_sub(PAST));
+            if let Some(call) = &self.call {
+                call.take_tokens(tokens.len(), 0)?;
+            }
+            self.progress.prompt.clone_from(&tokens);
+            self.progress.past = tokens;
+        }
+        Ok(())
+    }
+
+    fn finish(self, end: End) {
+        if let Some(call) = &self.call {
+            call.succeed();
+        }
+        // Before the caller hears of the end: a model whose answers are there is not in use.
+        drop(self.place);
+        self.feed.end(end);
+    }
+
+    pub(super) fn fail(self, error: Error) {
+        if let Some(call) = &self.call {
+            call.fail(&error);
+        }
+        drop(self.place);
+        self.feed.fail(error);
+    }
+}

@@ -1,0 +1,226 @@
+//! Speech to text.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyMapping, PyString};
+
+use crate::door::PendingReply;
+use crate::handle::Handle;
+use crate::method;
+use crate::request::{self, Call, Schemas};
+use crate::{errors, types};
+
+/// A method that posts its arguments as a form, with a file.
+struct Upload {
+    /// What exceptions call it.
+    name: &'static str,
+    path: &'static str,
+    parameters: &'static [&'static str],
+    plain: Schemas,
+    /// For `response_format="verbose_json"`.
+    verbose: Schemas,
+}
+
+static TRANSCRIBE: Upload = Upload {
+    name: "Transcriptions.create",
+    path: "/v1/audio/transcriptions",
+    parameters: &[
+        "file",
+        "model",
+        "chunking_strategy",
+        "include",
+        "keywords",
+        "known_speaker_names",
+        "known_speaker_references",
+        "language",
+        "languages",
+        "prompt",
+        "response_format",
+        "stream",
+        "temperature",
+        "timestamp_granularities",
+    ],
+    plain: Schemas { object: &types::TRANSCRIPTION, event: types::TRANSCRIPTION_STREAM_EVENT },
+    verbose: Schemas { object: &types::TRANSCRIPTION_VERBOSE, event: types::TRANSCRIPTION_STREAM_EVENT },
+};
+
+static TRANSLATE: Upload = Upload {
+    name: "Translations.create",
+    path: "/v1/audio/translations",
+    parameters: &["file", "model", "prompt", "response_format", "temperature"],
+    plain: Schemas { object: &types::TRANSLATION, event: types::TRANSCRIPTION_STREAM_EVENT },
+    verbose: Schemas { object: &types::TRANSLATION_VERBOSE, event: types::TRANSCRIPTION_STREAM_EVENT },
+};
+
+/// The audio endpoints of an engine.
+#[pyclass(frozen, module = "zerohop._native")]
+pub(crate) struct Audio(pub(crate) Arc<Handle>);
+
+#[pymethods]
+impl Audio {
+    /// Speech to text in its own language: `create(...)`.
+    #[getter]
+    fn transcriptions(&self) -> Transcriptions {
+        Transcriptions(self.0.clone())
+    }
+
+    /// Speech to English text: `create(...)`.
+    #[getter]
+    fn translations(&self) -> Translations {
+        Translations(self.0.clone())
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<audio of {}>", self.0)
+    }
+}
+
+/// The transcriptions of an engine.
+#[pyclass(frozen, module = "zerohop._native")]
+pub(crate) struct Transcriptions(Arc<Handle>);
+
+#[pymethods]
+impl Transcriptions {
+    /// Writes down what is said in a file.
+    ///
+    /// `file` is what openai's SDK takes: bytes, an open file, a path, or a tuple of a name and one of
+    /// these. It is WAV, FLAC, MP3, MP4, M4A, OGG, WEBM, AIFF or CAF. The other parameters are the API's.
+    /// `model` may be left out if the engine has one model. Gives a `Transcription`; a
+    /// `TranscriptionVerbose` for `response_format="verbose_json"`; the text for `"text"`, `"srt"` and
+    /// `"vtt"`; or a `Stream` of events if `stream` is true. `timeout` is the number of seconds that the
+    /// answer, or each event, may take; none by default.
+    #[pyo3(signature = (**arguments), text_signature = "($self, *, file, model=..., chunking_strategy=..., \
+        include=..., keywords=..., known_speaker_names=..., known_speaker_references=..., language=..., languages=..., \
+        prompt=..., response_format=..., stream=..., temperature=..., timestamp_granularities=..., \
+        extra_headers=None, extra_query=None, extra_body=None, timeout=None)")]
+    fn create<'py>(&self, py: Python<'py>, arguments: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
+        TRANSCRIBE.send(py, &self.0, arguments)
+    }
+
+    /// `create` for event loops: the reply on its way.
+    #[pyo3(signature = (**arguments))]
+    fn _submit(&self, py: Python<'_>, arguments: Option<&Bound<'_, PyDict>>) -> PyResult<PendingReply> {
+        TRANSCRIBE.submit(py, &self.0, arguments)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<audio.transcriptions of {}>", self.0)
+    }
+}
+
+/// The translations of an engine.
+#[pyclass(frozen, module = "zerohop._native")]
+pub(crate) struct Translations(Arc<Handle>);
+
+#[pymethods]
+impl Translations {
+    /// Writes down in English what is said in a file, whatever its language; the model has to know several.
+    ///
+    /// As `transcriptions.create`, with fewer parameters: gives a `Translation`, a `TranslationVerbose` or
+    /// the text.
+    #[pyo3(signature = (**arguments), text_signature = "($self, *, file, model=..., prompt=..., \
+        response_format=..., temperature=..., extra_headers=None, extra_query=None, extra_body=None, timeout=None)")]
+    fn create<'py>(&self, py: Python<'py>, arguments: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
+        TRANSLATE.send(py, &self.0, arguments)
+    }
+
+    /// `create` for event loops: the reply on its way.
+    #[pyo3(signature = (**arguments))]
+    fn _submit(&self, py: Python<'_>, arguments: Option<&Bound<'_, PyDict>>) -> PyResult<PendingReply> {
+        TRANSLATE.submit(py, &self.0, arguments)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<audio.translations of {}>", self.0)
+    }
+}
+
+impl Upload {
+    fn send<'py>(
+        &self,
+        py: Python<'py>,
+        handle: &Arc<Handle>,
+        arguments: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (call, schemas) = self.call(py, handle, arguments)?;
+        call.send(py, handle)?.object_or_stream(py, &schemas)
+    }
+
+    fn submit(
+        &self,
+        py: Python<'_>,
+        handle: &Arc<Handle>,
+        arguments: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<PendingReply> {
+        let (call, schemas) = self.call(py, handle, arguments)?;
+        call.submit(py, handle, schemas)
+    }
+
+    fn call(
+        &self,
+        py: Python<'_>,
+        handle: &Arc<Handle>,
+        arguments: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<(Call, Schemas)> {
+        let none = PyDict::new(py);
+        let arguments = arguments.unwrap_or(&none);
+        request::check_names(self.name, arguments, self.parameters, &["file"])?;
+        let mut fields = Vec::new();
+        if !arguments.contains("model")? {
+            fields.push(("model".to_owned(), method::only_model(self.name, handle, py)?));
+        }
+        for &name in &self.parameters[1..] {
+            if let Some(value) = arguments.get_item(name)? {
+                add_field(&mut fields, name, &value)?;
+            }
+        }
+        if let Some(extra) = arguments.get_item("extra_body")?.filter(|extra| !extra.is_none()) {
+            for item in extra.cast::<PyMapping>()?.items()?.iter() {
+                let (name, value): (String, Bound<'_, PyAny>) = item.extract()?;
+                add_field(&mut fields, &name, &value)?;
+            }
+        }
+        let is_verbose = fields.iter().any(|(name, value)| name == "response_format" && value == "verbose_json");
+        let file = arguments.get_item("file")?.unwrap_or_else(|| py.None().into_bound(py));
+        let mut call = post(py, self.path, &fields, &file)?;
+        call.read_options(arguments)?;
+        Ok((call, if is_verbose { self.verbose } else { self.plain }))
+    }
+}
+
+/// The form's parts for a parameter, as openai's SDK has them.
+fn add_field(fields: &mut Vec<(String, String)>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    if value.is_none() {
+        return Ok(());
+    }
+    if let Ok(truth) = value.cast::<PyBool>() {
+        fields.push((name.to_owned(), truth.is_true().to_string()));
+    } else if let Ok(mapping) = value.cast::<PyMapping>() {
+        for item in mapping.items()?.iter() {
+            let (key, value): (String, Bound<'_, PyAny>) = item.extract()?;
+            add_field(fields, &format!("{name}[{key}]"), &value)?;
+        }
+    } else if value.is_instance_of::<PyString>() || value.extract::<f64>().is_ok() {
+        fields.push((name.to_owned(), value.str()?.to_str()?.to_owned()));
+    } else {
+        let items = value.try_iter().map_err(|_| {
+            errors::bad_request(value.py(), name, &format!("Invalid '{name}': expected a text, a number or a list"))
+        })?;
+        for item in items {
+            add_field(fields, &format!("{name}[]"), &item?)?;
+        }
+    }
+    Ok(())
+}
+
+/// The form that brings a file.
+fn post(py: Python<'_>, path: &str, fields: &[(String, String)], file: &Bound<'_, PyAny>) -> PyResult<Call> {
+    static READ: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let (name, content): (String, Bound<'_, PyBytes>) =
+        READ.import(py, "zerohop._files", "read_file")?.call1((file,))?.extract()?;
+    let content = content.as_bytes();
+    py.detach(|| Call::post_form(path, fields, ("file", &name), content))
+        .map_err(|error| errors::invalid_argument(py, &error.to_string()))
+}

@@ -1,0 +1,5 @@
+"""A word and when it was said."""
+
+from ..._native import TranscriptionWord
+
+__all__ = ["TranscriptionWord"]
