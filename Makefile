@@ -73,10 +73,11 @@ accept: test ecosystem release-check ## the same tests, with the slow cases, and
 	@if cargo +nightly miri --version > /dev/null 2>&1; then $(MAKE) --no-print-directory miri; \
 	else echo "Miri: not run, no nightly Rust has it"; fi
 
-# Cargo waits for each to be there before it publishes what depends on it.
+# Cargo waits for each to be there before it publishes what depends on it. What is published was compiled by
+# `make package`.
 .PHONY: publish-crates
 publish-crates: setup ## publish the Rust crates (needs a token in CARGO_REGISTRY_TOKEN)
-	@$(ENV) cargo publish --locked $(CRATES)
+	@$(ENV) cargo publish --locked --no-verify $(CRATES:%=--package=%)
 
 .PHONY: msrv
 msrv: setup ## check with the oldest Rust that Cargo.toml promises (needs rustup)
@@ -210,12 +211,11 @@ dist: setup ## pack the C and C++ library for any Linux into dist/
 	@$(ENV) python tools/testenv.py release; $(PORTABLE) cargo rustc $(CARGO_FLAGS) -p zerohop-ffi; \
 		rm -f dist/*.tar.gz; ffi/package/dist.sh "$$lib" dist
 
-CRATES := -p zerohop-kernels -p zerohop -p zerohop-cli
+CRATES := zerohop-kernels zerohop zerohop-cli
 
-# Packs, and builds from what was packed. Crates that others of the workspace depend on are taken from there.
 .PHONY: package
-package: setup ## pack the Rust crates as they are published, and build them from that
-	@$(ENV) cargo package --locked $(CRATES)
+package: setup ## pack the Rust crates as they are published, and compile them from that
+	@$(ENV) tests/release/crates.sh $(CRATES)
 
 # The wheel goes into an environment of its own, as a user would have it. It is linked for this machine.
 .PHONY: install-wheel
