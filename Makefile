@@ -82,7 +82,7 @@ publish-crates: setup ## publish the Rust crates (needs a token in CARGO_REGISTR
 .PHONY: msrv
 msrv: setup ## check with the oldest Rust that Cargo.toml promises (needs rustup)
 	@rust="$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)"; $(ENV) \
-		rustup toolchain list | grep -q "^$$rust" || rustup toolchain install --profile minimal "$$rust"; \
+		[[ "$$(rustup toolchain list)" == *"$$rust"* ]] || rustup toolchain install --profile minimal "$$rust"; \
 		CARGO_TARGET_DIR="$$CARGO_TARGET_DIR/msrv" cargo "+$$rust" check $(CARGO_FLAGS) --workspace
 
 .PHONY: release-check

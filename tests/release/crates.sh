@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 place=${ZEROHOP_CACHE:?}/crates
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 
-cargo package --locked --quiet --no-verify "${@/#/--package=}" 2> >(grep -v 'is not included in the published package$' >&2)
+cargo package --locked --quiet --no-verify --allow-dirty "${@/#/--package=}" 2> >(grep -v 'is not included in the published package$' >&2)
 rm -rf "$place"
 mkdir "$place"
 {
