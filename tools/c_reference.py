@@ -1,4 +1,4 @@
-"""Makes a page of the C header: its first comment, then what it declares with what it says of it."""
+"""Makes a page of the C header: its first comment, then what it declares, explained."""
 
 import re
 import textwrap
@@ -8,14 +8,11 @@ HEADER = Path(__file__).resolve().parent.parent / "include/zerohop.h"
 
 # A comment and what follows it, up to the end of that.
 DECLARATION = re.compile(
-    r"^/\*\*\n(?P<says>(?: \*.*\n)*?) \*/\n(?P<code>#define (?:.*\\\n)*.*\n|(?:[^\n].*\n)*?.*?;\n(?=\n|$|#))",
+    r"^/\*\*\n(?P<says>(?: \*.*\n)*?) \*/\n"
+    r"(?P<code>#define (?:.*\\\n)*.*\n|(?:[^\n].*\n)*?.*?;\n(?=\n|$|#))",
     re.M,
 )
-SECTIONS = {
-    "Functions": lambda code: not code.startswith(("typedef", "#define")),
-    "Structs and other types": lambda code: code.startswith("typedef"),
-    "Constants": lambda code: code.startswith("#define"),
-}
+KINDS = {"typedef": "Structs and other types", "#define": "Constants"}
 
 
 def uncommented(comment: str) -> str:
@@ -24,7 +21,7 @@ def uncommented(comment: str) -> str:
 
 
 def preface(header: str) -> str:
-    """The first comment: its titles stand alone after two empty lines, its programs are indented."""
+    """The first comment: titles stand alone after two empty lines, programs are indented."""
     text = uncommented(header[: header.index(" */")].removeprefix("/*\n"))
     first, *sections = text.split("\n\n\n")
     parts = [first.partition("\n\nWritten by")[0]]
@@ -69,9 +66,9 @@ def page() -> str:
     if missing := declared - {name for name, _, _ in found} - {"ZEROHOP_H"}:
         raise ValueError(f"the C reference would leave out {', '.join(sorted(missing))}")
     lines = ["# C reference\n", preface(header), ""]
-    for title, belongs in SECTIONS.items():
+    for title in ["Functions", *KINDS.values()]:
         lines.append(f"## {title}\n")
         for name, says, code in sorted(found):
-            if belongs(code):
+            if KINDS.get(code.split()[0], "Functions") == title:
                 lines.append(f"### {name}\n\n{says}\n\n```c\n{code}\n```\n")
     return "\n".join(lines)

@@ -1,10 +1,11 @@
-"""Writes THIRD-PARTY-NOTICES: the licences of all that is compiled into wheel, libraries and command.
+"""Writes THIRD-PARTY-NOTICES: the licences of what wheel, libraries and command are made of.
 
     python tools/notices.py [--check]
 
-With `--check`, nothing is written: a file that is not up to date is an error. The Rust crates are what
-cargo resolves for the platforms that releases are made for, without tools of the build; the C and C++
-parts are listed below. Of alternatives (`MIT OR Apache-2.0`), MIT's text is shown where there is one.
+With `--check`, nothing is written: a file that is not up to date is an error. The Rust crates are
+what cargo resolves for the platforms that releases are made for, without tools of the build; the C
+and C++ parts are listed below. Of alternatives (`MIT OR Apache-2.0`), MIT's text is shown where
+there is one.
 """
 
 import json
@@ -40,24 +41,24 @@ MIT = """\
 
 Permission is hereby granted, free of charge, to any person obtaining a copy of this software and
 associated documentation files (the "Software"), to deal in the Software without restriction,
-including without limitation the rights to use, copy, modify, merge, publish, distribute, sublicense,
-and/or sell copies of the Software, and to permit persons to whom the Software is furnished to do so,
-subject to the following conditions:
+including without limitation the rights to use, copy, modify, merge, publish, distribute,
+sublicense, and/or sell copies of the Software, and to permit persons to whom the Software is
+furnished to do so, subject to the following conditions:
 
-The above copyright notice and this permission notice shall be included in all copies or substantial
-portions of the Software.
+The above copyright notice and this permission notice shall be included in all copies or
+substantial portions of the Software.
 
-THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT
-LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN
-NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY,
-WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE
-SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE."""
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT
+NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND
+NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM,
+DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT
+OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE."""
 
 GCC_RUNTIME = """\
 The Linux wheel contains the C++ runtime library of GCC (libstdc++), Copyright (C) Free Software
-Foundation, Inc. It is under version 3 of the GNU General Public License with version 3.1 of the GCC
-Runtime Library Exception, which permits conveying a program that was compiled with GCC together with
-this library under terms of one's own choice:
+Foundation, Inc. It is under version 3 of the GNU General Public License with version 3.1 of the
+GCC Runtime Library Exception, which permits conveying a program that was compiled with GCC
+together with this library under terms of one's own choice:
 https://www.gnu.org/licenses/gcc-exception-3.1.html, https://www.gnu.org/licenses/gpl-3.0.html"""
 
 RUST_LIBRARY = "Copyright (c) The Rust Project Contributors"
@@ -143,7 +144,11 @@ def native(sources: Path) -> Iterator[Part]:
     vendor = llama / "vendor"
     github = "https://github.com"
     yield Part(
-        "llama.cpp and ggml", "", "MIT", f"{github}/ggml-org/llama.cpp", (llama / "LICENSE").read_text()
+        "llama.cpp and ggml",
+        "",
+        "MIT",
+        f"{github}/ggml-org/llama.cpp",
+        (llama / "LICENSE").read_text(),
     )
     sgemm = (llama / "ggml/src/ggml-cpu/llamafile/sgemm.cpp").read_text()
     yield Part(
@@ -175,7 +180,11 @@ def native(sources: Path) -> Iterator[Part]:
         ("stb_image", "stb/stb_image.h", f"{github}/nothings/stb"),
     ]:
         yield Part(
-            f"{name}, in llama.cpp", "", "MIT-0 or public domain", url, after(vendor / header, choice)
+            f"{name}, in llama.cpp",
+            "",
+            "MIT-0 or public domain",
+            url,
+            after(vendor / header, choice),
         )
     yield Part(
         "GCC's C++ runtime library",

@@ -2,9 +2,9 @@
 
     python tools/portable.py COMMAND...      runs that with rustc's arguments for it at its end
 
-Objects are compiled with this machine's headers, and linked with libraries that have only what glibc
-2.28 had, which Zig knows, and with GCC's own static C++ library. Elsewhere than on Linux there is
-nothing to do, and the command runs as it is.
+Objects are compiled with this machine's headers, and linked with libraries that have only what
+glibc 2.28 had, which Zig knows, and with GCC's own static C++ library. Elsewhere than on Linux
+there is nothing to do, and the command runs as it is.
 """
 
 import os
@@ -56,10 +56,11 @@ def _stubs(work: Path) -> None:
     source = work / "main.c"
     source.write_text("int main(void) { return 0; }\n")
     target = f"{platform.machine()}-linux-gnu.{GLIBC}"
-    zig = [environment("release") / "bin/python", "-m", "ziglang", "cc", "-target", target]
+    python = str(environment("release") / "bin/python")
+    zig = [python, "-m", "ziglang", "cc", "-target", target, "-O1", "-fno-sanitize=all"]
     caches = {f"ZIG_{name}_CACHE_DIR": str(work / "cache") for name in ["GLOBAL", "LOCAL"]}
     subprocess.run(
-        [*zig, "-O1", "-fno-sanitize=all", "-fPIE", "-pie", source, "-o", work / "main"], check=True, env=os.environ | caches
+        [*zig, "-fPIE", "-pie", source, "-o", work / "main"], check=True, env=os.environ | caches
     )
     found = {path.name: path for path in (work / "cache").rglob("*.*") if path.is_file()}
     for name in ["libc.so.6", "libc_nonshared.a", "Scrt1.o", *LIBRARIES]:
@@ -83,7 +84,7 @@ def _soname(library: Path) -> str:
 def arguments() -> list[str]:
     """What rustc links with it by."""
     link_arguments = [f"{folder()}/glibc.o", f"-B{folder()}", "-ldl", "-lpthread"]
-    # GCC's unwinder is this machine's here, and asks for its glibc; where it runs it is that machine's.
+    # GCC's unwinder is this machine's here and wants its glibc; where it runs it is that machine's.
     link_arguments.append("-Wl,--allow-shlib-undefined")
     return ["-L", f"native={folder()}", *[f"-Clink-arg={word}" for word in link_arguments]]
 

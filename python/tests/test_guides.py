@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from support import ROOT, model
 
 SMOLLM2 = "smollm2-135m-instruct-q4_1.gguf"

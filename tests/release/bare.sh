@@ -38,18 +38,26 @@ none() {
     done
 }
 
+# interpreter VERSION: its path, if it is installed, on PATH or by pyenv. Of a virtual environment, what that was
+# made with.
+interpreter() {
+    local python
+    for python in "python$1" "$HOME/.pyenv/versions/$1".*/bin/python; do
+        "$python" -c 'import sys; print(sys._base_executable)' 2> /dev/null && return
+    done
+    return 0
+}
+
 try_wheel() {
     local version python
     ln -s "$(command -v sh)" "$work/bin/sh"
     none cmake ninja clang cargo rustc cc c++ gcc g++ maturin
     for version in 3.11 3.12 3.13 3.14; do
-        python=$(command -v "python$version" || true)
+        python=$(interpreter "$version")
         if [[ -z $python ]]; then
             echo "Python $version: not run, not installed"
             continue
         fi
-        # Not from the tools' environment, but what that was made with.
-        python=$("$python" -c 'import sys; print(sys._base_executable)')
         says '' "$python" -m venv "$work/venv-$version"
         says '' "$work/venv-$version/bin/pip" install --quiet --no-index --disable-pip-version-check "$artifact"
         says Paris "$work/venv-$version/bin/python" -c "
