@@ -14,10 +14,10 @@ PLACE = ROOT / "python/zerohop/bin/zerohop"
 
 
 def build() -> None:
-    """Builds and strips the command; does nothing in a source distribution, which has no `cli`."""
-    if not (ROOT / "cli/Cargo.toml").exists():
-        return
-    command = ["cargo", "build", "--quiet", "--release", "--locked", "-p", "zerohop-cli"]
+    """Builds and strips the command."""
+    command = ["cargo", "build", "--quiet", "--release", "-p", "zerohop-cli"]
+    if not join_workspace():
+        command.append("--locked")
     subprocess.run(command, cwd=ROOT, check=True)
     built = Path(os.environ["CARGO_TARGET_DIR"]) / "release/zerohop"
     PLACE.parent.mkdir(exist_ok=True)
@@ -25,6 +25,21 @@ def build() -> None:
         subprocess.run([strip, "-o", PLACE, built], check=True)
     else:
         shutil.copy(built, PLACE)
+
+
+def join_workspace() -> bool:
+    """Makes the command's crate a member of the workspace; says if this is a source distribution.
+
+    In one, maturin leaves in the workspace what the Python package depends on, and Cargo.lock as it
+    was, which cargo must be free to shorten.
+    """
+    manifest = ROOT / "Cargo.toml"
+    text = manifest.read_text()
+    opening = "members = ["
+    [members] = [line for line in text.splitlines() if line.startswith(opening)]
+    if '"cli"' not in members:
+        manifest.write_text(text.replace(members, members.replace(opening, f'{opening}"cli", ')))
+    return not (ROOT / "ffi").exists()
 
 
 if __name__ == "__main__":
