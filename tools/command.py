@@ -16,17 +16,32 @@ PLACE = ROOT / "python/zerohop/bin/zerohop"
 
 
 def build(arguments: Sequence[str] = ()) -> None:
-    """Builds and strips the command; does nothing in a source distribution, which has no `cli`."""
-    if not (ROOT / "cli/Cargo.toml").exists():
-        return
-    command = ["cargo", "rustc", "--quiet", "--release", "--locked", "-p", "zerohop-cli"]
-    subprocess.run([*command, "--bin", "zerohop", *arguments], cwd=ROOT, check=True)
+    """Builds and strips the command, with arguments for rustc."""
+    command = ["cargo", "rustc", "--quiet", "--release", "-p", "zerohop-cli", "--bin", "zerohop"]
+    if not join_workspace():
+        command.append("--locked")
+    subprocess.run([*command, *arguments], cwd=ROOT, check=True)
     built = Path(os.environ["CARGO_TARGET_DIR"]) / "release/zerohop"
     PLACE.parent.mkdir(exist_ok=True)
     if strip := shutil.which("strip"):
         subprocess.run([strip, "-o", PLACE, built], check=True)
     else:
         shutil.copy(built, PLACE)
+
+
+def join_workspace() -> bool:
+    """Makes the command's crate a member of the workspace; says if this is a source distribution.
+
+    In one, maturin leaves in the workspace what the Python package depends on, and Cargo.lock as it
+    was, which cargo must be free to shorten.
+    """
+    manifest = ROOT / "Cargo.toml"
+    text = manifest.read_text()
+    opening = "members = ["
+    [members] = [line for line in text.splitlines() if line.startswith(opening)]
+    if '"cli"' not in members:
+        manifest.write_text(text.replace(members, members.replace(opening, f'{opening}"cli", ')))
+    return not (ROOT / "ffi").exists()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 //!
 //! The bench measures against it, and the tests compare greedy answers with it.
 
+pub mod embed;
+
 use std::num::NonZeroU32;
 use std::path::Path;
 
@@ -15,6 +17,9 @@ use llama_cpp_2::token::LlamaToken;
 
 /// llama.cpp's constant of that name.
 const LLAMA_FLASH_ATTN_TYPE_DISABLED: i32 = 0;
+
+/// Tokens of a batch of texts to embed.
+const EMBEDDED: u32 = 512;
 
 /// Any failure of the bare loop.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -112,10 +117,62 @@ impl Bare {
         Ok(())
     }
 
+    /// A context that makes vectors as the model's file says, of up to 512 tokens and 64 texts at once.
+    pub fn embedding_context(&self, threads: i32) -> Result<LlamaContext<'_>, Error> {
+        let params = LlamaContextParams::default()
+            .with_n_ctx(NonZeroU32::new(EMBEDDED))
+            .with_n_batch(EMBEDDED)
+            .with_n_ubatch(EMBEDDED)
+            .with_n_seq_max(64)
+            .with_kv_unified(true)
+            .with_embeddings(true)
+            .with_n_threads(threads)
+            .with_n_threads_batch(threads);
+        Ok(self.model.new_context(&self.backend, params)?)
+    }
+
+    /// The texts' vectors of length 1, one after another: as many texts in a batch as it has room for,
+    /// in their order.
+    pub fn embed(&self, context: &mut LlamaContext<'_>, texts: &[String]) -> Result<Vec<f32>, Error> {
+        let mut batch = LlamaBatch::new(EMBEDDED as usize, 64);
+        let (mut sequence, mut vectors) = (0, Vec::new());
+        for text in texts {
+            let tokens = self.tokenize(text);
+            if batch.n_tokens() + i32::try_from(tokens.len())? > EMBEDDED.cast_signed() || sequence == 64 {
+                read_vectors(context, &mut batch, sequence, &mut vectors)?;
+                sequence = 0;
+            }
+            for (position, &token) in (0i32..).zip(&tokens) {
+                batch.add(token, position, &[sequence], true)?;
+            }
+            sequence += 1;
+        }
+        read_vectors(context, &mut batch, sequence, &mut vectors)?;
+        Ok(vectors)
+    }
+
     /// The prompt's tokens.
     pub fn tokenize(&self, prompt: &str) -> Vec<LlamaToken> {
         self.model.vocab().tokenize(prompt.as_bytes(), true, true)
     }
+}
+
+/// Computes a batch of texts, and empties it.
+fn read_vectors(
+    context: &mut LlamaContext<'_>,
+    batch: &mut LlamaBatch<'_>,
+    count: i32,
+    vectors: &mut Vec<f32>,
+) -> Result<(), Error> {
+    context.clear_kv_cache();
+    context.encode(batch)?;
+    batch.clear();
+    for sequence in 0..count {
+        let vector = context.embeddings_seq_ith(sequence)?;
+        let length = vector.iter().map(|number| number * number).sum::<f32>().sqrt();
+        vectors.extend(vector.iter().map(|number| number / length));
+    }
+    Ok(())
 }
 
 /// One greedy generation.

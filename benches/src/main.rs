@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use zerohop::types::{ChatCompletionMessage, CreateChatCompletionRequest, JsonSchema};
 use zerohop::{Engine, ModelOptions, Repack};
-use zerohop_bench::{Bare, Error};
+use zerohop_bench::{Bare, Error, embed};
 
 /// Tokens of each answer.
 const TOKENS: u32 = 64;
@@ -86,6 +86,10 @@ fn main() -> Result<(), Error> {
             let (_, kind) = KINDS.iter().find(|(name, _)| *name == kind).ok_or("no such kind")?;
             let repack = if repack == "off" { Repack::Off } else { Repack::On };
             println!("{}", measure(*kind, model, repack)?);
+            Ok(())
+        }
+        ["--embed", which, model, texts, out] => {
+            println!("{}", embed::measure(which == "bare", model, texts, out)?);
             Ok(())
         }
         ["--repack", model] => report_repack(model, 5),

@@ -54,7 +54,7 @@ pub(crate) fn chat(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         match answer(&engine, &arguments.sampling.request(messages.clone()), &running) {
             Ok(text) => messages.push(ChatCompletionMessage::assistant(text)),
             Err(error) => {
-                eprintln!("zerohop: {error:#}");
+                eprintln!("zerohop: {}", crate::explain(&error));
                 messages.pop();
             }
         }

@@ -78,10 +78,23 @@ fn main() -> ExitCode {
         // Who reads our output has had enough, as `head` has.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("zerohop: {error:#}");
+            eprintln!("zerohop: {}", explain(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// What went wrong and why, without what the engine's messages say of their causes already.
+pub(crate) fn explain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 fn worker() -> anyhow::Result<ExitCode> {

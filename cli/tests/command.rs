@@ -67,6 +67,9 @@ fn adapters_are_applied() {
     assert_ne!(tuned, ask(&tiny(), None));
     let (code, message) = failure(&["run", &tiny(), "Hello", "--adapter", &format!("m={adapter}")]);
     assert!(code == Some(1) && message.contains("is not m"), "{message}");
+    let (_, message) = failure(&["run", &adapter, "Hello"]);
+    let expected = "the file is an adapter and no model: apply it to the model that it is for";
+    assert_eq!(message, format!("zerohop: {adapter}: {expected}\n"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Engines whose models are in a worker process, which is the command.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,10 +12,10 @@ use http::Request;
 use serde_json::{Value, json};
 use zerohop::types::responses::CreateResponse;
 use zerohop::types::{
-    ChatCompletionMessage, CreateChatCompletionRequest, CreateCompletionRequest, CreateEmbeddingRequest,
-    TokenizeRequest,
+    BatchStatus, ChatCompletionMessage, CreateBatchRequest, CreateChatCompletionRequest, CreateCompletionRequest,
+    CreateEmbeddingRequest, CreateFileRequest, FilePurpose, TokenizeRequest,
 };
-use zerohop::{Body, Engine, EngineBuilder, ErrorKind, Isolation, ModelOptions};
+use zerohop::{BatchOptions, Body, Engine, EngineBuilder, ErrorKind, Isolation, ModelOptions};
 
 fn model(name: &str) -> PathBuf {
     let folder = std::env::var_os("ZEROHOP_TEST_MODELS").expect("ZEROHOP_TEST_MODELS names the folder of models");
@@ -375,4 +376,92 @@ fn adapters_are_applied_in_a_worker() {
     assert_eq!(engine.model_info()[1].adapters, here.model_info()[1].adapters);
     let wrong = builder().model("tuned", tiny().adapter("a.gguf", f32::NAN)).isolation(isolation()).build();
     assert_eq!(wrong.unwrap_err().kind(), ErrorKind::InvalidArgument);
+}
+
+/// Requests of a batch, a line each.
+fn batch_lines(count: usize) -> String {
+    let line = |number: usize| {
+        let body = json!({
+            "model": "m",
+            "messages": [{"role": "user", "content": format!("Request {number}")}],
+            "temperature": 0,
+            "max_tokens": 20,
+        });
+        json!({"custom_id": format!("c{number}"), "method": "POST", "url": "/v1/chat/completions", "body": body})
+    };
+    (0..count).map(|number| format!("{}\n", line(number))).collect()
+}
+
+/// The answers of a file of results by their custom ids, each of which is there once.
+fn batch_answers(lines: &str) -> BTreeMap<String, String> {
+    let mut answers = BTreeMap::new();
+    for line in lines.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let answer = line["response"]["body"]["choices"][0]["message"]["content"].as_str().unwrap().to_owned();
+        assert!(answers.insert(line["custom_id"].as_str().unwrap().to_owned(), answer).is_none());
+    }
+    answers
+}
+
+#[test]
+fn a_batch_of_files_outlives_workers() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("in.jsonl"), batch_lines(60)).unwrap();
+    let here = builder().build().unwrap();
+    here.batch(path("in.jsonl"), path("here.jsonl"), &BatchOptions::new()).unwrap();
+
+    let engine = isolated();
+    let mut first = Some(worker(&engine));
+    // What the worker was answering is asked of the next one.
+    let options = BatchOptions::new().progress(move |counts| {
+        if counts.completed > 0 && counts.completed < 60 {
+            if let Some(worker) = first.take() {
+                worker.kill();
+            }
+        }
+        true
+    });
+    let counts = engine.batch(path("in.jsonl"), path("there.jsonl"), &options).unwrap();
+    assert_eq!((counts.total, counts.completed, counts.failed), (60, 60, 0));
+    let [here, there] = ["here.jsonl", "there.jsonl"].map(|name| std::fs::read_to_string(path(name)).unwrap());
+    assert_eq!(batch_answers(&there), batch_answers(&here));
+}
+
+#[test]
+fn a_batch_in_the_background_is_computed_by_the_worker() {
+    let _alone = alone();
+    let engine = isolated();
+    let file = CreateFileRequest::new("requests.jsonl", batch_lines(40), FilePurpose::Batch);
+    let file = engine.files().create(file).unwrap();
+    let created = engine.batches().create(&CreateBatchRequest::new(file.id, "/v1/chat/completions")).unwrap();
+    let ended = |id: &str| {
+        let begin = Instant::now();
+        loop {
+            let batch = engine.batches().retrieve(id).unwrap();
+            if batch.status.is_final() {
+                return batch;
+            }
+            assert!(begin.elapsed() < Duration::from_secs(100), "{batch:?}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    };
+    let batch = ended(&created.id);
+    assert_eq!(batch.status, BatchStatus::Completed, "{batch:?}");
+    assert_eq!((batch.request_counts.total, batch.request_counts.completed), (40, 40));
+    assert_eq!(engine.metrics().models[0].completion_tokens, 800);
+    let content = engine.files().content(&batch.output_file_id.unwrap()).unwrap();
+    let answers = batch_answers(std::str::from_utf8(&content).unwrap());
+    assert_eq!(answers.len(), 40);
+    let mut request = chat("Request 7", 20);
+    request.model = "m".to_owned();
+    assert_eq!(answers["c7"], engine.chat().create(&request).unwrap().text().unwrap());
+    // Cancelling keeps what is finished, and frees the worker.
+    let file = CreateFileRequest::new("more.jsonl", batch_lines(2000), FilePurpose::Batch);
+    let file = engine.files().create(file).unwrap();
+    let created = engine.batches().create(&CreateBatchRequest::new(file.id, "/v1/chat/completions")).unwrap();
+    engine.batches().cancel(&created.id).unwrap();
+    assert_eq!(ended(&created.id).status, BatchStatus::Cancelled);
+    assert_eq!(engine.chat().create(&chat("Hello", 3)).unwrap().usage.completion_tokens, 3);
 }

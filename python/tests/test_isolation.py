@@ -1,6 +1,7 @@
 """`isolation="process"`: the models in a process of their own."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -48,6 +49,47 @@ def test_answers_are_those_of_this_process(isolated, engine):
     with pytest.raises(zerohop.BadRequestError) as caught:
         isolated.chat.completions.create(messages=USER, temperature=3)
     assert caught.value.param == "temperature"
+
+
+def requests(count):
+    for number in range(count):
+        body = {"model": "tiny-llama", "messages": USER, "max_tokens": 1 + number % 5}
+        yield {
+            "custom_id": f"c{number}",
+            "method": "POST",
+            "url": "/v1/chat/completions",
+            "body": body | {"temperature": 0},
+        }
+
+
+def test_a_batch_of_files(isolated, engine, tmp_path):
+    path = tmp_path / "in.jsonl"
+    path.write_text("".join(json.dumps(request) + "\n" for request in requests(50)))
+    answers = []
+    for name, one in {"here": engine, "there": isolated}.items():
+        output = tmp_path / f"{name}.jsonl"
+        counts = one.batch(path, output)
+        assert (counts.completed, counts.failed) == (50, 0)
+        lines = [json.loads(line) for line in output.read_text().splitlines()]
+        answers.append({line["custom_id"]: line["response"]["body"]["choices"] for line in lines})
+    assert answers[0] == answers[1]
+
+
+def test_a_batch_in_the_background(isolated):
+    client = zerohop.OpenAI(isolated)
+    content = "\n".join(map(json.dumps, requests(30))).encode()
+    file = client.files.create(file=("requests.jsonl", content), purpose="batch")
+    batch = client.batches.create(
+        input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
+    )
+    deadline = time.monotonic() + 100
+    while batch.status not in ("completed", "failed", "expired", "cancelled"):
+        assert time.monotonic() < deadline, batch
+        time.sleep(0.01)
+        batch = client.batches.retrieve(batch.id)
+    assert (batch.status, batch.request_counts.completed) == ("completed", 30)
+    lines = client.files.content(batch.output_file_id).text.splitlines()
+    assert len({json.loads(line)["custom_id"] for line in lines}) == 30
 
 
 def test_the_sdk(isolated):

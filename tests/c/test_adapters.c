@@ -7,6 +7,8 @@
 #define MERGED "tiny/tiny-merged.gguf"
 
 static zerohop_engine *engine;
+/* A copy: check_model keeps four paths. */
+static char adapter_path[1024];
 
 static void answer(const char *model, char *text, size_t size) {
   char body[256];
@@ -31,7 +33,7 @@ static zerohop_status load(const char *name, const char *path, const zerohop_ada
 static char base_text[1024], tuned_text[1024];
 
 static void an_adapted_model_answers_as_one_with_merged_weights(void) {
-  zerohop_adapter adapter = {zerohop_str_of(check_model(ADAPTER)), 1};
+  zerohop_adapter adapter = {zerohop_str_of(adapter_path), 1};
   zerohop_error *error = NULL;
   CHECK_STATUS(load("tuned", TINY, &adapter, 1, &error), ZEROHOP_OK, error);
   CHECK_STATUS(load("merged", MERGED, NULL, 0, &error), ZEROHOP_OK, error);
@@ -72,7 +74,7 @@ static void *ask_again(void *argument) {
 static void all_answer_while_another_comes_and_goes(void) {
   enum { THREADS = 4 };
   pthread_t threads[THREADS];
-  zerohop_adapter adapter = {zerohop_str_of(check_model(ADAPTER)), -1};
+  zerohop_adapter adapter = {zerohop_str_of(adapter_path), -1};
   zerohop_error *error = NULL;
   for (int i = 0; i < THREADS; i++) {
     if (pthread_create(&threads[i], NULL, ask_again, i % 2 ? &threads[i] : NULL) != 0)
@@ -86,7 +88,7 @@ static void all_answer_while_another_comes_and_goes(void) {
 }
 
 static void what_is_no_adapter_is_refused(void) {
-  zerohop_adapter adapters[2] = {{zerohop_str_of(check_model(ADAPTER)), 1}, {zerohop_str_of(check_model(TINY)), 1}};
+  zerohop_adapter adapters[2] = {{zerohop_str_of(adapter_path), 1}, {zerohop_str_of(check_model(TINY)), 1}};
   zerohop_error *error = NULL;
   CHECK_STATUS(load("x", TINY, adapters, 2, &error), ZEROHOP_INVALID_MODEL, error);
   CHECK_STATUS(load("x", TINY, NULL, 1, &error), ZEROHOP_INVALID_ARGUMENT, error);
@@ -98,6 +100,7 @@ static void what_is_no_adapter_is_refused(void) {
 
 int main(void) {
   engine = check_engine(TINY);
+  snprintf(adapter_path, sizeof adapter_path, "%s", check_model(ADAPTER));
   RUN(an_adapted_model_answers_as_one_with_merged_weights);
   RUN(adapters_are_described);
   RUN(all_answer_while_another_comes_and_goes);

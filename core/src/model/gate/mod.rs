@@ -14,7 +14,7 @@ mod template;
 mod tensors;
 mod vocab;
 
-use super::gguf::{Gguf, GgufError};
+use super::gguf::{Gguf, GgufError, unsupported};
 use keys::Keys;
 
 pub(super) use adapter::check_adapter;
@@ -37,6 +37,9 @@ pub(super) struct Checked {
 /// [`GgufError`] with the first fault found.
 pub(super) fn check(bytes: &[u8]) -> Result<Checked, GgufError> {
     let gguf = Gguf::read(bytes)?;
+    if gguf.get_str("general.type") == Some("adapter") {
+        return unsupported("the file is an adapter and no model: apply it to the model that it is for".to_owned());
+    }
     let keys = Keys::new(&gguf, bytes)?;
     let hparams = hparams::check(&keys)?;
     let tokens = vocab::check(&keys)?;

@@ -252,6 +252,11 @@ fn good_adapters_pass() {
 }
 
 #[test]
+fn an_adapter_is_no_model() {
+    refused(&tiny(ADAPTER), "apply it to the model that it is for");
+}
+
+#[test]
 fn adapters_are_held_to_their_model() {
     refused_adapter(&tiny("tiny-llama.gguf"), "general.type is missing");
     refused_adapter(&patched(ADAPTER, "general.type", 8, b"adoptee"), "general.type is \"adoptee\"");
