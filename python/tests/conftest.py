@@ -4,7 +4,6 @@ The tiny models have random weights: they are fast, and go on to the token limit
 answer.
 """
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,10 +11,9 @@ from pathlib import Path
 
 import anyio
 import pytest
-
 from support import ENDLESS, model
 
-import zerohop  # noqa: E402
+import zerohop
 
 
 @pytest.fixture(scope="session")
