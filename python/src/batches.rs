@@ -48,20 +48,50 @@ impl Batches {
     }
 
     /// The batch of this id. Raises `NotFoundError` if there is none.
-    fn retrieve<'py>(&self, py: Python<'py>, batch_id: &str) -> PyResult<Bound<'py, PyAny>> {
-        self.0.send(py, Call::get(&path(py, batch_id, "")?), Reading::Object(&types::BATCH))
+    #[pyo3(signature = (batch_id, **options), text_signature = "($self, batch_id, *, extra_headers=None, \
+        extra_query=None, timeout=None)")]
+    fn retrieve<'py>(
+        &self,
+        py: Python<'py>,
+        batch_id: &str,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.0.send(
+            py,
+            Call::get(&path(py, batch_id, "")?).with_options("Batches.retrieve", options)?,
+            Reading::Object(&types::BATCH),
+        )
     }
 
     /// The batches, in pages: those behind the one of the id `after`, `limit` a page (by default 20), the
     /// newest first.
-    #[pyo3(signature = (*, after = None, limit = None))]
-    fn list<'py>(&self, py: Python<'py>, after: Option<&str>, limit: Option<i64>) -> PyResult<Bound<'py, PyAny>> {
-        List::new(&self.0, PATH, &types::BATCH_PAGES).with("after", after).with("limit", limit).page(py)
+    #[pyo3(signature = (*, after = None, limit = None, **options), text_signature = "($self, *, after=None, \
+        limit=None, extra_headers=None, extra_query=None, timeout=None)")]
+    fn list<'py>(
+        &self,
+        py: Python<'py>,
+        after: Option<&str>,
+        limit: Option<i64>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        List::new(&self.0, PATH, &types::BATCH_PAGES)
+            .with("after", after)
+            .with("limit", limit)
+            .with_options("Batches.list", options)?
+            .page(py)
     }
 
     /// Ends the batch of this id. What it has finished stays, in its files.
-    fn cancel<'py>(&self, py: Python<'py>, batch_id: &str) -> PyResult<Bound<'py, PyAny>> {
-        let call = Call::without_body(http::Method::POST, &path(py, batch_id, "/cancel")?);
+    #[pyo3(signature = (batch_id, **options), text_signature = "($self, batch_id, *, extra_headers=None, \
+        extra_query=None, timeout=None)")]
+    fn cancel<'py>(
+        &self,
+        py: Python<'py>,
+        batch_id: &str,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let call = Call::without_body(http::Method::POST, &path(py, batch_id, "/cancel")?)
+            .with_options("Batches.cancel", options)?;
         self.0.send(py, call, Reading::Object(&types::BATCH))
     }
 

@@ -6,12 +6,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::caller::Caller;
-use crate::convert;
 use crate::lists::List;
-use crate::method::Method;
+use crate::method::{Method, read_parameter};
 use crate::reply::Reading;
 use crate::request::{Call, path_of};
-use crate::{errors, types};
+use crate::types;
 
 const PATH: &str = "/v1/chat/completions";
 
@@ -107,32 +106,41 @@ impl Completions {
     }
 
     /// The chat completion of this id, if it was kept. Raises `NotFoundError` if there is none.
-    fn retrieve<'py>(&self, py: Python<'py>, completion_id: &str) -> PyResult<Bound<'py, PyAny>> {
-        let call = Call::get(&path(py, completion_id, "")?);
+    #[pyo3(signature = (completion_id, **options), text_signature = "($self, completion_id, *, extra_headers=None, \
+        extra_query=None, timeout=None)")]
+    fn retrieve<'py>(
+        &self,
+        py: Python<'py>,
+        completion_id: &str,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let call = Call::get(&path(py, completion_id, "")?).with_options("Completions.retrieve", options)?;
         self.0.send(py, call, Reading::Object(&types::CHAT_COMPLETION))
     }
 
     /// Gives a kept chat completion other labels: `metadata` in place of those it has. Raises
     /// `NotFoundError` if there is none of this id.
-    #[pyo3(signature = (completion_id, *, metadata))]
+    #[pyo3(signature = (completion_id, *, metadata, **options), text_signature = "($self, completion_id, *, \
+        metadata, extra_headers=None, extra_query=None, timeout=None)")]
     fn update<'py>(
         &self,
         py: Python<'py>,
         completion_id: &str,
         metadata: &Bound<'py, PyAny>,
+        options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let mut call = Call::post(&path(py, completion_id, "")?);
-        let metadata = convert::to_json(metadata).map_err(|refusal| {
-            refusal.within_key("metadata").into_error(|path, message| errors::bad_request(py, path, message))
-        })?;
-        call.set("metadata", metadata);
+        let mut call = Call::post(&path(py, completion_id, "")?).with_options("Completions.update", options)?;
+        call.set("metadata", read_parameter("metadata", metadata, false)?);
         self.0.send(py, call, Reading::Object(&types::CHAT_COMPLETION))
     }
 
     /// The chat completions that are kept, in pages: those behind the one of the id `after`, `limit` a
     /// page (by default 20), of this `model` and with all these labels (`metadata`); the oldest first
     /// unless `order` is `"desc"`.
-    #[pyo3(signature = (*, after = None, limit = None, metadata = None, model = None, order = None))]
+    #[pyo3(signature = (*, after = None, limit = None, metadata = None, model = None, order = None, **options),
+        text_signature = "($self, *, after=None, limit=None, metadata=None, model=None, order=None, \
+        extra_headers=None, extra_query=None, timeout=None)")]
+    #[expect(clippy::too_many_arguments, reason = "they are keyword arguments")]
     fn list<'py>(
         &self,
         py: Python<'py>,
@@ -141,16 +149,27 @@ impl Completions {
         metadata: Option<BTreeMap<String, String>>,
         model: Option<&str>,
         order: Option<&str>,
+        options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let list = List::new(&self.0, PATH, &types::CHAT_COMPLETION_PAGES);
         let list = list.with("after", after).with("limit", limit).with("model", model).with("order", order);
         let labels = metadata.unwrap_or_default().into_iter();
-        labels.fold(list, |list, (name, value)| list.with(format!("metadata[{name}]"), Some(value))).page(py)
+        labels
+            .fold(list, |list, (name, value)| list.with(format!("metadata[{name}]"), Some(value)))
+            .with_options("Completions.list", options)?
+            .page(py)
     }
 
     /// Forgets a kept chat completion. Raises `NotFoundError` if there is none of this id.
-    fn delete<'py>(&self, py: Python<'py>, completion_id: &str) -> PyResult<Bound<'py, PyAny>> {
-        let call = Call::delete(&path(py, completion_id, "")?);
+    #[pyo3(signature = (completion_id, **options), text_signature = "($self, completion_id, *, extra_headers=None, \
+        extra_query=None, timeout=None)")]
+    fn delete<'py>(
+        &self,
+        py: Python<'py>,
+        completion_id: &str,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let call = Call::delete(&path(py, completion_id, "")?).with_options("Completions.delete", options)?;
         self.0.send(py, call, Reading::Object(&types::CHAT_COMPLETION_DELETED))
     }
 
@@ -174,7 +193,9 @@ impl Messages {
     /// The messages that a kept chat completion answers, in pages: those behind the one of the id
     /// `after`, `limit` a page (by default 20), in their order unless `order` is `"desc"`. Raises
     /// `NotFoundError` if there is no chat completion of this id.
-    #[pyo3(signature = (completion_id, *, after = None, limit = None, order = None))]
+    #[pyo3(signature = (completion_id, *, after = None, limit = None, order = None, **options),
+        text_signature = "($self, completion_id, *, after=None, limit=None, order=None, extra_headers=None, \
+        extra_query=None, timeout=None)")]
     fn list<'py>(
         &self,
         py: Python<'py>,
@@ -182,9 +203,14 @@ impl Messages {
         after: Option<&str>,
         limit: Option<i64>,
         order: Option<&str>,
+        options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let list = List::new(&self.0, path(py, completion_id, "/messages")?, &types::MESSAGE_PAGES);
-        list.with("after", after).with("limit", limit).with("order", order).page(py)
+        list.with("after", after)
+            .with("limit", limit)
+            .with("order", order)
+            .with_options("Messages.list", options)?
+            .page(py)
     }
 
     fn __repr__(&self) -> String {

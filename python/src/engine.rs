@@ -49,6 +49,8 @@ use crate::{batch, convert, errors, loader, logs, types, wait};
 ///   there to itself ends the worker alone: its requests fail with status 503, and the next one starts
 ///   another, which loads the models again. `worker` is the program, by default the wheel's own.
 ///
+/// Beside the API's parameters every call takes `extra_headers`, `extra_query` and `timeout`, in seconds.
+///
 /// The only model's name is its first alias, or else its file's name without the suffix. Any number
 /// of threads may use one engine at once: their requests are computed together.
 #[pyclass(frozen, module = "zerohop", weakref)]

@@ -34,9 +34,8 @@ impl Method {
     ) -> PyResult<Call> {
         let none = PyDict::new(py);
         let arguments = arguments.unwrap_or(&none);
-        request::check_names(self.name, arguments, self.parameters, self.required)?;
-        let mut call = Call::post(self.path);
-        call.read_options(arguments)?;
+        request::check_arguments(self.name, arguments, self.parameters, self.required)?;
+        let mut call = Call::post(self.path).with_options_of(arguments)?;
         if self.parameters.contains(&"model") && !arguments.contains("model")? {
             call.set("model", self.only_model(handle, py)?);
         }
@@ -72,7 +71,8 @@ impl Method {
     }
 }
 
-fn read_parameter(name: &str, value: &Bound<'_, PyAny>, is_iterable: bool) -> PyResult<Json> {
+/// A parameter of the body as JSON.
+pub(crate) fn read_parameter(name: &str, value: &Bound<'_, PyAny>, is_iterable: bool) -> PyResult<Json> {
     let py = value.py();
     // An object iterates over its fields.
     let whole = value.is_none()

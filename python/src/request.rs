@@ -16,8 +16,46 @@ use crate::json::{Fields, Json};
 use crate::reply::{Reading, Reply};
 use crate::{convert, errors, logs, wait};
 
-/// What every call takes beside the API's parameters.
-const OPTIONS: &[&str] = &["extra_headers", "extra_query", "extra_body", "timeout"];
+/// What calls with a JSON body take beside the API's parameters.
+const BODY_OPTIONS: &[&str] = &["extra_headers", "extra_query", "extra_body", "timeout"];
+
+/// What other calls take beside them.
+const OPTIONS: &[&str] = &["extra_headers", "extra_query", "timeout"];
+
+/// How a call is sent, in its caller's words.
+#[derive(Clone, Default)]
+pub(crate) struct Options {
+    headers: HeaderMap,
+    query: Vec<(String, String)>,
+    timeout: Option<Duration>,
+}
+
+impl Options {
+    /// The options of a method that takes no others.
+    pub(crate) fn read(method: &str, arguments: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let Some(arguments) = arguments else { return Ok(Options::default()) };
+        check_names(method, arguments, OPTIONS)?;
+        Self::of(arguments)
+    }
+
+    /// The options among a method's arguments.
+    fn of(arguments: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let mut options = Options::default();
+        if let Some(seconds) = given(arguments, "timeout")? {
+            options.timeout = read_timeout(&seconds)?;
+        }
+        if let Some(headers) = given(arguments, "extra_headers")? {
+            for (name, value) in text_pairs("extra_headers", &headers)? {
+                let (name, value) = read_header(arguments.py(), &name, &value)?;
+                options.headers.insert(name, value);
+            }
+        }
+        if let Some(query) = given(arguments, "extra_query")? {
+            options.query = text_pairs("extra_query", &query)?;
+        }
+        Ok(options)
+    }
+}
 
 /// A call on its way to the engine.
 pub(crate) struct Call {
@@ -105,31 +143,32 @@ impl Call {
         self.body.as_ref()?.get(name)
     }
 
-    /// Reads `timeout`, `extra_headers` and `extra_query`.
-    pub(crate) fn read_options(&mut self, arguments: &Bound<'_, PyDict>) -> PyResult<()> {
-        if let Some(seconds) = given(arguments, "timeout")? {
-            self.timeout = read_timeout(&seconds)?;
-        }
-        if let Some(headers) = given(arguments, "extra_headers")? {
-            for (name, value) in text_pairs("extra_headers", &headers)? {
-                let (name, value) = read_header(arguments.py(), &name, &value)?;
-                self.headers.insert(name, value);
-            }
-        }
-        if let Some(query) = given(arguments, "extra_query")? {
-            self.add_query(&text_pairs("extra_query", &query)?);
-        }
-        Ok(())
+    /// Reads a method's `extra_headers`, `extra_query` and `timeout`, and refuses what else it is given.
+    pub(crate) fn with_options(self, method: &str, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        Ok(self.with(Options::read(method, options)?))
     }
 
-    /// Puts a query behind the path.
+    /// The call as the options say.
+    pub(crate) fn with(mut self, options: Options) -> Self {
+        self.headers.extend(options.headers);
+        self.add_query(&options.query);
+        self.timeout = options.timeout;
+        self
+    }
+
+    /// Puts a query behind the path, or behind the query that it has.
     pub(crate) fn add_query(&mut self, pairs: &[(String, String)]) {
-        for (index, (name, value)) in pairs.iter().enumerate() {
-            let separator = if index == 0 { '?' } else { '&' };
+        for (name, value) in pairs {
+            let separator = if self.path.contains('?') { '&' } else { '?' };
             let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
             // Writing to a string cannot fail.
             let _ = write!(self.path, "{separator}{}={}", encode(name), encode(value));
         }
+    }
+
+    /// Reads the options among a method's arguments.
+    pub(crate) fn with_options_of(self, arguments: &Bound<'_, PyDict>) -> PyResult<Self> {
+        Ok(self.with(Options::of(arguments)?))
     }
 
     /// Lays `extra_body` over the body's top level (T7).
@@ -211,22 +250,27 @@ pub(crate) fn deadline(timeout: Option<Duration>) -> Option<Instant> {
     timeout.and_then(|timeout| Instant::now().checked_add(timeout))
 }
 
-/// Refuses arguments that a method does not have, and insists on those it needs.
-pub(crate) fn check_names(
+/// Refuses arguments that a method with a JSON body does not have, and insists on those it needs.
+pub(crate) fn check_arguments(
     method: &str,
     arguments: &Bound<'_, PyDict>,
     parameters: &[&str],
     required: &[&str],
 ) -> PyResult<()> {
-    for name in arguments.keys() {
-        let name: String = name.extract()?;
-        if !parameters.contains(&name.as_str()) && !OPTIONS.contains(&name.as_str()) {
-            return Err(PyTypeError::new_err(format!("{method}() got an unexpected keyword argument '{name}'")));
-        }
-    }
+    check_names(method, arguments, &[parameters, BODY_OPTIONS].concat())?;
     for name in required {
         if !arguments.contains(name)? {
             return Err(missing_argument(method, name, ""));
+        }
+    }
+    Ok(())
+}
+
+fn check_names(method: &str, arguments: &Bound<'_, PyDict>, names: &[&str]) -> PyResult<()> {
+    for name in arguments.keys() {
+        let name: String = name.extract()?;
+        if !names.contains(&name.as_str()) {
+            return Err(PyTypeError::new_err(format!("{method}() got an unexpected keyword argument '{name}'")));
         }
     }
     Ok(())

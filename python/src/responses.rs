@@ -105,20 +105,46 @@ impl Responses {
     }
 
     /// The response of this id, if it was kept. Raises `NotFoundError` if there is none.
-    fn retrieve<'py>(&self, py: Python<'py>, response_id: &str) -> PyResult<Bound<'py, PyAny>> {
-        let call = Call::get(&path(py, response_id, "")?);
+    #[pyo3(signature = (response_id, **options), text_signature = "($self, response_id, *, extra_headers=None, \
+        extra_query=None, timeout=None)")]
+    fn retrieve<'py>(
+        &self,
+        py: Python<'py>,
+        response_id: &str,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let call = Call::get(&path(py, response_id, "")?).with_options("Responses.retrieve", options)?;
         self.0.send(py, call, Reading::Object(&types::RESPONSE_OBJECT))
     }
 
     /// Forgets a response. Raises `NotFoundError` if there is none of this id.
-    fn delete<'py>(&self, py: Python<'py>, response_id: &str) -> PyResult<Bound<'py, PyAny>> {
-        self.0.send(py, Call::delete(&path(py, response_id, "")?), Reading::Nothing)
+    #[pyo3(signature = (response_id, **options), text_signature = "($self, response_id, *, extra_headers=None, \
+        extra_query=None, timeout=None)")]
+    fn delete<'py>(
+        &self,
+        py: Python<'py>,
+        response_id: &str,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.0.send(
+            py,
+            Call::delete(&path(py, response_id, "")?).with_options("Responses.delete", options)?,
+            Reading::Nothing,
+        )
     }
 
     /// Raises `BadRequestError`: only responses made in the background could be cancelled so. Close a
     /// stream, or cancel the task that waits.
-    fn cancel<'py>(&self, py: Python<'py>, response_id: &str) -> PyResult<Bound<'py, PyAny>> {
-        let call = Call::without_body(http::Method::POST, &path(py, response_id, "/cancel")?);
+    #[pyo3(signature = (response_id, **options), text_signature = "($self, response_id, *, extra_headers=None, \
+        extra_query=None, timeout=None)")]
+    fn cancel<'py>(
+        &self,
+        py: Python<'py>,
+        response_id: &str,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let call = Call::without_body(http::Method::POST, &path(py, response_id, "/cancel")?)
+            .with_options("Responses.cancel", options)?;
         self.0.send(py, call, Reading::Object(&types::RESPONSE_OBJECT))
     }
 
@@ -149,7 +175,10 @@ impl InputItems {
     /// those behind the one of the id `after`, `limit` a page (by default 20), the newest first unless
     /// `order` is `"asc"`. `include` adds nothing: what it names was added when the response was made.
     /// Raises `NotFoundError` if there is no response of this id.
-    #[pyo3(signature = (response_id, *, after = None, include = None, limit = None, order = None))]
+    #[pyo3(signature = (response_id, *, after = None, include = None, limit = None, order = None, **options),
+        text_signature = "($self, response_id, *, after=None, include=None, limit=None, order=None, \
+        extra_headers=None, extra_query=None, timeout=None)")]
+    #[expect(clippy::too_many_arguments, reason = "they are keyword arguments")]
     fn list<'py>(
         &self,
         py: Python<'py>,
@@ -158,11 +187,15 @@ impl InputItems {
         include: Option<Vec<String>>,
         limit: Option<i64>,
         order: Option<&str>,
+        options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let list = List::new(&self.0, path(py, response_id, "/input_items")?, &types::RESPONSE_ITEM_PAGES);
         let list = list.with("after", after).with("limit", limit).with("order", order);
         let include = include.unwrap_or_default().into_iter();
-        include.fold(list, |list, name| list.with("include[]", Some(name))).page(py)
+        include
+            .fold(list, |list, name| list.with("include[]", Some(name)))
+            .with_options("InputItems.list", options)?
+            .page(py)
     }
 
     fn __repr__(&self) -> String {

@@ -313,6 +313,9 @@ class Engine:
       one starts another, which loads the models again. `worker` is the program, by default the
       wheel's own.
 
+    Beside the API's parameters every call takes `extra_headers`, `extra_query` and `timeout`, in
+    seconds.
+
     The only model's name is its first alias, or else its file's name without the suffix. Any
     number of threads may use one engine at once: their requests are computed together.
     """
@@ -524,6 +527,11 @@ class _Events:
     def close(self) -> None:
         """Stops the generation if it still runs."""
 
+class _CallOptions(TypedDict, total=False):
+    extra_headers: Mapping[str, str] | None
+    extra_query: Mapping[str, str] | None
+    timeout: float | None
+
 class _CreateParams(TypedDict, total=False):
     messages: Required[Iterable[_Object]]
     model: str
@@ -603,10 +611,16 @@ class Completions:
         Parameters that the API does not have, such as `top_k`, go into `extra_body`. `timeout` is
         the number of seconds that the answer, or each chunk of a stream, may take; none by default.
         """
-    def retrieve(self, completion_id: str) -> ChatCompletion:
+    def retrieve(self, completion_id: str, **options: Unpack[_CallOptions]) -> ChatCompletion:
         """The chat completion of this id, if it was kept. Raises `NotFoundError` if there is
         none."""
-    def update(self, completion_id: str, *, metadata: Mapping[str, str] | None) -> ChatCompletion:
+    def update(
+        self,
+        completion_id: str,
+        *,
+        metadata: Mapping[str, str] | None,
+        **options: Unpack[_CallOptions],
+    ) -> ChatCompletion:
         """Gives a kept chat completion other labels: `metadata` in place of those it has.
 
         Raises `NotFoundError` if there is none of this id.
@@ -619,13 +633,14 @@ class Completions:
         metadata: Mapping[str, str] | None = None,
         model: str | None = None,
         order: Literal["asc", "desc"] | None = None,
+        **options: Unpack[_CallOptions],
     ) -> SyncCursorPage[ChatCompletion]:
         """The chat completions that are kept, in pages.
 
         Those behind the one of the id `after`, `limit` a page (by default 20), of this `model` and
         with all these labels (`metadata`); the oldest first unless `order` is `"desc"`.
         """
-    def delete(self, completion_id: str) -> ChatCompletionDeleted:
+    def delete(self, completion_id: str, **options: Unpack[_CallOptions]) -> ChatCompletionDeleted:
         """Forgets a kept chat completion. Raises `NotFoundError` if there is none of this id."""
     @property
     def messages(self) -> Messages:
@@ -642,6 +657,7 @@ class Messages:
         after: str | None = None,
         limit: int | None = None,
         order: Literal["asc", "desc"] | None = None,
+        **options: Unpack[_CallOptions],
     ) -> SyncCursorPage[ChatCompletionStoreMessage]:
         """The messages that a kept chat completion answers, in pages.
 
@@ -808,11 +824,11 @@ class Responses:
         Parameters that the API does not have, such as `top_k`, go into `extra_body`. `timeout` is
         the number of seconds that the answer, or each event of a stream, may take; none by default.
         """
-    def retrieve(self, response_id: str) -> ResponseObject:
+    def retrieve(self, response_id: str, **options: Unpack[_CallOptions]) -> ResponseObject:
         """The response of this id, if it was kept. Raises `NotFoundError` if there is none."""
-    def delete(self, response_id: str) -> None:
+    def delete(self, response_id: str, **options: Unpack[_CallOptions]) -> None:
         """Forgets a response. Raises `NotFoundError` if there is none of this id."""
-    def cancel(self, response_id: str) -> ResponseObject:
+    def cancel(self, response_id: str, **options: Unpack[_CallOptions]) -> ResponseObject:
         """Raises `BadRequestError`: only responses made in the background could be cancelled so.
         Close a stream, or cancel the task that waits."""
     @property
@@ -834,6 +850,7 @@ class InputItems:
         include: Sequence[str] | None = None,
         limit: int | None = None,
         order: Literal["asc", "desc"] | None = None,
+        **options: Unpack[_CallOptions],
     ) -> SyncCursorPage[_ResponseItem]:
         """The items that a kept response answers, in pages.
 
@@ -920,6 +937,7 @@ class Files:
         file: FileTypes,
         purpose: _FilePurpose,
         expires_after: _ExpiresAfter | None = None,
+        **options: Unpack[_CallOptions],
     ) -> FileObject:
         """Keeps a file, in memory, as long as the engine.
 
@@ -933,17 +951,18 @@ class Files:
         limit: int | None = None,
         order: Literal["asc", "desc"] | None = None,
         purpose: _ListedPurpose | None = None,
+        **options: Unpack[_CallOptions],
     ) -> SyncCursorPage[FileObject]:
         """The files, in pages.
 
         Those behind the one of the id `after`, `limit` a page, the newest first unless `order` is
         `"asc"`.
         """
-    def retrieve(self, file_id: str) -> FileObject:
+    def retrieve(self, file_id: str, **options: Unpack[_CallOptions]) -> FileObject:
         """The file of this id. Raises `NotFoundError` if there is none."""
-    def content(self, file_id: str) -> BinaryResponseContent:
+    def content(self, file_id: str, **options: Unpack[_CallOptions]) -> BinaryResponseContent:
         """What is in the file of this id."""
-    def delete(self, file_id: str) -> FileDeleted:
+    def delete(self, file_id: str, **options: Unpack[_CallOptions]) -> FileDeleted:
         """Deletes the file of this id."""
 
 _BatchEndpoint = Literal[
@@ -976,25 +995,27 @@ class Batches:
         requests, such as `"/v1/chat/completions"`. `completion_window` is always `"24h"`, also if
         it is left out.
         """
-    def retrieve(self, batch_id: str) -> Batch:
+    def retrieve(self, batch_id: str, **options: Unpack[_CallOptions]) -> Batch:
         """The batch of this id. Raises `NotFoundError` if there is none."""
-    def list(self, *, after: str | None = None, limit: int | None = None) -> SyncCursorPage[Batch]:
+    def list(
+        self, *, after: str | None = None, limit: int | None = None, **options: Unpack[_CallOptions]
+    ) -> SyncCursorPage[Batch]:
         """The batches, in pages.
 
         Those behind the one of the id `after`, `limit` a page (by default 20), the newest first.
         """
-    def cancel(self, batch_id: str) -> Batch:
+    def cancel(self, batch_id: str, **options: Unpack[_CallOptions]) -> Batch:
         """Ends the batch of this id. What it has finished stays, in its files."""
 
 @final
 class Models:
     """The models as the API lists them."""
 
-    def list(self) -> SyncPage[Model]:
+    def list(self, **options: Unpack[_CallOptions]) -> SyncPage[Model]:
         """Every name that requests may use in `model`."""
-    def retrieve(self, model: str) -> Model:
+    def retrieve(self, model: str, **options: Unpack[_CallOptions]) -> Model:
         """The model of this name. Raises `NotFoundError` if there is none."""
-    def delete(self, model: str) -> ModelDeleted:
+    def delete(self, model: str, **options: Unpack[_CallOptions]) -> ModelDeleted:
         """Unloads a model that `engine.load` has loaded.
 
         Raises `NotFoundError` if there is none of this name, `PermissionDeniedError` if the engine

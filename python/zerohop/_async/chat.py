@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         ChatCompletionChunk,
         ChatCompletionDeleted,
         ChatCompletionStoreMessage,
+        _CallOptions,
         _CreateParams,
     )
     from .pages import AsyncPaginator
@@ -70,20 +71,26 @@ class AsyncCompletions(Part):
     # For `help()` and editors: the parameters are written down once.
     create.__wrapped__ = Completions.create  # type: ignore[attr-defined]
 
-    async def retrieve(self, completion_id: str) -> ChatCompletion:
+    async def retrieve(self, completion_id: str, **options: Unpack[_CallOptions]) -> ChatCompletion:
         """The chat completion of this id, if it was kept. Raises `NotFoundError` if there is
         none."""
-        return await reply((await self._calls()).chat.completions.retrieve(completion_id))
+        return await reply(
+            (await self._calls()).chat.completions.retrieve(completion_id, **options)
+        )
 
     async def update(
-        self, completion_id: str, *, metadata: Mapping[str, str] | None
+        self,
+        completion_id: str,
+        *,
+        metadata: Mapping[str, str] | None,
+        **options: Unpack[_CallOptions],
     ) -> ChatCompletion:
         """Gives a kept chat completion other labels: `metadata` in place of those it has.
 
         Raises `NotFoundError` if there is none of this id.
         """
         completions = (await self._calls()).chat.completions
-        return await reply(completions.update(completion_id, metadata=metadata))
+        return await reply(completions.update(completion_id, metadata=metadata, **options))
 
     def list(
         self,
@@ -93,6 +100,7 @@ class AsyncCompletions(Part):
         metadata: Mapping[str, str] | None = None,
         model: str | None = None,
         order: Literal["asc", "desc"] | None = None,
+        **options: Unpack[_CallOptions],
     ) -> AsyncPaginator[ChatCompletion, AsyncCursorPage[ChatCompletion]]:
         """The chat completions that are kept, in pages: await it, or iterate over it.
 
@@ -101,13 +109,15 @@ class AsyncCompletions(Part):
         """
         return self._pages(
             lambda calls: calls.chat.completions.list(
-                after=after, limit=limit, metadata=metadata, model=model, order=order
+                after=after, limit=limit, metadata=metadata, model=model, order=order, **options
             )
         )
 
-    async def delete(self, completion_id: str) -> ChatCompletionDeleted:
+    async def delete(
+        self, completion_id: str, **options: Unpack[_CallOptions]
+    ) -> ChatCompletionDeleted:
         """Forgets a kept chat completion. Raises `NotFoundError` if there is none of this id."""
-        return await reply((await self._calls()).chat.completions.delete(completion_id))
+        return await reply((await self._calls()).chat.completions.delete(completion_id, **options))
 
     @property
     def messages(self) -> AsyncMessages:
@@ -128,6 +138,7 @@ class AsyncMessages(Part):
         after: str | None = None,
         limit: int | None = None,
         order: Literal["asc", "desc"] | None = None,
+        **options: Unpack[_CallOptions],
     ) -> AsyncPaginator[ChatCompletionStoreMessage, AsyncCursorPage[ChatCompletionStoreMessage]]:
         """The messages that a kept chat completion answers, in pages: await it, or iterate over it.
 
@@ -137,7 +148,7 @@ class AsyncMessages(Part):
         """
         return self._pages(
             lambda calls: calls.chat.completions.messages.list(
-                completion_id, after=after, limit=limit, order=order
+                completion_id, after=after, limit=limit, order=order, **options
             )
         )
 

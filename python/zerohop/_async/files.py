@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         FileDeleted,
         FileObject,
         _BatchParams,
+        _CallOptions,
         _ExpiresAfter,
         _FilePurpose,
         _ListedPurpose,
@@ -34,6 +35,7 @@ class AsyncFiles(Part):
         file: FileTypes,
         purpose: _FilePurpose,
         expires_after: _ExpiresAfter | None = None,
+        **options: Unpack[_CallOptions],
     ) -> FileObject:
         """Keeps a file, in memory, as long as the engine.
 
@@ -42,7 +44,7 @@ class AsyncFiles(Part):
         """
         calls = await self._calls()
         return await reply(
-            calls.files.create(file=file, purpose=purpose, expires_after=expires_after)
+            calls.files.create(file=file, purpose=purpose, expires_after=expires_after, **options)
         )
 
     def list(
@@ -52,6 +54,7 @@ class AsyncFiles(Part):
         limit: int | None = None,
         order: Literal["asc", "desc"] | None = None,
         purpose: _ListedPurpose | None = None,
+        **options: Unpack[_CallOptions],
     ) -> AsyncPaginator[FileObject, AsyncCursorPage[FileObject]]:
         """The files, in pages: await it, or iterate over it.
 
@@ -59,20 +62,22 @@ class AsyncFiles(Part):
         `"asc"`.
         """
         return self._pages(
-            lambda calls: calls.files.list(after=after, limit=limit, order=order, purpose=purpose)
+            lambda calls: calls.files.list(
+                after=after, limit=limit, order=order, purpose=purpose, **options
+            )
         )
 
-    async def retrieve(self, file_id: str) -> FileObject:
+    async def retrieve(self, file_id: str, **options: Unpack[_CallOptions]) -> FileObject:
         """The file of this id. Raises `NotFoundError` if there is none."""
-        return await reply((await self._calls()).files.retrieve(file_id))
+        return await reply((await self._calls()).files.retrieve(file_id, **options))
 
-    async def content(self, file_id: str) -> BinaryResponseContent:
+    async def content(self, file_id: str, **options: Unpack[_CallOptions]) -> BinaryResponseContent:
         """What is in the file of this id."""
-        return await reply((await self._calls()).files.content(file_id))
+        return await reply((await self._calls()).files.content(file_id, **options))
 
-    async def delete(self, file_id: str) -> FileDeleted:
+    async def delete(self, file_id: str, **options: Unpack[_CallOptions]) -> FileDeleted:
         """Deletes the file of this id."""
-        return await reply((await self._calls()).files.delete(file_id))
+        return await reply((await self._calls()).files.delete(file_id, **options))
 
     def __repr__(self) -> str:
         return f"<files of {self._engine!r}>"
@@ -96,22 +101,22 @@ class AsyncBatches(Part):
 
     create.__wrapped__ = Batches.create  # type: ignore[attr-defined]
 
-    async def retrieve(self, batch_id: str) -> Batch:
+    async def retrieve(self, batch_id: str, **options: Unpack[_CallOptions]) -> Batch:
         """The batch of this id. Raises `NotFoundError` if there is none."""
-        return await reply((await self._calls()).batches.retrieve(batch_id))
+        return await reply((await self._calls()).batches.retrieve(batch_id, **options))
 
     def list(
-        self, *, after: str | None = None, limit: int | None = None
+        self, *, after: str | None = None, limit: int | None = None, **options: Unpack[_CallOptions]
     ) -> AsyncPaginator[Batch, AsyncCursorPage[Batch]]:
         """The batches, in pages: await it, or iterate over it.
 
         Those behind the one of the id `after`, `limit` a page (by default 20), the newest first.
         """
-        return self._pages(lambda calls: calls.batches.list(after=after, limit=limit))
+        return self._pages(lambda calls: calls.batches.list(after=after, limit=limit, **options))
 
-    async def cancel(self, batch_id: str) -> Batch:
+    async def cancel(self, batch_id: str, **options: Unpack[_CallOptions]) -> Batch:
         """Ends the batch of this id. What it has finished stays, in its files."""
-        return await reply((await self._calls()).batches.cancel(batch_id))
+        return await reply((await self._calls()).batches.cancel(batch_id, **options))
 
     def __repr__(self) -> str:
         return f"<batches of {self._engine!r}>"

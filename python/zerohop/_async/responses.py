@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         AsyncCursorPage,
         InputTokenCountResponse,
         ResponseObject,
+        _CallOptions,
         _CountParams,
         _ResponseParams,
     )
@@ -53,18 +54,18 @@ class AsyncResponses(Part):
     # For `help()` and editors: the parameters are written down once.
     create.__wrapped__ = Responses.create  # type: ignore[attr-defined]
 
-    async def retrieve(self, response_id: str) -> ResponseObject:
+    async def retrieve(self, response_id: str, **options: Unpack[_CallOptions]) -> ResponseObject:
         """The response of this id, if it was kept. Raises `NotFoundError` if there is none."""
-        return await reply((await self._calls()).responses.retrieve(response_id))
+        return await reply((await self._calls()).responses.retrieve(response_id, **options))
 
-    async def delete(self, response_id: str) -> None:
+    async def delete(self, response_id: str, **options: Unpack[_CallOptions]) -> None:
         """Forgets a response. Raises `NotFoundError` if there is none of this id."""
-        await reply((await self._calls()).responses.delete(response_id))
+        await reply((await self._calls()).responses.delete(response_id, **options))
 
-    async def cancel(self, response_id: str) -> ResponseObject:
+    async def cancel(self, response_id: str, **options: Unpack[_CallOptions]) -> ResponseObject:
         """Raises `BadRequestError`: only responses made in the background could be cancelled so.
         Close a stream, or cancel the task that waits."""
-        return await reply((await self._calls()).responses.cancel(response_id))
+        return await reply((await self._calls()).responses.cancel(response_id, **options))
 
     @property
     def input_items(self) -> AsyncInputItems:
@@ -91,6 +92,7 @@ class AsyncInputItems(Part):
         include: Sequence[str] | None = None,
         limit: int | None = None,
         order: Literal["asc", "desc"] | None = None,
+        **options: Unpack[_CallOptions],
     ) -> AsyncPaginator[ResponseItem, AsyncCursorPage[ResponseItem]]:
         """The items that a kept response answers, in pages: await it, or iterate over it.
 
@@ -101,7 +103,7 @@ class AsyncInputItems(Part):
         """
         return self._pages(
             lambda calls: calls.responses.input_items.list(
-                response_id, after=after, include=include, limit=limit, order=order
+                response_id, after=after, include=include, limit=limit, order=order, **options
             )
         )
 
