@@ -90,6 +90,7 @@ def test_lists_go_on_by_themselves(filled, name):
     assert second.data == whole.data[2:4]
     last = second.get_next_page()
     assert (last.data, last.has_more) == (whole.data[4:], False)
+    assert last.get_next_page().data == []
 
 
 @pytest.mark.parametrize("name", LISTS)

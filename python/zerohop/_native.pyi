@@ -1273,7 +1273,6 @@ class TopLogprob(BaseModel):
     @property
     def logprob(self) -> float: ...
 
-@disjoint_base
 class ChatCompletionMessage(BaseModel):
     """What the model says. It can be sent back as history."""
 
@@ -2676,7 +2675,6 @@ class ResponseReasoningContent(BaseModel):
     @property
     def type(self) -> Literal["reasoning_text"]: ...
 
-@disjoint_base
 class ResponseFunctionToolCall(BaseModel):
     """A call of a function. `arguments` is JSON text."""
 
@@ -2712,7 +2710,6 @@ class ResponseFunctionToolCall(BaseModel):
     @property
     def status(self) -> Literal["in_progress", "completed", "incomplete"] | None: ...
 
-@disjoint_base
 class ResponseCustomToolCall(BaseModel):
     """A call of a custom tool."""
 
@@ -3255,7 +3252,6 @@ class ResponseCustomToolCallItem(ResponseCustomToolCall):
     @property
     def created_by(self) -> str | None: ...
 
-@disjoint_base
 class ResponseCustomToolCallOutput(BaseModel):
     """What a custom tool gave: a text, or a list of parts."""
 
@@ -3299,21 +3295,20 @@ class InputTokenCountResponse(BaseModel):
     @property
     def object(self) -> Literal["response.input_tokens"]: ...
 
-@disjoint_base
 class BasePage(BaseModel, Generic[_T_co]):
     """A page of a list, of whatever kind."""
 
-    @property
-    def data(self) -> list[_T_co]: ...
     def has_next_page(self) -> bool:
         """Whether there is a page behind this one."""
     def next_page_info(self) -> PageInfo | None:
-        """What to ask for to get the page behind this one, or None: there is none."""
+        """What asks for the entries behind the last of this page.
+
+        None if it has none, or if the list comes as a whole.
+        """
     def _next_page(self) -> Any:
         """The page behind this one; for event loops, on its way."""
     def __class_getitem__(cls, key: object) -> GenericAlias: ...
 
-@disjoint_base
 class BaseSyncPage(BasePage[_T_co]):
     """A page of a list.
 
@@ -3325,9 +3320,11 @@ class BaseSyncPage(BasePage[_T_co]):
     def iter_pages(self) -> Iterator[Self]:
         """This page and all behind it, which are fetched meanwhile."""
     def get_next_page(self) -> Self:
-        """The page behind this one. Raises `RuntimeError` if there is none."""
+        """The page behind this one; behind the last it is empty.
 
-@disjoint_base
+        Raises `RuntimeError` where `next_page_info()` is None.
+        """
+
 class BaseAsyncPage(BasePage[_T_co]):
     """A page of a list, for event loops.
 
@@ -3339,7 +3336,10 @@ class BaseAsyncPage(BasePage[_T_co]):
     def iter_pages(self) -> AsyncIterator[Self]:
         """This page and all behind it, which are fetched meanwhile: for `async for`."""
     def get_next_page(self) -> Coroutine[Any, Any, Self]:
-        """The page behind this one: await it. Raises `RuntimeError` if there is none."""
+        """The page behind this one: await it. Behind the last it is empty.
+
+        Raises `RuntimeError` where `next_page_info()` is None.
+        """
 
 @final
 class SyncPage(BaseSyncPage[_T_co]):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ._native import BaseSyncPage
+    from ._native import BaseSyncPage, SyncCursorPage, SyncPage
+
+    _PageT = TypeVar("_PageT", bound=BaseSyncPage[Any])
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ def after(entry_id: str) -> PageInfo:
     return PageInfo(params={"after": entry_id})
 
 
-def iter_pages(page: BaseSyncPage[Any]) -> Iterator[BaseSyncPage[Any]]:
+def iter_pages(page: _PageT) -> Iterator[_PageT]:
     """A page and all behind it."""
     yield page
     while page.has_next_page():
@@ -31,7 +33,7 @@ def iter_pages(page: BaseSyncPage[Any]) -> Iterator[BaseSyncPage[Any]]:
         yield page
 
 
-def iter_entries(page: BaseSyncPage[Any]) -> Iterator[Any]:
+def iter_entries(page: SyncPage[Any] | SyncCursorPage[Any]) -> Iterator[Any]:
     """The entries of a page and of all behind it."""
     for each in iter_pages(page):
         yield from each.data

@@ -433,14 +433,15 @@ impl BaseModel {
         slf.clone()
     }
 
-    fn __reduce__<'py>(
-        slf: &Bound<'py, Self>,
-    ) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyType>, &'static str, Bound<'py, PyDict>))> {
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Pickled<'py>)> {
         let restore = slf.py().import("zerohop._native")?.getattr("_restore")?;
         let this = slf.get();
         Ok((restore, (slf.get_type(), this.schema.name, convert::dict(slf.py(), &this.fields)?)))
     }
 }
+
+/// What [`_restore`] makes an object from.
+type Pickled<'py> = (Bound<'py, PyType>, &'static str, Bound<'py, PyDict>);
 
 /// An object that was pickled: of this class, with the schema of this name.
 #[pyfunction]

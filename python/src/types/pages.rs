@@ -80,7 +80,8 @@ impl BasePage {
         !matches!(model.json("has_more"), Some(Json::Bool(false))) && last_id(model).is_some()
     }
 
-    /// What to ask for to get the page behind this one, or None: there is none.
+    /// What asks for the entries behind the last of this page, or None if it has none, or if the list comes
+    /// as a whole.
     fn next_page_info<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let Some(after) = last_id(slf.as_super().get()) else { return Ok(None) };
         slf.py().import("zerohop._pages")?.call_method1("after", (after,)).map(Some)
@@ -90,7 +91,7 @@ impl BasePage {
     fn _next_page<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let model = slf.as_super().get();
         let after = last_id(model)
-            .ok_or_else(|| PyRuntimeError::new_err("there is no page behind this one: `has_next_page()` says so"))?;
+            .ok_or_else(|| PyRuntimeError::new_err("there is no page behind this one: ask `has_next_page()` first"))?;
         let list = model.list().ok_or_else(|| {
             PyRuntimeError::new_err("this page did not come from an engine, which could be asked for the next")
         })?;
@@ -128,7 +129,8 @@ impl BaseSyncPage {
         slf.py().import("zerohop._pages")?.call_method1("iter_pages", (slf,))
     }
 
-    /// The page behind this one. Raises `RuntimeError` if there is none.
+    /// The page behind this one; behind the last it is empty. Raises `RuntimeError` where
+    /// `next_page_info()` is None.
     fn get_next_page<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         BasePage::_next_page(slf.as_super())
     }
@@ -156,7 +158,8 @@ impl BaseAsyncPage {
         slf.py().import("zerohop._async.pages")?.call_method1("iter_pages", (slf,))
     }
 
-    /// The page behind this one: await it. Raises `RuntimeError` if there is none.
+    /// The page behind this one: await it. Behind the last it is empty. Raises `RuntimeError` where
+    /// `next_page_info()` is None.
     fn get_next_page<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         slf.py().import("zerohop._async.pages")?.call_method1("get_next_page", (slf,))
     }

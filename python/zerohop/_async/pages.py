@@ -9,7 +9,7 @@ from .reply import reply
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 
-    from .._native import BaseAsyncPage
+    from .._native import AsyncCursorPage, AsyncPage, BaseAsyncPage
 
 _T = TypeVar("_T")
 _AsyncPageT = TypeVar("_AsyncPageT", bound="BaseAsyncPage[Any]")
@@ -33,12 +33,12 @@ class AsyncPaginator(Generic[_T, _AsyncPageT]):
             yield entry
 
 
-async def get_next_page(page: BaseAsyncPage[Any]) -> BaseAsyncPage[Any]:
+async def get_next_page(page: _AsyncPageT) -> _AsyncPageT:
     """The page behind a page."""
     return await reply(page._next_page())
 
 
-async def iter_pages(page: BaseAsyncPage[Any]) -> AsyncIterator[BaseAsyncPage[Any]]:
+async def iter_pages(page: _AsyncPageT) -> AsyncIterator[_AsyncPageT]:
     """A page and all behind it."""
     yield page
     while page.has_next_page():
@@ -46,7 +46,7 @@ async def iter_pages(page: BaseAsyncPage[Any]) -> AsyncIterator[BaseAsyncPage[An
         yield page
 
 
-async def iter_entries(page: BaseAsyncPage[Any]) -> AsyncIterator[Any]:
+async def iter_entries(page: AsyncPage[Any] | AsyncCursorPage[Any]) -> AsyncIterator[Any]:
     """The entries of a page and of all behind it."""
     async for each in iter_pages(page):
         for entry in each.data:
