@@ -18,7 +18,29 @@ import pdoc.render
 PACKAGE = Path(__file__).resolve().parent.parent / "python/zerohop"
 
 # What programs use without naming it: `engine.chat.completions.create(...)`.
-UNNAMED = ["Chat", "Completions", "_CreateParams", "Models", "Responses", "_ResponseParams"]
+UNNAMED = [
+    "Chat",
+    "Completions",
+    "_CreateParams",
+    "Messages",
+    "LegacyCompletions",
+    "_LegacyParams",
+    "Responses",
+    "_ResponseParams",
+    "InputItems",
+    "InputTokens",
+    "_CountParams",
+    "Embeddings",
+    "_EmbeddingParams",
+    "Files",
+    "Batches",
+    "_BatchParams",
+    "Models",
+    "SyncPage",
+    "AsyncPage",
+    "SyncCursorPage",
+    "AsyncCursorPage",
+]
 
 
 def importable(stub: str) -> str:

@@ -1,16 +1,14 @@
 //! Speech to text.
 
-use std::sync::Arc;
-
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyMapping, PyString};
 
-use crate::door::PendingReply;
+use crate::caller::Caller;
 use crate::handle::Handle;
-use crate::method;
-use crate::request::{self, Call, Schemas};
-use crate::{errors, types};
+use crate::reply::Reading;
+use crate::request::{self, Call};
+use crate::{errors, method, types};
 
 /// A method that posts its arguments as a form, with a file.
 struct Upload {
@@ -18,9 +16,9 @@ struct Upload {
     name: &'static str,
     path: &'static str,
     parameters: &'static [&'static str],
-    plain: Schemas,
+    plain: Reading,
     /// For `response_format="verbose_json"`.
-    verbose: Schemas,
+    verbose: Reading,
 }
 
 static TRANSCRIBE: Upload = Upload {
@@ -42,21 +40,21 @@ static TRANSCRIBE: Upload = Upload {
         "temperature",
         "timestamp_granularities",
     ],
-    plain: Schemas { object: &types::TRANSCRIPTION, event: types::TRANSCRIPTION_STREAM_EVENT },
-    verbose: Schemas { object: &types::TRANSCRIPTION_VERBOSE, event: types::TRANSCRIPTION_STREAM_EVENT },
+    plain: Reading::ObjectOrStream(&types::TRANSCRIPTION, types::TRANSCRIPTION_STREAM_EVENT),
+    verbose: Reading::ObjectOrStream(&types::TRANSCRIPTION_VERBOSE, types::TRANSCRIPTION_STREAM_EVENT),
 };
 
 static TRANSLATE: Upload = Upload {
     name: "Translations.create",
     path: "/v1/audio/translations",
     parameters: &["file", "model", "prompt", "response_format", "temperature"],
-    plain: Schemas { object: &types::TRANSLATION, event: types::TRANSCRIPTION_STREAM_EVENT },
-    verbose: Schemas { object: &types::TRANSLATION_VERBOSE, event: types::TRANSCRIPTION_STREAM_EVENT },
+    plain: Reading::ObjectOrStream(&types::TRANSLATION, types::TRANSCRIPTION_STREAM_EVENT),
+    verbose: Reading::ObjectOrStream(&types::TRANSLATION_VERBOSE, types::TRANSCRIPTION_STREAM_EVENT),
 };
 
 /// The audio endpoints of an engine.
 #[pyclass(frozen, module = "zerohop._native")]
-pub(crate) struct Audio(pub(crate) Arc<Handle>);
+pub(crate) struct Audio(pub(crate) Caller);
 
 #[pymethods]
 impl Audio {
@@ -79,7 +77,7 @@ impl Audio {
 
 /// The transcriptions of an engine.
 #[pyclass(frozen, module = "zerohop._native")]
-pub(crate) struct Transcriptions(Arc<Handle>);
+pub(crate) struct Transcriptions(Caller);
 
 #[pymethods]
 impl Transcriptions {
@@ -99,12 +97,6 @@ impl Transcriptions {
         TRANSCRIBE.send(py, &self.0, arguments)
     }
 
-    /// `create` for event loops: the reply on its way.
-    #[pyo3(signature = (**arguments))]
-    fn _submit(&self, py: Python<'_>, arguments: Option<&Bound<'_, PyDict>>) -> PyResult<PendingReply> {
-        TRANSCRIBE.submit(py, &self.0, arguments)
-    }
-
     fn __repr__(&self) -> String {
         format!("<audio.transcriptions of {}>", self.0)
     }
@@ -112,7 +104,7 @@ impl Transcriptions {
 
 /// The translations of an engine.
 #[pyclass(frozen, module = "zerohop._native")]
-pub(crate) struct Translations(Arc<Handle>);
+pub(crate) struct Translations(Caller);
 
 #[pymethods]
 impl Translations {
@@ -126,12 +118,6 @@ impl Translations {
         TRANSLATE.send(py, &self.0, arguments)
     }
 
-    /// `create` for event loops: the reply on its way.
-    #[pyo3(signature = (**arguments))]
-    fn _submit(&self, py: Python<'_>, arguments: Option<&Bound<'_, PyDict>>) -> PyResult<PendingReply> {
-        TRANSLATE.submit(py, &self.0, arguments)
-    }
-
     fn __repr__(&self) -> String {
         format!("<audio.translations of {}>", self.0)
     }
@@ -141,32 +127,22 @@ impl Upload {
     fn send<'py>(
         &self,
         py: Python<'py>,
-        handle: &Arc<Handle>,
+        caller: &Caller,
         arguments: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (call, schemas) = self.call(py, handle, arguments)?;
-        call.send(py, handle)?.object_or_stream(py, &schemas)
-    }
-
-    fn submit(
-        &self,
-        py: Python<'_>,
-        handle: &Arc<Handle>,
-        arguments: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<PendingReply> {
-        let (call, schemas) = self.call(py, handle, arguments)?;
-        call.submit(py, handle, schemas)
+        let (call, reading) = self.call(py, &caller.handle, arguments)?;
+        caller.send(py, call, reading)
     }
 
     fn call(
         &self,
         py: Python<'_>,
-        handle: &Arc<Handle>,
+        handle: &Handle,
         arguments: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<(Call, Schemas)> {
+    ) -> PyResult<(Call, Reading)> {
         let none = PyDict::new(py);
         let arguments = arguments.unwrap_or(&none);
-        request::check_names(self.name, arguments, self.parameters, &["file"])?;
+        request::check_arguments(self.name, arguments, self.parameters, &["file"])?;
         let mut fields = Vec::new();
         if !arguments.contains("model")? {
             fields.push(("model".to_owned(), method::only_model(self.name, handle, py)?));
@@ -184,9 +160,8 @@ impl Upload {
         }
         let is_verbose = fields.iter().any(|(name, value)| name == "response_format" && value == "verbose_json");
         let file = arguments.get_item("file")?.unwrap_or_else(|| py.None().into_bound(py));
-        let mut call = post(py, self.path, &fields, &file)?;
-        call.read_options(arguments)?;
-        Ok((call, if is_verbose { self.verbose } else { self.plain }))
+        let call = post(py, self.path, &fields, &file)?.with_options_of(arguments)?;
+        Ok((call, if is_verbose { self.verbose.clone() } else { self.plain.clone() }))
     }
 }
 

@@ -1,24 +1,24 @@
 //! Batches in the background.
 
-use std::sync::Arc;
-
-use http::Method as HttpMethod;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::handle::Handle;
+use crate::caller::Caller;
+use crate::lists::List;
 use crate::method::Method;
-use crate::request::{Call, Reply, Schemas};
-use crate::{errors, types};
+use crate::reply::Reading;
+use crate::request::{Call, path_of};
+use crate::types;
+
+const PATH: &str = "/v1/batches";
 
 static CREATE: Method = Method {
     name: "Batches.create",
-    path: "/v1/batches",
+    path: PATH,
     parameters: &["completion_window", "endpoint", "input_file_id", "metadata", "output_expires_after"],
     required: &["endpoint", "input_file_id"],
     iterables: &[],
-    schemas: Schemas { object: &types::BATCH, event: types::Shape::Object(&types::BATCH) },
+    reading: Reading::Object(&types::BATCH),
 };
 
 /// The batches of an engine: files of requests that are answered in the background, one after another.
@@ -26,7 +26,7 @@ static CREATE: Method = Method {
 /// They and their files are in memory and go with the engine; `Engine.batch` is for what must outlive the
 /// process.
 #[pyclass(frozen, module = "zerohop._native")]
-pub(crate) struct Batches(pub(crate) Arc<Handle>);
+pub(crate) struct Batches(pub(crate) Caller);
 
 #[pymethods]
 impl Batches {
@@ -48,32 +48,51 @@ impl Batches {
     }
 
     /// The batch of this id. Raises `NotFoundError` if there is none.
-    fn retrieve<'py>(&self, py: Python<'py>, batch_id: &str) -> PyResult<Bound<'py, PyAny>> {
-        Call::get(&path(py, batch_id, "")?).send(py, &self.0)?.object(py, &types::BATCH)
+    #[pyo3(signature = (batch_id, **options), text_signature = "($self, batch_id, *, extra_headers=None, \
+        extra_query=None, timeout=None)")]
+    fn retrieve<'py>(
+        &self,
+        py: Python<'py>,
+        batch_id: &str,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.0.send(
+            py,
+            Call::get(&path(py, batch_id, "")?).with_options("Batches.retrieve", options)?,
+            Reading::Object(&types::BATCH),
+        )
     }
 
-    /// The batches: those behind the one of the id `after`, at most `limit` (by default 20), the newest
-    /// first.
-    #[pyo3(signature = (*, after = None, limit = None))]
-    fn list<'py>(&self, py: Python<'py>, after: Option<&str>, limit: Option<u32>) -> PyResult<Bound<'py, PyAny>> {
-        self.page(py, after, limit)?.object(py, &types::SYNC_BATCH_PAGE)
-    }
-
-    /// `list` for event loops, which it does not hold up.
-    #[pyo3(signature = (*, after = None, limit = None))]
-    fn _async_list<'py>(
+    /// The batches, in pages: those behind the one of the id `after`, `limit` a page (by default 20), the
+    /// newest first.
+    #[pyo3(signature = (*, after = None, limit = None, **options), text_signature = "($self, *, after=None, \
+        limit=None, extra_headers=None, extra_query=None, timeout=None)")]
+    fn list<'py>(
         &self,
         py: Python<'py>,
         after: Option<&str>,
-        limit: Option<u32>,
+        limit: Option<i64>,
+        options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.page(py, after, limit)?.object(py, &types::ASYNC_BATCH_PAGE)
+        List::new(&self.0, PATH, &types::BATCH_PAGES)
+            .with("after", after)
+            .with("limit", limit)
+            .with_options("Batches.list", options)?
+            .page(py)
     }
 
     /// Ends the batch of this id. What it has finished stays, in its files.
-    fn cancel<'py>(&self, py: Python<'py>, batch_id: &str) -> PyResult<Bound<'py, PyAny>> {
-        let call = Call::without_body(HttpMethod::POST, &path(py, batch_id, "/cancel")?);
-        call.send(py, &self.0)?.object(py, &types::BATCH)
+    #[pyo3(signature = (batch_id, **options), text_signature = "($self, batch_id, *, extra_headers=None, \
+        extra_query=None, timeout=None)")]
+    fn cancel<'py>(
+        &self,
+        py: Python<'py>,
+        batch_id: &str,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let call = Call::without_body(http::Method::POST, &path(py, batch_id, "/cancel")?)
+            .with_options("Batches.cancel", options)?;
+        self.0.send(py, call, Reading::Object(&types::BATCH))
     }
 
     fn __repr__(&self) -> String {
@@ -81,20 +100,6 @@ impl Batches {
     }
 }
 
-impl Batches {
-    fn page(&self, py: Python<'_>, after: Option<&str>, limit: Option<u32>) -> PyResult<Reply> {
-        let limit = limit.map(|limit| limit.to_string());
-        let query = [("after", after), ("limit", limit.as_deref())];
-        let given = query.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
-        let mut call = Call::get("/v1/batches");
-        call.add_query(&given.collect::<Vec<_>>());
-        call.send(py, &self.0)
-    }
-}
-
-fn path(py: Python<'_>, batch_id: &str, behind: &str) -> PyResult<String> {
-    if batch_id.is_empty() {
-        return Err(errors::invalid_argument(py, "batch_id must not be empty"));
-    }
-    Ok(format!("/v1/batches/{}{behind}", utf8_percent_encode(batch_id, NON_ALPHANUMERIC)))
+fn path(py: Python<'_>, batch_id: &str, rest: &str) -> PyResult<String> {
+    path_of(py, PATH, ("batch_id", batch_id), rest)
 }

@@ -1,19 +1,22 @@
 //! Chat completions.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::door::PendingReply;
-use crate::handle::Handle;
-use crate::method::Method;
-use crate::request::Schemas;
+use crate::caller::Caller;
+use crate::lists::List;
+use crate::method::{Method, read_parameter};
+use crate::reply::Reading;
+use crate::request::{Call, path_of};
 use crate::types;
+
+const PATH: &str = "/v1/chat/completions";
 
 static CREATE: Method = Method {
     name: "Completions.create",
-    path: "/v1/chat/completions",
+    path: PATH,
     parameters: &[
         "messages",
         "model",
@@ -55,12 +58,12 @@ static CREATE: Method = Method {
     ],
     required: &["messages"],
     iterables: &["functions", "messages", "tools"],
-    schemas: Schemas { object: &types::CHAT_COMPLETION, event: types::Shape::Object(&types::CHAT_COMPLETION_CHUNK) },
+    reading: Reading::ObjectOrStream(&types::CHAT_COMPLETION, types::Shape::Object(&types::CHAT_COMPLETION_CHUNK)),
 };
 
 /// The chat endpoints of an engine.
 #[pyclass(frozen, module = "zerohop._native")]
-pub(crate) struct Chat(pub(crate) Arc<Handle>);
+pub(crate) struct Chat(pub(crate) Caller);
 
 #[pymethods]
 impl Chat {
@@ -76,8 +79,11 @@ impl Chat {
 }
 
 /// The chat completions of an engine.
+///
+/// Those that were asked for with `store` are kept in memory, beside the responses, whose bounds they
+/// share.
 #[pyclass(frozen, module = "zerohop._native")]
-pub(crate) struct Completions(Arc<Handle>);
+pub(crate) struct Completions(Caller);
 
 #[pymethods]
 impl Completions {
@@ -99,13 +105,119 @@ impl Completions {
         CREATE.send(py, &self.0, arguments)
     }
 
-    /// `create` for event loops: the reply on its way.
-    #[pyo3(signature = (**arguments))]
-    fn _submit(&self, py: Python<'_>, arguments: Option<&Bound<'_, PyDict>>) -> PyResult<PendingReply> {
-        CREATE.submit(py, &self.0, arguments)
+    /// The chat completion of this id, if it was kept. Raises `NotFoundError` if there is none.
+    #[pyo3(signature = (completion_id, **options), text_signature = "($self, completion_id, *, extra_headers=None, \
+        extra_query=None, timeout=None)")]
+    fn retrieve<'py>(
+        &self,
+        py: Python<'py>,
+        completion_id: &str,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let call = Call::get(&path(py, completion_id, "")?).with_options("Completions.retrieve", options)?;
+        self.0.send(py, call, Reading::Object(&types::CHAT_COMPLETION))
+    }
+
+    /// Gives a kept chat completion other labels: `metadata` in place of those it has. Raises
+    /// `NotFoundError` if there is none of this id.
+    #[pyo3(signature = (completion_id, *, metadata, **options), text_signature = "($self, completion_id, *, \
+        metadata, extra_headers=None, extra_query=None, timeout=None)")]
+    fn update<'py>(
+        &self,
+        py: Python<'py>,
+        completion_id: &str,
+        metadata: &Bound<'py, PyAny>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mut call = Call::post(&path(py, completion_id, "")?).with_options("Completions.update", options)?;
+        call.set("metadata", read_parameter("metadata", metadata, false)?);
+        self.0.send(py, call, Reading::Object(&types::CHAT_COMPLETION))
+    }
+
+    /// The chat completions that are kept, in pages: those behind the one of the id `after`, `limit` a
+    /// page (by default 20), of this `model` and with all these labels (`metadata`); the oldest first
+    /// unless `order` is `"desc"`.
+    #[pyo3(signature = (*, after = None, limit = None, metadata = None, model = None, order = None, **options),
+        text_signature = "($self, *, after=None, limit=None, metadata=None, model=None, order=None, \
+        extra_headers=None, extra_query=None, timeout=None)")]
+    #[expect(clippy::too_many_arguments, reason = "they are keyword arguments")]
+    fn list<'py>(
+        &self,
+        py: Python<'py>,
+        after: Option<&str>,
+        limit: Option<i64>,
+        metadata: Option<BTreeMap<String, String>>,
+        model: Option<&str>,
+        order: Option<&str>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let list = List::new(&self.0, PATH, &types::CHAT_COMPLETION_PAGES);
+        let list = list.with("after", after).with("limit", limit).with("model", model).with("order", order);
+        let labels = metadata.unwrap_or_default().into_iter();
+        labels
+            .fold(list, |list, (name, value)| list.with(format!("metadata[{name}]"), Some(value)))
+            .with_options("Completions.list", options)?
+            .page(py)
+    }
+
+    /// Forgets a kept chat completion. Raises `NotFoundError` if there is none of this id.
+    #[pyo3(signature = (completion_id, **options), text_signature = "($self, completion_id, *, extra_headers=None, \
+        extra_query=None, timeout=None)")]
+    fn delete<'py>(
+        &self,
+        py: Python<'py>,
+        completion_id: &str,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let call = Call::delete(&path(py, completion_id, "")?).with_options("Completions.delete", options)?;
+        self.0.send(py, call, Reading::Object(&types::CHAT_COMPLETION_DELETED))
+    }
+
+    /// The messages of kept chat completions: `list(completion_id)`.
+    #[getter]
+    fn messages(&self) -> Messages {
+        Messages(self.0.clone())
     }
 
     fn __repr__(&self) -> String {
         format!("<chat.completions of {}>", self.0)
     }
+}
+
+/// The messages that kept chat completions answer.
+#[pyclass(frozen, module = "zerohop._native")]
+pub(crate) struct Messages(Caller);
+
+#[pymethods]
+impl Messages {
+    /// The messages that a kept chat completion answers, in pages: those behind the one of the id
+    /// `after`, `limit` a page (by default 20), in their order unless `order` is `"desc"`. Raises
+    /// `NotFoundError` if there is no chat completion of this id.
+    #[pyo3(signature = (completion_id, *, after = None, limit = None, order = None, **options),
+        text_signature = "($self, completion_id, *, after=None, limit=None, order=None, extra_headers=None, \
+        extra_query=None, timeout=None)")]
+    fn list<'py>(
+        &self,
+        py: Python<'py>,
+        completion_id: &str,
+        after: Option<&str>,
+        limit: Option<i64>,
+        order: Option<&str>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let list = List::new(&self.0, path(py, completion_id, "/messages")?, &types::MESSAGE_PAGES);
+        list.with("after", after)
+            .with("limit", limit)
+            .with("order", order)
+            .with_options("Messages.list", options)?
+            .page(py)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<chat.completions.messages of {}>", self.0)
+    }
+}
+
+fn path(py: Python<'_>, completion_id: &str, rest: &str) -> PyResult<String> {
+    path_of(py, PATH, ("completion_id", completion_id), rest)
 }

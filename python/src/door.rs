@@ -16,7 +16,8 @@ use zerohop::{Body, Pending};
 
 use crate::events::Events;
 use crate::handle::Handle;
-use crate::request::{self, Schemas, deadline};
+use crate::reply::{self, Reading};
+use crate::request::deadline;
 use crate::{errors, logs, wait};
 
 /// As httpx has them.
@@ -67,17 +68,17 @@ pub(crate) fn request<'py>(
     let submitted = py.detach(|| engine.submit(request));
     let mut pending = submitted.map_err(|error| errors::from_engine(py, &error))?;
     match wait::until(py, deadline, |slice| pending.wait_until(slice))? {
-        Some(response) => reply(py, handle, response),
+        Some(response) => read_parts(py, handle, response),
         None => Err(errors::timeout(py)),
     }
 }
 
 /// Has the engine's own threads take on a request.
 pub(crate) fn submit(py: Python<'_>, handle: &Arc<Handle>, request: Request<Vec<u8>>) -> PyResult<PendingReply> {
-    PendingReply::new(py, handle, request, Reading::Parts, None)
+    PendingReply::new(py, handle, request, None, None)
 }
 
-fn reply<'py>(
+fn read_parts<'py>(
     py: Python<'py>,
     handle: &Arc<Handle>,
     response: zerohop::Result<Response<Body>>,
@@ -97,23 +98,14 @@ fn duration(seconds: Option<f64>) -> Option<Duration> {
     seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok())
 }
 
-/// What a reply becomes.
-pub(crate) enum Reading {
-    /// [`Reply`].
-    Parts,
-    /// An object, or a stream of them.
-    Objects(Schemas),
-    /// An object with vectors.
-    Vectors,
-}
-
 /// A reply on its way to an event loop. Dropping it cancels the request.
 #[pyclass(frozen, generic, name = "_Pending", module = "zerohop._native")]
 pub(crate) struct PendingReply {
     /// `None` once it has been given or closed.
     pending: Mutex<Option<Pending>>,
     handle: Arc<Handle>,
-    reading: Reading,
+    /// `None` for the parts of a reply.
+    reading: Option<Reading>,
     timeout: Option<Duration>,
 }
 
@@ -122,7 +114,7 @@ impl PendingReply {
         py: Python<'_>,
         handle: &Arc<Handle>,
         request: Request<Vec<u8>>,
-        reading: Reading,
+        reading: Option<Reading>,
         timeout: Option<Duration>,
     ) -> PyResult<Self> {
         let engine = handle.engine(py)?;
@@ -134,8 +126,9 @@ impl PendingReply {
 
 #[pymethods]
 impl PendingReply {
-    /// The reply, or None: then `soon(wake)` is called from another thread when it is time to ask again.
-    fn poll<'py>(&self, py: Python<'py>, soon: Py<PyAny>, wake: Py<PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    /// The reply in a tuple, or None: then `soon(wake)` is called from another thread when it is time to
+    /// ask again.
+    fn poll<'py>(&self, py: Python<'py>, soon: Py<PyAny>, wake: Py<PyAny>) -> PyResult<Option<(Bound<'py, PyAny>,)>> {
         let waker = self.handle.waker(py, soon, wake)?;
         let polled = {
             let mut slot = self.pending.lock();
@@ -149,11 +142,11 @@ impl PendingReply {
             polled
         };
         let Poll::Ready(response) = polled else { return Ok(None) };
-        match &self.reading {
-            Reading::Parts => reply(py, &self.handle, response)?.into_bound_py_any(py),
-            reading => request::Reply::read(py, response, &self.handle, self.timeout)?.read_as(py, reading),
-        }
-        .map(Some)
+        let reply = match &self.reading {
+            None => read_parts(py, &self.handle, response)?.into_bound_py_any(py)?,
+            Some(reading) => reply::Reply::new(py, response, &self.handle, self.timeout)?.read(py, reading.clone())?,
+        };
+        Ok(Some((reply,)))
     }
 
     /// The seconds that the reply may take, as the call said.

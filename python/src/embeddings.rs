@@ -1,15 +1,12 @@
 //! Embeddings.
 
-use std::sync::Arc;
-
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::door::{PendingReply, Reading};
-use crate::handle::Handle;
+use crate::caller::Caller;
 use crate::json::Json;
 use crate::method::Method;
-use crate::request::{Call, Schemas};
+use crate::reply::Reading;
 use crate::types;
 
 static CREATE: Method = Method {
@@ -19,15 +16,12 @@ static CREATE: Method = Method {
     required: &["input"],
     iterables: &["input"],
     // For a reply without vectors of ours: the text of the vectors stays.
-    schemas: Schemas {
-        object: &types::CREATE_EMBEDDING_RESPONSE,
-        event: types::Shape::Object(&types::CREATE_EMBEDDING_RESPONSE),
-    },
+    reading: Reading::Object(&types::CREATE_EMBEDDING_RESPONSE),
 };
 
 /// The embeddings of an engine.
 #[pyclass(frozen, module = "zerohop._native")]
-pub(crate) struct Embeddings(pub(crate) Arc<Handle>);
+pub(crate) struct Embeddings(pub(crate) Caller);
 
 #[pymethods]
 impl Embeddings {
@@ -40,35 +34,21 @@ impl Embeddings {
     #[pyo3(signature = (**arguments), text_signature = "($self, *, input, model=..., dimensions=..., \
         encoding_format=..., user=..., extra_headers=None, extra_query=None, extra_body=None, timeout=None)")]
     fn create<'py>(&self, py: Python<'py>, arguments: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
-        let (call, reading) = self.call(py, arguments)?;
-        call.send(py, &self.0)?.read_as(py, &reading)
-    }
-
-    /// `create` for event loops: the reply on its way.
-    #[pyo3(signature = (**arguments))]
-    fn _submit(&self, py: Python<'_>, arguments: Option<&Bound<'_, PyDict>>) -> PyResult<PendingReply> {
-        let (call, reading) = self.call(py, arguments)?;
-        call.submit_as(py, &self.0, reading)
-    }
-
-    fn __repr__(&self) -> String {
-        format!("<embeddings of {}>", self.0)
-    }
-}
-
-impl Embeddings {
-    fn call(&self, py: Python<'_>, arguments: Option<&Bound<'_, PyDict>>) -> PyResult<(Call, Reading)> {
-        let mut call = CREATE.call(&self.0, arguments, py)?;
+        let mut call = CREATE.call(&self.0.handle, arguments, py)?;
         let floats = match call.parameter("encoding_format") {
             None | Some(Json::Null) => true,
             Some(Json::Text(format)) => format == "float",
             Some(_) => false,
         };
         if !floats {
-            return Ok((call, Reading::Objects(CREATE.schemas)));
+            return self.0.send(py, call, CREATE.reading.clone());
         }
         // Numbers as text take longer to write and to read than base64, as openai's SDK found too.
         call.set("encoding_format", Json::Text("base64".to_owned()));
-        Ok((call, Reading::Vectors))
+        self.0.send(py, call, Reading::Vectors)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<embeddings of {}>", self.0)
     }
 }

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::audio::Audio;
 use crate::batches::Batches;
+use crate::caller::{Caller, Kind};
 use crate::chat::Chat;
 use crate::door::{self, Headers, PendingReply, Reply};
 use crate::embeddings::Embeddings;
@@ -49,10 +50,12 @@ use crate::{batch, convert, errors, loader, logs, types, wait};
 ///   there to itself ends the worker alone: its requests fail with status 503, and the next one starts
 ///   another, which loads the models again. `worker` is the program, by default the wheel's own.
 ///
+/// Beside the API's parameters every call takes `extra_headers`, `extra_query` and `timeout`, in seconds.
+///
 /// The only model's name is its first alias, or else its file's name without the suffix. Any number
 /// of threads may use one engine at once: their requests are computed together.
 #[pyclass(frozen, module = "zerohop", weakref)]
-pub(crate) struct Engine(pub(crate) Arc<Handle>);
+pub(crate) struct Engine(Caller);
 
 #[pymethods]
 impl Engine {
@@ -63,6 +66,12 @@ impl Engine {
         memory_budget=None, isolation=None, worker=None)")]
     fn new(py: Python<'_>, model: &Bound<'_, PyAny>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         loader::load(py, model, options)
+    }
+
+    /// The engine as event loops use it: what sends requests gives `_Pending` replies.
+    #[getter]
+    fn _pending(&self) -> Engine {
+        Engine(Caller { kind: Kind::EventLoop, ..self.0.clone() })
     }
 
     /// Chat completions: `engine.chat.completions.create(...)`.
@@ -99,24 +108,6 @@ impl Engine {
         extra_query=None, extra_body=None, timeout=None)")]
     fn detokenize<'py>(&self, py: Python<'py>, arguments: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
         texts::DETOKENIZE.send(py, &self.0, arguments)
-    }
-
-    /// `rerank` for event loops: the reply on its way.
-    #[pyo3(signature = (**arguments))]
-    fn _submit_rerank(&self, py: Python<'_>, arguments: Option<&Bound<'_, PyDict>>) -> PyResult<PendingReply> {
-        texts::RERANK.submit(py, &self.0, arguments)
-    }
-
-    /// `tokenize` for event loops.
-    #[pyo3(signature = (**arguments))]
-    fn _submit_tokenize(&self, py: Python<'_>, arguments: Option<&Bound<'_, PyDict>>) -> PyResult<PendingReply> {
-        texts::TOKENIZE.submit(py, &self.0, arguments)
-    }
-
-    /// `detokenize` for event loops.
-    #[pyo3(signature = (**arguments))]
-    fn _submit_detokenize(&self, py: Python<'_>, arguments: Option<&Bound<'_, PyDict>>) -> PyResult<PendingReply> {
-        texts::DETOKENIZE.submit(py, &self.0, arguments)
     }
 
     /// The Responses API: `engine.responses.create(...)`.
@@ -169,7 +160,7 @@ impl Engine {
         model: &Bound<'py, PyAny>,
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        loader::add(py, &self.0, name, model, options)
+        loader::add(py, &self.0.handle, name, model, options)
     }
 
     /// `load` for event loops.
@@ -181,20 +172,20 @@ impl Engine {
         model: &Bound<'_, PyAny>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Job> {
-        loader::start_adding(py, &self.0, name, model, options)
+        loader::start_adding(py, &self.0.handle, name, model, options)
     }
 
     /// Unloads the model of this name or alias and forgets it. Its requests end at once with status
     /// 503, later ones raise `NotFoundError`; other models and their requests are not disturbed. The
     /// name may then be loaded again.
     fn unload(&self, py: Python<'_>, name: &str) -> PyResult<()> {
-        let engine = self.0.engine(py)?;
+        let engine = self.0.handle.engine(py)?;
         py.detach(|| engine.unload(name)).map_err(|error| errors::from_engine(py, &error))
     }
 
     /// `unload` for event loops.
     fn _unload(&self, py: Python<'_>, name: String) -> PyResult<Job> {
-        let engine = self.0.engine(py)?.clone();
+        let engine = self.0.handle.engine(py)?.clone();
         let finish = |py: Python<'_>, result: zerohop::Result<()>| match result {
             Ok(()) => true.into_py_any(py),
             Err(error) => Err(errors::from_engine(py, &error)),
@@ -205,7 +196,7 @@ impl Engine {
     /// What the models are, in the order they were given.
     #[getter]
     fn model_info<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        described(py, &types::MODEL_INFO, &self.0.open_engine(py)?.model_info())
+        described(py, &types::MODEL_INFO, &self.0.handle.open_engine(py)?.model_info())
     }
 
     /// Answers a file of requests, in the format of OpenAI's Batch API: one JSON object a line with
@@ -229,7 +220,7 @@ impl Engine {
         concurrency: Option<usize>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        batch::run(py, &self.0, &batch::Arguments { input, output, errors, endpoint, concurrency, progress })
+        batch::run(py, &self.0.handle, &batch::Arguments { input, output, errors, endpoint, concurrency, progress })
     }
 
     /// `batch` for event loops.
@@ -245,14 +236,14 @@ impl Engine {
         concurrency: Option<usize>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Job> {
-        batch::start(py, &self.0, batch::Arguments { input, output, errors, endpoint, concurrency, progress })
+        batch::start(py, &self.0.handle, batch::Arguments { input, output, errors, endpoint, concurrency, progress })
     }
 
     /// What the engine has done and is doing: `requests` that have ended, by status, those
     /// `requests_in_flight`, the `request_duration`, and for each of the `models` its queue, slots, cache,
     /// tokens and times. `GET /metrics` gives the same as Prometheus' text.
     fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let metrics = self.0.engine(py)?.metrics();
+        let metrics = self.0.handle.engine(py)?.metrics();
         let metrics = Json::of(&metrics).map_err(|error| errors::invalid_argument(py, &error.to_string()))?;
         convert::to_python(py, &metrics)
     }
@@ -264,11 +255,11 @@ impl Engine {
     #[pyo3(signature = (*, drain = None))]
     fn close(&self, py: Python<'_>, drain: Option<f64>) -> PyResult<()> {
         let patience = drain.map(|seconds| read_patience(py, seconds)).transpose()?;
-        if let (Some(patience), Some(engine)) = (patience, self.0.own_engine()) {
+        if let (Some(patience), Some(engine)) = (patience, self.0.handle.own_engine()) {
             let deadline = Instant::now().checked_add(patience);
             wait::until(py, deadline, |slice| drained(engine, slice))?;
         }
-        self.0.close(py);
+        self.0.handle.close(py);
         Ok(())
     }
 
@@ -276,7 +267,7 @@ impl Engine {
     #[pyo3(signature = (drain = None))]
     fn _close(&self, py: Python<'_>, drain: Option<f64>) -> PyResult<Job> {
         let patience = drain.map(|seconds| read_patience(py, seconds)).transpose()?;
-        let handle = self.0.clone();
+        let handle = self.0.handle.clone();
         let stop = Arc::<AtomicBool>::default();
         let stopped = stop.clone();
         let close = move || {
@@ -299,7 +290,7 @@ impl Engine {
     /// Whether the engine has been closed.
     #[getter]
     fn closed(&self) -> bool {
-        self.0.is_closed()
+        self.0.handle.is_closed()
     }
 
     /// Answers an HTTP request: with status, headers, and a body or its events.
@@ -312,7 +303,7 @@ impl Engine {
         body: &[u8],
         timeout: Option<f64>,
     ) -> PyResult<Reply<'py>> {
-        door::request(py, &self.0, &door::read(py, method, target, headers, body)?, timeout)
+        door::request(py, &self.0.handle, &door::read(py, method, target, headers, body)?, timeout)
     }
 
     /// Takes on an HTTP request, to be answered in an event loop.
@@ -324,17 +315,17 @@ impl Engine {
         headers: Headers,
         body: &[u8],
     ) -> PyResult<PendingReply> {
-        door::submit(py, &self.0, door::read(py, method, target, headers, body)?)
+        door::submit(py, &self.0.handle, door::read(py, method, target, headers, body)?)
     }
 
     fn __enter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
-        slf.get().0.open_engine(slf.py())?;
+        slf.get().0.handle.open_engine(slf.py())?;
         Ok(slf.clone())
     }
 
     #[pyo3(signature = (*_exception))]
     fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyAny>) {
-        self.0.close(py);
+        self.0.handle.close(py);
     }
 
     fn __repr__(&self) -> String {
@@ -346,6 +337,12 @@ impl Engine {
             "an Engine cannot be pickled or copied: it holds a loaded model and running threads; pass its ModelOptions \
              on and make another engine from them",
         ))
+    }
+}
+
+impl Engine {
+    pub(crate) fn running(engine: zerohop::Engine) -> Self {
+        Engine(Caller { handle: Handle::new(engine), kind: Kind::Thread })
     }
 }
 

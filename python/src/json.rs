@@ -38,6 +38,14 @@ impl Fields {
         self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
+    /// The text that a key has.
+    pub(crate) fn text(&self, key: &str) -> Option<&str> {
+        match self.get(key)? {
+            Json::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Json> {
         self.0.iter_mut().find(|(name, _)| name == key).map(|(_, value)| value)
     }

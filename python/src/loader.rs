@@ -181,7 +181,7 @@ fn loaded(py: Python<'_>, result: zerohop::Result<zerohop::Engine>, stopped: &St
             py.detach(|| drop(engine));
             Err(errors::cancelled(py, "the loading was stopped"))
         }
-        Ok(engine) => Ok(Engine(Handle::new(engine))),
+        Ok(engine) => Ok(Engine::running(engine)),
         Err(error) => Err(errors::from_engine(py, &error)),
     }
 }

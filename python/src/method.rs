@@ -1,14 +1,13 @@
 //! Calls of the API's methods: keyword arguments to a request's body.
 
-use std::sync::Arc;
-
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyMapping, PyString};
 
-use crate::door::PendingReply;
+use crate::caller::Caller;
 use crate::handle::Handle;
 use crate::json::Json;
-use crate::request::{self, Call, Schemas};
+use crate::reply::Reading;
+use crate::request::{self, Call};
 use crate::{convert, errors, types};
 
 /// A method that posts its arguments to a path. If it has a `model`, that may be left out for an engine
@@ -22,7 +21,7 @@ pub(crate) struct Method {
     pub(crate) required: &'static [&'static str],
     /// Parameters that may be any iterable, a generator say, as in openai's SDK.
     pub(crate) iterables: &'static [&'static str],
-    pub(crate) schemas: Schemas,
+    pub(crate) reading: Reading,
 }
 
 impl Method {
@@ -35,9 +34,8 @@ impl Method {
     ) -> PyResult<Call> {
         let none = PyDict::new(py);
         let arguments = arguments.unwrap_or(&none);
-        request::check_names(self.name, arguments, self.parameters, self.required)?;
-        let mut call = Call::post(self.path);
-        call.read_options(arguments)?;
+        request::check_arguments(self.name, arguments, self.parameters, self.required)?;
+        let mut call = Call::post(self.path).with_options_of(arguments)?;
         if self.parameters.contains(&"model") && !arguments.contains("model")? {
             call.set("model", Json::Text(only_model(self.name, handle, py)?));
         }
@@ -50,24 +48,14 @@ impl Method {
         Ok(call)
     }
 
-    /// Sends the call and waits for the reply.
+    /// Sends the call.
     pub(crate) fn send<'py>(
         &self,
         py: Python<'py>,
-        handle: &Arc<Handle>,
+        caller: &Caller,
         arguments: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.call(handle, arguments, py)?.send(py, handle)?.object_or_stream(py, &self.schemas)
-    }
-
-    /// The reply on its way, for event loops.
-    pub(crate) fn submit(
-        &self,
-        py: Python<'_>,
-        handle: &Arc<Handle>,
-        arguments: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<PendingReply> {
-        self.call(handle, arguments, py)?.submit(py, handle, self.schemas)
+        caller.send(py, self.call(&caller.handle, arguments, py)?, self.reading.clone())
     }
 }
 
@@ -83,7 +71,8 @@ pub(crate) fn only_model(method: &str, handle: &Handle, py: Python<'_>) -> PyRes
     }
 }
 
-fn read_parameter(name: &str, value: &Bound<'_, PyAny>, is_iterable: bool) -> PyResult<Json> {
+/// A parameter of the body as JSON.
+pub(crate) fn read_parameter(name: &str, value: &Bound<'_, PyAny>, is_iterable: bool) -> PyResult<Json> {
     let py = value.py();
     // An object iterates over its fields.
     let whole = value.is_none()

@@ -1,48 +1,60 @@
 //! The list of models.
 
-use std::sync::Arc;
-
-use http::Method;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
-use crate::door::PendingReply;
-use crate::handle::Handle;
-use crate::request::{Call, Reply, Schemas};
-use crate::{errors, types};
+use crate::caller::Caller;
+use crate::lists::List;
+use crate::reply::Reading;
+use crate::request::{Call, path_of};
+use crate::types;
+
+const PATH: &str = "/v1/models";
 
 /// The models as the API lists them.
 #[pyclass(frozen, module = "zerohop._native")]
-pub(crate) struct Models(pub(crate) Arc<Handle>);
+pub(crate) struct Models(pub(crate) Caller);
 
 #[pymethods]
 impl Models {
     /// Every name that requests may use in `model`.
-    fn list<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.get(py, "/v1/models", &types::SYNC_PAGE)
-    }
-
-    /// `list` for event loops, which it does not hold up.
-    fn _async_list<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.get(py, "/v1/models", &types::ASYNC_PAGE)
+    #[pyo3(signature = (**options), text_signature = "($self, *, extra_headers=None, extra_query=None, \
+        timeout=None)")]
+    fn list<'py>(&self, py: Python<'py>, options: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
+        List::new(&self.0, PATH, &types::MODEL_PAGES).with_options("Models.list", options)?.page(py)
     }
 
     /// The model of this name. Raises `NotFoundError` if there is none.
-    fn retrieve<'py>(&self, py: Python<'py>, model: &str) -> PyResult<Bound<'py, PyAny>> {
-        self.get(py, &path(py, model)?, &types::MODEL)
+    #[pyo3(signature = (model, **options), text_signature = "($self, model, *, extra_headers=None, extra_query=None, \
+        timeout=None)")]
+    fn retrieve<'py>(
+        &self,
+        py: Python<'py>,
+        model: &str,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.0.send(
+            py,
+            Call::get(&path(py, model)?).with_options("Models.retrieve", options)?,
+            Reading::Object(&types::MODEL),
+        )
     }
 
     /// Unloads a model that `engine.load` has loaded. Raises `NotFoundError` if there is none of this
     /// name, `PermissionDeniedError` if the engine was made with it.
-    fn delete<'py>(&self, py: Python<'py>, model: &str) -> PyResult<Bound<'py, PyAny>> {
-        let reply = deletion(py, model)?.send(py, &self.0)?;
-        Reply::object(reply, py, &types::MODEL_DELETED)
-    }
-
-    /// `delete` for event loops.
-    fn _submit_delete(&self, py: Python<'_>, model: &str) -> PyResult<PendingReply> {
-        let schemas = Schemas { object: &types::MODEL_DELETED, event: types::Shape::Plain };
-        deletion(py, model)?.submit(py, &self.0, schemas)
+    #[pyo3(signature = (model, **options), text_signature = "($self, model, *, extra_headers=None, extra_query=None, \
+        timeout=None)")]
+    fn delete<'py>(
+        &self,
+        py: Python<'py>,
+        model: &str,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.0.send(
+            py,
+            Call::delete(&path(py, model)?).with_options("Models.delete", options)?,
+            Reading::Object(&types::MODEL_DELETED),
+        )
     }
 
     fn __repr__(&self) -> String {
@@ -50,20 +62,6 @@ impl Models {
     }
 }
 
-impl Models {
-    fn get<'py>(&self, py: Python<'py>, path: &str, schema: &'static types::Schema) -> PyResult<Bound<'py, PyAny>> {
-        let reply = Call::get(path).send(py, &self.0)?;
-        Reply::object(reply, py, schema)
-    }
-}
-
-fn deletion(py: Python<'_>, model: &str) -> PyResult<Call> {
-    Ok(Call::without_body(Method::DELETE, &path(py, model)?))
-}
-
 fn path(py: Python<'_>, model: &str) -> PyResult<String> {
-    if model.is_empty() {
-        return Err(errors::invalid_argument(py, "model must not be empty"));
-    }
-    Ok(format!("/v1/models/{}", utf8_percent_encode(model, NON_ALPHANUMERIC)))
+    path_of(py, PATH, ("model", model), "")
 }

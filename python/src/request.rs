@@ -5,20 +5,57 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyMapping, PyString};
-use zerohop::Body;
+use pyo3::types::{PyDict, PyMapping};
 
-use crate::door::{PendingReply, Reading};
+use crate::door::PendingReply;
 use crate::handle::Handle;
 use crate::json::{Fields, Json};
-use crate::stream::{Head, Stream};
-use crate::{convert, errors, logs, types, vectors, wait};
+use crate::reply::{Reading, Reply};
+use crate::{convert, errors, logs, wait};
 
-/// What every call takes beside the API's parameters.
-const OPTIONS: &[&str] = &["extra_headers", "extra_query", "extra_body", "timeout"];
+/// What calls with a JSON body take beside the API's parameters.
+const BODY_OPTIONS: &[&str] = &["extra_headers", "extra_query", "extra_body", "timeout"];
+
+/// What other calls take beside them.
+const OPTIONS: &[&str] = &["extra_headers", "extra_query", "timeout"];
+
+/// How a call is sent, in its caller's words.
+#[derive(Clone, Default)]
+pub(crate) struct Options {
+    headers: HeaderMap,
+    query: Vec<(String, String)>,
+    timeout: Option<Duration>,
+}
+
+impl Options {
+    /// The options of a method that takes no others.
+    pub(crate) fn read(method: &str, arguments: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let Some(arguments) = arguments else { return Ok(Options::default()) };
+        check_names(method, arguments, OPTIONS)?;
+        Self::of(arguments)
+    }
+
+    /// The options among a method's arguments.
+    fn of(arguments: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let mut options = Options::default();
+        if let Some(seconds) = given(arguments, "timeout")? {
+            options.timeout = read_timeout(&seconds)?;
+        }
+        if let Some(headers) = given(arguments, "extra_headers")? {
+            for (name, value) in text_pairs("extra_headers", &headers)? {
+                let (name, value) = read_header(arguments.py(), &name, &value)?;
+                options.headers.insert(name, value);
+            }
+        }
+        if let Some(query) = given(arguments, "extra_query")? {
+            options.query = text_pairs("extra_query", &query)?;
+        }
+        Ok(options)
+    }
+}
 
 /// A call on its way to the engine.
 pub(crate) struct Call {
@@ -34,6 +71,10 @@ pub(crate) struct Call {
 impl Call {
     pub(crate) fn get(path: &str) -> Self {
         Self::without_body(Method::GET, path)
+    }
+
+    pub(crate) fn delete(path: &str) -> Self {
+        Self::without_body(Method::DELETE, path)
     }
 
     /// A call that says all in its path.
@@ -102,31 +143,32 @@ impl Call {
         self.body.as_ref()?.get(name)
     }
 
-    /// Reads `timeout`, `extra_headers` and `extra_query`.
-    pub(crate) fn read_options(&mut self, arguments: &Bound<'_, PyDict>) -> PyResult<()> {
-        if let Some(seconds) = given(arguments, "timeout")? {
-            self.timeout = read_timeout(&seconds)?;
-        }
-        if let Some(headers) = given(arguments, "extra_headers")? {
-            for (name, value) in text_pairs("extra_headers", &headers)? {
-                let (name, value) = read_header(arguments.py(), &name, &value)?;
-                self.headers.insert(name, value);
-            }
-        }
-        if let Some(query) = given(arguments, "extra_query")? {
-            self.add_query(&text_pairs("extra_query", &query)?);
-        }
-        Ok(())
+    /// Reads a method's `extra_headers`, `extra_query` and `timeout`, and refuses what else it is given.
+    pub(crate) fn with_options(self, method: &str, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        Ok(self.with(Options::read(method, options)?))
     }
 
-    /// Puts a query behind the path.
+    /// The call as the options say.
+    pub(crate) fn with(mut self, options: Options) -> Self {
+        self.headers.extend(options.headers);
+        self.add_query(&options.query);
+        self.timeout = options.timeout;
+        self
+    }
+
+    /// Puts a query behind the path, or behind the query that it has.
     pub(crate) fn add_query(&mut self, pairs: &[(String, String)]) {
-        for (index, (name, value)) in pairs.iter().enumerate() {
-            let separator = if index == 0 { '?' } else { '&' };
+        for (name, value) in pairs {
+            let separator = if self.path.contains('?') { '&' } else { '?' };
             let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
             // Writing to a string cannot fail.
             let _ = write!(self.path, "{separator}{}={}", encode(name), encode(value));
         }
+    }
+
+    /// Reads the options among a method's arguments.
+    pub(crate) fn with_options_of(self, arguments: &Bound<'_, PyDict>) -> PyResult<Self> {
+        Ok(self.with(Options::of(arguments)?))
     }
 
     /// Lays `extra_body` over the body's top level (T7).
@@ -162,7 +204,7 @@ impl Call {
         let Some(response) = wait::until(py, deadline, |slice| pending.wait_until(slice))? else {
             return Err(errors::timeout(py));
         };
-        Reply::read(py, response, handle, timeout)
+        Reply::new(py, response, handle, timeout)
     }
 
     /// Sends the call for an event loop to wait for.
@@ -170,14 +212,9 @@ impl Call {
     /// # Errors
     ///
     /// As [`send`](Self::send), without the reply's.
-    pub(crate) fn submit(self, py: Python<'_>, handle: &Arc<Handle>, schemas: Schemas) -> PyResult<PendingReply> {
-        self.submit_as(py, handle, Reading::Objects(schemas))
-    }
-
-    /// Like [`submit`](Self::submit), for a reply that is read in another way.
-    pub(crate) fn submit_as(self, py: Python<'_>, handle: &Arc<Handle>, reading: Reading) -> PyResult<PendingReply> {
+    pub(crate) fn submit(self, py: Python<'_>, handle: &Arc<Handle>, reading: Reading) -> PyResult<PendingReply> {
         let timeout = self.timeout;
-        PendingReply::new(py, handle, self.into_http(py)?, reading, timeout)
+        PendingReply::new(py, handle, self.into_http(py)?, Some(reading), timeout)
     }
 
     fn into_http(self, py: Python<'_>) -> PyResult<http::Request<Vec<u8>>> {
@@ -193,98 +230,19 @@ impl Call {
     }
 }
 
-/// A reply of the engine with a status below 400.
-pub(crate) struct Reply {
-    head: Head,
-    body: Body,
-    handle: Arc<Handle>,
-    timeout: Option<Duration>,
-}
+/// What an id in a path is written without: all but what ids are made of.
+const NOT_IN_IDS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 
-/// The classes of an endpoint's replies.
-#[derive(Clone, Copy)]
-pub(crate) struct Schemas {
-    pub(crate) object: &'static types::Schema,
-    /// Of each event, if the reply comes in events.
-    pub(crate) event: types::Shape,
-}
-
-impl Reply {
-    /// # Errors
-    ///
-    /// The exception for a reply with status 400 or more, and for what prevented one.
-    pub(crate) fn read(
-        py: Python<'_>,
-        response: zerohop::Result<http::Response<Body>>,
-        handle: &Arc<Handle>,
-        timeout: Option<Duration>,
-    ) -> PyResult<Self> {
-        let (parts, body) = response.map_err(|error| errors::from_engine(py, &error))?.into_parts();
-        let status = parts.status.as_u16();
-        match body {
-            Body::Full(body) if status >= 400 => Err(errors::from_reply(py, status, &parts.headers, &body)),
-            body => Ok(Reply { head: Head { status, headers: parts.headers }, body, handle: handle.clone(), timeout }),
-        }
+/// The path of one of a collection, by the parameter that has its id, and of what belongs to it.
+///
+/// # Errors
+///
+/// `InvalidArgumentError` for an empty id, whose path would be the collection's.
+pub(crate) fn path_of(py: Python<'_>, collection: &str, (parameter, id): (&str, &str), rest: &str) -> PyResult<String> {
+    if id.is_empty() {
+        return Err(errors::invalid_argument(py, &format!("{parameter} must not be empty")));
     }
-
-    /// The reply as an object.
-    pub(crate) fn object<'py>(self, py: Python<'py>, schema: &'static types::Schema) -> PyResult<Bound<'py, PyAny>> {
-        match self.body {
-            Body::Full(body) => read_object(py, &self.head, &body, schema),
-            Body::Events(_) => Err(errors::unexpected_reply(py, "the engine answered with events")),
-        }
-    }
-
-    /// The reply's bytes.
-    pub(crate) fn bytes(self, py: Python<'_>) -> PyResult<Bound<'_, PyBytes>> {
-        match self.body {
-            Body::Full(body) => Ok(PyBytes::new(py, &body)),
-            Body::Events(_) => Err(errors::unexpected_reply(py, "the engine answered with events")),
-        }
-    }
-
-    /// The reply as an object, or as a stream of them.
-    pub(crate) fn read_as<'py>(self, py: Python<'py>, reading: &Reading) -> PyResult<Bound<'py, PyAny>> {
-        match (reading, self.body) {
-            (Reading::Vectors, Body::Full(body)) => {
-                let json = py.detach(|| vectors::read_reply(&body));
-                let json = json.map_err(|error| errors::unexpected_reply(py, &error))?;
-                types::reply(py, &types::CREATE_EMBEDDING_RESPONSE, &json, self.head.request_id())
-            }
-            (Reading::Objects(schemas), body) => Reply { body, ..self }.object_or_stream(py, schemas),
-            (Reading::Parts | Reading::Vectors, _) => {
-                Err(errors::unexpected_reply(py, "the engine answered with events"))
-            }
-        }
-    }
-
-    /// The reply as an object, as a text if it is one, or as a stream of objects if it comes in events.
-    pub(crate) fn object_or_stream<'py>(self, py: Python<'py>, schemas: &Schemas) -> PyResult<Bound<'py, PyAny>> {
-        match self.body {
-            Body::Full(body) if self.head.is_text() => {
-                let text = String::from_utf8(body)
-                    .map_err(|error| errors::unexpected_reply(py, &format!("the reply cannot be read: {error}")))?;
-                Ok(PyString::new(py, &text).into_any())
-            }
-            Body::Full(body) => read_object(py, &self.head, &body, schemas.object),
-            Body::Events(events) => {
-                let stream = Stream::new(self.head, events, schemas.event, self.handle, self.timeout);
-                Ok(Bound::new(py, stream)?.into_any())
-            }
-        }
-    }
-}
-
-fn read_object<'py>(
-    py: Python<'py>,
-    head: &Head,
-    body: &[u8],
-    schema: &'static types::Schema,
-) -> PyResult<Bound<'py, PyAny>> {
-    let json: Json = py
-        .detach(|| serde_json::from_slice(body))
-        .map_err(|error| errors::unexpected_reply(py, &format!("the reply cannot be read: {error}")))?;
-    types::reply(py, schema, &json, head.request_id())
+    Ok(format!("{collection}/{}{rest}", utf8_percent_encode(id, NOT_IN_IDS)))
 }
 
 /// When a wait that begins now has to end.
@@ -292,22 +250,27 @@ pub(crate) fn deadline(timeout: Option<Duration>) -> Option<Instant> {
     timeout.and_then(|timeout| Instant::now().checked_add(timeout))
 }
 
-/// Refuses arguments that a method does not have, and insists on those it needs.
-pub(crate) fn check_names(
+/// Refuses arguments that a method with a JSON body does not have, and insists on those it needs.
+pub(crate) fn check_arguments(
     method: &str,
     arguments: &Bound<'_, PyDict>,
     parameters: &[&str],
     required: &[&str],
 ) -> PyResult<()> {
-    for name in arguments.keys() {
-        let name: String = name.extract()?;
-        if !parameters.contains(&name.as_str()) && !OPTIONS.contains(&name.as_str()) {
-            return Err(PyTypeError::new_err(format!("{method}() got an unexpected keyword argument '{name}'")));
-        }
-    }
+    check_names(method, arguments, &[parameters, BODY_OPTIONS].concat())?;
     for name in required {
         if !arguments.contains(name)? {
             return Err(missing_argument(method, name, ""));
+        }
+    }
+    Ok(())
+}
+
+fn check_names(method: &str, arguments: &Bound<'_, PyDict>, names: &[&str]) -> PyResult<()> {
+    for name in arguments.keys() {
+        let name: String = name.extract()?;
+        if !names.contains(&name.as_str()) {
+            return Err(PyTypeError::new_err(format!("{method}() got an unexpected keyword argument '{name}'")));
         }
     }
     Ok(())

@@ -1,20 +1,20 @@
 //! The Responses API.
 
-use std::sync::Arc;
-
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::door::PendingReply;
-use crate::handle::Handle;
+use crate::caller::Caller;
+use crate::lists::List;
 use crate::method::Method;
-use crate::request::{Call, Reply, Schemas};
-use crate::{errors, types};
+use crate::reply::Reading;
+use crate::request::{Call, path_of};
+use crate::types;
+
+const PATH: &str = "/v1/responses";
 
 static CREATE: Method = Method {
     name: "Responses.create",
-    path: "/v1/responses",
+    path: PATH,
     parameters: &[
         "access_programs",
         "background",
@@ -53,7 +53,29 @@ static CREATE: Method = Method {
     ],
     required: &[],
     iterables: &["context_management", "input", "tools"],
-    schemas: Schemas { object: &types::RESPONSE_OBJECT, event: types::RESPONSE_STREAM_EVENT },
+    reading: Reading::ObjectOrStream(&types::RESPONSE_OBJECT, types::RESPONSE_STREAM_EVENT),
+};
+
+static COUNT: Method = Method {
+    name: "InputTokens.count",
+    path: "/v1/responses/input_tokens",
+    parameters: &[
+        "conversation",
+        "input",
+        "instructions",
+        "model",
+        "parallel_tool_calls",
+        "personality",
+        "previous_response_id",
+        "reasoning",
+        "text",
+        "tool_choice",
+        "tools",
+        "truncation",
+    ],
+    required: &[],
+    iterables: &["input", "tools"],
+    reading: Reading::Object(&types::INPUT_TOKEN_COUNT_RESPONSE),
 };
 
 /// The responses of an engine.
@@ -61,7 +83,7 @@ static CREATE: Method = Method {
 /// They are kept in memory unless `store` is false: at most 4096 objects (chat completions with `store`
 /// among them) of 64 MiB together. What was not used for longest goes first.
 #[pyclass(frozen, module = "zerohop._native")]
-pub(crate) struct Responses(pub(crate) Arc<Handle>);
+pub(crate) struct Responses(pub(crate) Caller);
 
 #[pymethods]
 impl Responses {
@@ -82,28 +104,60 @@ impl Responses {
         CREATE.send(py, &self.0, arguments)
     }
 
-    /// `create` for event loops: the reply on its way.
-    #[pyo3(signature = (**arguments))]
-    fn _submit(&self, py: Python<'_>, arguments: Option<&Bound<'_, PyDict>>) -> PyResult<PendingReply> {
-        CREATE.submit(py, &self.0, arguments)
-    }
-
     /// The response of this id, if it was kept. Raises `NotFoundError` if there is none.
-    fn retrieve<'py>(&self, py: Python<'py>, response_id: &str) -> PyResult<Bound<'py, PyAny>> {
-        let call = Call::get(&path(py, response_id, "")?);
-        Reply::object(call.send(py, &self.0)?, py, &types::RESPONSE_OBJECT)
+    #[pyo3(signature = (response_id, **options), text_signature = "($self, response_id, *, extra_headers=None, \
+        extra_query=None, timeout=None)")]
+    fn retrieve<'py>(
+        &self,
+        py: Python<'py>,
+        response_id: &str,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let call = Call::get(&path(py, response_id, "")?).with_options("Responses.retrieve", options)?;
+        self.0.send(py, call, Reading::Object(&types::RESPONSE_OBJECT))
     }
 
     /// Forgets a response. Raises `NotFoundError` if there is none of this id.
-    fn delete(&self, py: Python<'_>, response_id: &str) -> PyResult<()> {
-        Call::without_body(http::Method::DELETE, &path(py, response_id, "")?).send(py, &self.0).map(drop)
+    #[pyo3(signature = (response_id, **options), text_signature = "($self, response_id, *, extra_headers=None, \
+        extra_query=None, timeout=None)")]
+    fn delete<'py>(
+        &self,
+        py: Python<'py>,
+        response_id: &str,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.0.send(
+            py,
+            Call::delete(&path(py, response_id, "")?).with_options("Responses.delete", options)?,
+            Reading::Nothing,
+        )
     }
 
     /// Raises `BadRequestError`: only responses made in the background could be cancelled so. Close a
     /// stream, or cancel the task that waits.
-    fn cancel<'py>(&self, py: Python<'py>, response_id: &str) -> PyResult<Bound<'py, PyAny>> {
-        let call = Call::without_body(http::Method::POST, &path(py, response_id, "/cancel")?);
-        Reply::object(call.send(py, &self.0)?, py, &types::RESPONSE_OBJECT)
+    #[pyo3(signature = (response_id, **options), text_signature = "($self, response_id, *, extra_headers=None, \
+        extra_query=None, timeout=None)")]
+    fn cancel<'py>(
+        &self,
+        py: Python<'py>,
+        response_id: &str,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let call = Call::without_body(http::Method::POST, &path(py, response_id, "/cancel")?)
+            .with_options("Responses.cancel", options)?;
+        self.0.send(py, call, Reading::Object(&types::RESPONSE_OBJECT))
+    }
+
+    /// What kept responses answer: `list(response_id)`.
+    #[getter]
+    fn input_items(&self) -> InputItems {
+        InputItems(self.0.clone())
+    }
+
+    /// How many tokens an input is: `count(...)`.
+    #[getter]
+    fn input_tokens(&self) -> InputTokens {
+        InputTokens(self.0.clone())
     }
 
     fn __repr__(&self) -> String {
@@ -111,9 +165,67 @@ impl Responses {
     }
 }
 
-fn path(py: Python<'_>, id: &str, rest: &str) -> PyResult<String> {
-    if id.is_empty() {
-        return Err(errors::invalid_argument(py, "response_id must not be empty"));
+/// The items that kept responses answer.
+#[pyclass(frozen, module = "zerohop._native")]
+pub(crate) struct InputItems(Caller);
+
+#[pymethods]
+impl InputItems {
+    /// The items that a kept response answers, those of the responses before it among them, in pages:
+    /// those behind the one of the id `after`, `limit` a page (by default 20), the newest first unless
+    /// `order` is `"asc"`. `include` adds nothing: what it names was added when the response was made.
+    /// Raises `NotFoundError` if there is no response of this id.
+    #[pyo3(signature = (response_id, *, after = None, include = None, limit = None, order = None, **options),
+        text_signature = "($self, response_id, *, after=None, include=None, limit=None, order=None, \
+        extra_headers=None, extra_query=None, timeout=None)")]
+    #[expect(clippy::too_many_arguments, reason = "they are keyword arguments")]
+    fn list<'py>(
+        &self,
+        py: Python<'py>,
+        response_id: &str,
+        after: Option<&str>,
+        include: Option<Vec<String>>,
+        limit: Option<i64>,
+        order: Option<&str>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let list = List::new(&self.0, path(py, response_id, "/input_items")?, &types::RESPONSE_ITEM_PAGES);
+        let list = list.with("after", after).with("limit", limit).with("order", order);
+        let include = include.unwrap_or_default().into_iter();
+        include
+            .fold(list, |list, name| list.with("include[]", Some(name)))
+            .with_options("InputItems.list", options)?
+            .page(py)
     }
-    Ok(format!("/v1/responses/{}{rest}", utf8_percent_encode(id, NON_ALPHANUMERIC)))
+
+    fn __repr__(&self) -> String {
+        format!("<responses.input_items of {}>", self.0)
+    }
+}
+
+/// The number of tokens of an input.
+#[pyclass(frozen, module = "zerohop._native")]
+pub(crate) struct InputTokens(Caller);
+
+#[pymethods]
+impl InputTokens {
+    /// How many tokens a response would answer: gives an `InputTokenCountResponse`.
+    ///
+    /// The parameters are those of `responses.create`, as far as they make a difference. `model` may be
+    /// left out if the engine has one model.
+    #[pyo3(signature = (**arguments), text_signature = "($self, *, conversation=..., input=..., \
+        instructions=..., model=..., parallel_tool_calls=..., personality=..., previous_response_id=..., \
+        reasoning=..., text=..., tool_choice=..., tools=..., truncation=..., extra_headers=None, \
+        extra_query=None, extra_body=None, timeout=None)")]
+    fn count<'py>(&self, py: Python<'py>, arguments: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
+        COUNT.send(py, &self.0, arguments)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<responses.input_tokens of {}>", self.0)
+    }
+}
+
+fn path(py: Python<'_>, response_id: &str, rest: &str) -> PyResult<String> {
+    path_of(py, PATH, ("response_id", response_id), rest)
 }

@@ -1,14 +1,11 @@
 //! Plain texts: legacy completions, ranking, tokens.
 
-use std::sync::Arc;
-
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::door::PendingReply;
-use crate::handle::Handle;
+use crate::caller::Caller;
 use crate::method::Method;
-use crate::request::Schemas;
+use crate::reply::Reading;
 use crate::types;
 
 static CREATE: Method = Method {
@@ -36,7 +33,7 @@ static CREATE: Method = Method {
     ],
     required: &["prompt"],
     iterables: &["prompt"],
-    schemas: Schemas { object: &types::COMPLETION, event: types::Shape::Object(&types::COMPLETION) },
+    reading: Reading::ObjectOrStream(&types::COMPLETION, types::Shape::Object(&types::COMPLETION)),
 };
 
 pub(crate) static RERANK: Method = Method {
@@ -45,7 +42,7 @@ pub(crate) static RERANK: Method = Method {
     parameters: &["model", "query", "documents", "top_n", "return_documents"],
     required: &["query", "documents"],
     iterables: &["documents"],
-    schemas: Schemas { object: &types::RERANK_RESPONSE, event: types::Shape::Object(&types::RERANK_RESPONSE) },
+    reading: Reading::Object(&types::RERANK_RESPONSE),
 };
 
 pub(crate) static TOKENIZE: Method = Method {
@@ -62,7 +59,7 @@ pub(crate) static TOKENIZE: Method = Method {
     ],
     required: &[],
     iterables: &["messages", "tools"],
-    schemas: Schemas { object: &types::TOKENIZE_RESPONSE, event: types::Shape::Object(&types::TOKENIZE_RESPONSE) },
+    reading: Reading::Object(&types::TOKENIZE_RESPONSE),
 };
 
 pub(crate) static DETOKENIZE: Method = Method {
@@ -71,12 +68,12 @@ pub(crate) static DETOKENIZE: Method = Method {
     parameters: &["model", "tokens"],
     required: &["tokens"],
     iterables: &["tokens"],
-    schemas: Schemas { object: &types::DETOKENIZE_RESPONSE, event: types::Shape::Object(&types::DETOKENIZE_RESPONSE) },
+    reading: Reading::Object(&types::DETOKENIZE_RESPONSE),
 };
 
 /// The legacy completions of an engine.
 #[pyclass(frozen, module = "zerohop._native")]
-pub(crate) struct LegacyCompletions(pub(crate) Arc<Handle>);
+pub(crate) struct LegacyCompletions(pub(crate) Caller);
 
 #[pymethods]
 impl LegacyCompletions {
@@ -92,12 +89,6 @@ impl LegacyCompletions {
         extra_headers=None, extra_query=None, extra_body=None, timeout=None)")]
     fn create<'py>(&self, py: Python<'py>, arguments: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
         CREATE.send(py, &self.0, arguments)
-    }
-
-    /// `create` for event loops: the reply on its way.
-    #[pyo3(signature = (**arguments))]
-    fn _submit(&self, py: Python<'_>, arguments: Option<&Bound<'_, PyDict>>) -> PyResult<PendingReply> {
-        CREATE.submit(py, &self.0, arguments)
     }
 
     fn __repr__(&self) -> String {

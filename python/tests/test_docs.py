@@ -5,9 +5,22 @@ import inspect
 import pytest
 
 import zerohop
-from zerohop import _native
+from zerohop import _native, pagination
 
-UNNAMED = [_native.Chat, _native.Completions, _native.Models, _native.Responses]
+UNNAMED = [
+    _native.Chat,
+    _native.Completions,
+    _native.Messages,
+    _native.LegacyCompletions,
+    _native.Responses,
+    _native.InputItems,
+    _native.InputTokens,
+    _native.Embeddings,
+    _native.Files,
+    _native.Batches,
+    _native.Models,
+    *(getattr(pagination, name) for name in pagination.__all__),
+]
 PUBLIC = [getattr(zerohop, name) for name in zerohop.__all__ if not name.startswith("__")]
 TYPES = [getattr(zerohop.types, name) for name in zerohop.types.__all__]
 OBJECTS = [thing for thing in [*PUBLIC, *TYPES, *UNNAMED] if not isinstance(thing, str)]

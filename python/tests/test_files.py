@@ -107,7 +107,7 @@ def test_files_without_the_sdk(engine, tmp_path):
     assert f"{len(CONTENT)} bytes" in repr(content)
 
     page = engine.files.list(limit=2, order="asc")
-    assert list(page) == files[:2] and page.has_more
+    assert page.data == files[:2] and page.has_more
     assert list(engine.files.list(after=files[1].id, order="asc")) == files[2:]
     assert engine.files.list(purpose="vision").data == []
     assert engine.files.delete(file.id).deleted

@@ -14,6 +14,7 @@ from openai.types.chat import ChatCompletionMessageParam
 from pydantic import BaseModel
 
 import zerohop
+from zerohop.pagination import AsyncCursorPage, SyncCursorPage
 from zerohop.types import (
     Batch,
     BatchRequestCounts,
@@ -29,8 +30,20 @@ from zerohop.types import (
     SystemInfo,
     TokenizeResponse,
 )
-from zerohop.types.chat import ChatCompletion, ChatCompletionChunk
-from zerohop.types.responses import Response, ResponseStreamEvent, ResponseTextDeltaEvent
+from zerohop.types.chat import (
+    ChatCompletion,
+    ChatCompletionChunk,
+    ChatCompletionDeleted,
+    ChatCompletionStoreMessage,
+)
+from zerohop.types.responses import (
+    InputTokenCountResponse,
+    Response,
+    ResponseInputMessageItem,
+    ResponseItem,
+    ResponseStreamEvent,
+    ResponseTextDeltaEvent,
+)
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
 
@@ -73,7 +86,28 @@ def vectors_and_files(engine: zerohop.Engine) -> None:
     batch = engine.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions")
     assert_type(batch, Batch)
     assert_type(batch.request_counts, BatchRequestCounts | None)
-    assert_type([each.id for each in engine.batches.list(limit=3)], list[str])
+    page = engine.batches.list(limit=3)
+    assert_type(page, SyncCursorPage[Batch])
+    assert_type([each.id for each in page], list[str])
+    assert_type(page.get_next_page().data[0], Batch)
+    assert_type([each.data for each in page.iter_pages()], list[list[Batch]])
+    if info := page.next_page_info():
+        assert_type(info.params, dict[str, str])
+
+
+def kept(engine: zerohop.Engine) -> None:
+    completions = engine.chat.completions
+    assert_type([each for each in completions.list(metadata={"a": "b"})], list[ChatCompletion])
+    assert_type(completions.retrieve("a"), ChatCompletion)
+    assert_type(completions.update("a", metadata=None), ChatCompletion)
+    assert_type(completions.delete("a"), ChatCompletionDeleted)
+    assert_type(completions.messages.list("a"), SyncCursorPage[ChatCompletionStoreMessage])
+    for item in engine.responses.input_items.list("a", include=["message.output_text.logprobs"]):
+        assert_type(item, ResponseItem)
+        if item.type == "message" and item.role != "assistant":
+            assert_type(item, ResponseInputMessageItem)
+    count = engine.responses.input_tokens.count(input="Hello", tools=[])
+    assert_type(count, InputTokenCountResponse)
 
 
 def whole_and_streamed(engine: zerohop.Engine, either: bool) -> None:
@@ -131,6 +165,15 @@ async def responses_in_event_loops(engine: zerohop.AsyncEngine) -> None:
     assert_type(reply, Response)
     stream = await engine.responses.create(input="Hello", stream=True)
     assert_type(stream, zerohop.AsyncStream[ResponseStreamEvent])
+    items = engine.responses.input_items.list(reply.id)
+    assert_type([item async for item in items], list[ResponseItem])
+    assert_type(await items, AsyncCursorPage[ResponseItem])
+    assert_type(await (await items).get_next_page(), AsyncCursorPage[ResponseItem])
+    assert_type(await engine.responses.input_tokens.count(), InputTokenCountResponse)
+    completions = engine.chat.completions
+    assert_type([each async for each in completions.list()], list[ChatCompletion])
+    assert_type(await completions.update("a", metadata={}), ChatCompletion)
+    assert_type([each async for each in engine.files.list(limit=3)], list[FileObject])
 
 
 async def in_event_loops(either: bool) -> None:

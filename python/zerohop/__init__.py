@@ -85,7 +85,13 @@ __all__ = [
 ]
 
 # Tracebacks, `repr` and `help` name things as users import them.
-_PRIVATE = ("zerohop._async", "zerohop._exceptions", "zerohop._openai", "zerohop._transport")
+_PRIVATE = (
+    "zerohop._async.engine",
+    "zerohop._async.stream",
+    "zerohop._exceptions",
+    "zerohop._openai",
+    "zerohop._transport",
+)
 for _name in __all__:
     _public = globals()[_name]
     if getattr(_public, "__module__", None) in _PRIVATE:

@@ -1,7 +1,16 @@
 """The native part of zerohop; import `zerohop` instead."""
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+    Set,
+)
 from types import GenericAlias, TracebackType
 from typing import (
     Any,
@@ -21,16 +30,19 @@ from typing import (
 from typing_extensions import disjoint_base
 
 from ._files import BinaryResponseContent, FileTypes
+from ._pages import PageInfo
 from ._response import Response
 
 __all__ = [
     "Adapter",
     "Annotation",
     "AnnotationURLCitation",
-    "AsyncBatchPage",
     "AsyncCursorPage",
     "AsyncPage",
+    "BaseAsyncPage",
     "BaseModel",
+    "BasePage",
+    "BaseSyncPage",
     "Batch",
     "BatchCounts",
     "BatchError",
@@ -44,9 +56,12 @@ __all__ = [
     "ChatCompletion",
     "ChatCompletionAudio",
     "ChatCompletionChunk",
+    "ChatCompletionContentPartText",
+    "ChatCompletionDeleted",
     "ChatCompletionMessage",
     "ChatCompletionMessageCustomToolCall",
     "ChatCompletionMessageFunctionToolCall",
+    "ChatCompletionStoreMessage",
     "ChatCompletionTokenLogprob",
     "Choice",
     "ChoiceDelta",
@@ -75,8 +90,12 @@ __all__ = [
     "Files",
     "FunctionCall",
     "FunctionTool",
+    "InputItems",
+    "InputTokenCountResponse",
+    "InputTokens",
     "LegacyCompletions",
     "Logprobs",
+    "Messages",
     "Model",
     "ModelDeleted",
     "ModelInfo",
@@ -97,14 +116,21 @@ __all__ = [
     "ResponseCustomToolCall",
     "ResponseCustomToolCallInputDeltaEvent",
     "ResponseCustomToolCallInputDoneEvent",
+    "ResponseCustomToolCallItem",
+    "ResponseCustomToolCallOutput",
+    "ResponseCustomToolCallOutputItem",
     "ResponseError",
     "ResponseFailedEvent",
     "ResponseFunctionCallArgumentsDeltaEvent",
     "ResponseFunctionCallArgumentsDoneEvent",
     "ResponseFunctionToolCall",
+    "ResponseFunctionToolCallItem",
+    "ResponseFunctionToolCallOutputItem",
     "ResponseInProgressEvent",
     "ResponseIncompleteDetails",
     "ResponseIncompleteEvent",
+    "ResponseInputMessageItem",
+    "ResponseInputText",
     "ResponseInputTokensDetails",
     "ResponseObject",
     "ResponseOutputItemAddedEvent",
@@ -130,7 +156,6 @@ __all__ = [
     "ResponseUsage",
     "Responses",
     "Stream",
-    "SyncBatchPage",
     "SyncCursorPage",
     "SyncPage",
     "SystemInfo",
@@ -145,6 +170,7 @@ __all__ = [
     "_Pending",
     "__version__",
     "_error_kinds",
+    "_restore",
     "devices",
     "system_info",
 ]
@@ -299,6 +325,9 @@ class Engine:
       one starts another, which loads the models again. `worker` is the program, by default the
       wheel's own.
 
+    Beside the API's parameters every call takes `extra_headers`, `extra_query` and `timeout`, in
+    seconds.
+
     The only model's name is its first alias, or else its file's name without the suffix. Any
     number of threads may use one engine at once: their requests are computed together.
     """
@@ -329,6 +358,9 @@ class Engine:
         worker: _Path | None = None,
     ) -> Self: ...
     @property
+    def _pending(self) -> Any:
+        """The engine as event loops use it: what sends requests gives `_Pending` replies."""
+    @property
     def chat(self) -> Chat:
         """Chat completions: `engine.chat.completions.create(...)`."""
     @property
@@ -345,12 +377,6 @@ class Engine:
         them."""
     def detokenize(self, **params: Unpack[_DetokenizeParams]) -> DetokenizeResponse:
         """The text of tokens, the spellings of control tokens included."""
-    def _submit_rerank(self, **params: Any) -> _Pending[RerankResponse]:
-        """`rerank` for event loops: the reply on its way."""
-    def _submit_tokenize(self, **params: Any) -> _Pending[TokenizeResponse]:
-        """`tokenize` for event loops."""
-    def _submit_detokenize(self, **params: Any) -> _Pending[DetokenizeResponse]:
-        """`detokenize` for event loops."""
     @property
     def responses(self) -> Responses:
         """The Responses API: `engine.responses.create(...)`."""
@@ -469,9 +495,9 @@ class Engine:
 class _Pending(Generic[_T_co]):
     """A reply on its way to an event loop. Dropping it cancels the request."""
 
-    def poll(self, soon: _Soon, wake: Callable[[], object]) -> _T_co | None:
-        """The reply, or None: then `soon(wake)` is called from another thread when it is time to
-        ask again."""
+    def poll(self, soon: _Soon, wake: Callable[[], object]) -> tuple[_T_co] | None:
+        """The reply in a tuple, or None: then `soon(wake)` is called from another thread when it is
+        time to ask again."""
     @property
     def timeout(self) -> float | None:
         """The seconds that the reply may take, as the call said."""
@@ -516,6 +542,11 @@ class _Events:
         from another thread when it is time to ask again."""
     def close(self) -> None:
         """Stops the generation if it still runs."""
+
+class _CallOptions(TypedDict, total=False):
+    extra_headers: Mapping[str, str] | None
+    extra_query: Mapping[str, str] | None
+    timeout: float | None
 
 class _CreateParams(TypedDict, total=False):
     messages: Required[Iterable[_Object]]
@@ -569,7 +600,11 @@ class Chat:
 
 @final
 class Completions:
-    """The chat completions of an engine."""
+    """The chat completions of an engine.
+
+    Those that were asked for with `store` are kept in memory, beside the responses, whose bounds
+    they share.
+    """
 
     @overload
     def create(
@@ -592,8 +627,60 @@ class Completions:
         Parameters that the API does not have, such as `top_k`, go into `extra_body`. `timeout` is
         the number of seconds that the answer, or each chunk of a stream, may take; none by default.
         """
-    def _submit(self, **params: Any) -> _Pending[ChatCompletion | Stream[ChatCompletionChunk]]:
-        """`create` for event loops: the reply on its way."""
+    def retrieve(self, completion_id: str, **options: Unpack[_CallOptions]) -> ChatCompletion:
+        """The chat completion of this id, if it was kept. Raises `NotFoundError` if there is
+        none."""
+    def update(
+        self,
+        completion_id: str,
+        *,
+        metadata: Mapping[str, str] | None,
+        **options: Unpack[_CallOptions],
+    ) -> ChatCompletion:
+        """Gives a kept chat completion other labels: `metadata` in place of those it has.
+
+        Raises `NotFoundError` if there is none of this id.
+        """
+    def list(
+        self,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        metadata: Mapping[str, str] | None = None,
+        model: str | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        **options: Unpack[_CallOptions],
+    ) -> SyncCursorPage[ChatCompletion]:
+        """The chat completions that are kept, in pages.
+
+        Those behind the one of the id `after`, `limit` a page (by default 20), of this `model` and
+        with all these labels (`metadata`); the oldest first unless `order` is `"desc"`.
+        """
+    def delete(self, completion_id: str, **options: Unpack[_CallOptions]) -> ChatCompletionDeleted:
+        """Forgets a kept chat completion. Raises `NotFoundError` if there is none of this id."""
+    @property
+    def messages(self) -> Messages:
+        """The messages of kept chat completions: `list(completion_id)`."""
+
+@final
+class Messages:
+    """The messages that kept chat completions answer."""
+
+    def list(
+        self,
+        completion_id: str,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        **options: Unpack[_CallOptions],
+    ) -> SyncCursorPage[ChatCompletionStoreMessage]:
+        """The messages that a kept chat completion answers, in pages.
+
+        Those behind the one of the id `after`, `limit` a page (by default 20), in their order
+        unless `order` is `"desc"`. Raises `NotFoundError` if there is no chat completion of this
+        id.
+        """
 
 class _LegacyParams(TypedDict, total=False):
     prompt: Required[str | Iterable[str] | Iterable[int] | Iterable[Iterable[int]] | None]
@@ -685,8 +772,6 @@ class LegacyCompletions:
         Parameters that the API does not have, such as `top_k`, go into `extra_body`. `timeout` is
         the number of seconds that the answer, or each chunk of a stream, may take; none by default.
         """
-    def _submit(self, **params: Any) -> _Pending[Completion | Stream[Completion]]:
-        """`create` for event loops: the reply on its way."""
 
 class _ResponseParams(TypedDict, total=False):
     access_programs: _Object
@@ -755,15 +840,70 @@ class Responses:
         Parameters that the API does not have, such as `top_k`, go into `extra_body`. `timeout` is
         the number of seconds that the answer, or each event of a stream, may take; none by default.
         """
-    def _submit(self, **params: Any) -> _Pending[ResponseObject | Stream[_ResponseStreamEvent]]:
-        """`create` for event loops: the reply on its way."""
-    def retrieve(self, response_id: str) -> ResponseObject:
+    def retrieve(self, response_id: str, **options: Unpack[_CallOptions]) -> ResponseObject:
         """The response of this id, if it was kept. Raises `NotFoundError` if there is none."""
-    def delete(self, response_id: str) -> None:
+    def delete(self, response_id: str, **options: Unpack[_CallOptions]) -> None:
         """Forgets a response. Raises `NotFoundError` if there is none of this id."""
-    def cancel(self, response_id: str) -> ResponseObject:
+    def cancel(self, response_id: str, **options: Unpack[_CallOptions]) -> ResponseObject:
         """Raises `BadRequestError`: only responses made in the background could be cancelled so.
         Close a stream, or cancel the task that waits."""
+    @property
+    def input_items(self) -> InputItems:
+        """What kept responses answer: `list(response_id)`."""
+    @property
+    def input_tokens(self) -> InputTokens:
+        """How many tokens an input is: `count(...)`."""
+
+@final
+class InputItems:
+    """The items that kept responses answer."""
+
+    def list(
+        self,
+        response_id: str,
+        *,
+        after: str | None = None,
+        include: Sequence[str] | None = None,
+        limit: int | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        **options: Unpack[_CallOptions],
+    ) -> SyncCursorPage[_ResponseItem]:
+        """The items that a kept response answers, in pages.
+
+        Those of the responses before it are among them. Those behind the one of the id `after`,
+        `limit` a page (by default 20), the newest first unless `order` is `"asc"`. `include` adds
+        nothing: what it names was added when the response was made. Raises `NotFoundError` if there
+        is no response of this id.
+        """
+
+class _CountParams(TypedDict, total=False):
+    conversation: str | _Object | None
+    input: str | Iterable[_Object] | None
+    instructions: str | None
+    model: str | None
+    parallel_tool_calls: bool | None
+    personality: str
+    previous_response_id: str | None
+    reasoning: _Object | None
+    text: _Object | None
+    tool_choice: Literal["none", "auto", "required"] | _Object | None
+    tools: Iterable[_Object] | None
+    truncation: Literal["auto", "disabled"]
+    extra_headers: Mapping[str, str] | None
+    extra_query: Mapping[str, str] | None
+    extra_body: Mapping[str, object] | None
+    timeout: float | None
+
+@final
+class InputTokens:
+    """The number of tokens of an input."""
+
+    def count(self, **params: Unpack[_CountParams]) -> InputTokenCountResponse:
+        """How many tokens a response would answer.
+
+        The parameters are those of `responses.create`, as far as they make a difference. `model`
+        may be left out if the engine has one model.
+        """
 
 @final
 class Embeddings:
@@ -778,8 +918,6 @@ class Embeddings:
         of them for numpy, without copying. `timeout` is the number of seconds that the answer may
         take; none by default.
         """
-    def _submit(self, **params: Any) -> _Pending[CreateEmbeddingResponse]:
-        """`create` for event loops: the reply on its way."""
 
 @final
 class Audio:
@@ -862,8 +1000,6 @@ class Transcriptions:
         and `"vtt"`; or a `Stream` of events if `stream` is true. `timeout` is the number of seconds
         that the answer, or each event, may take; none by default.
         """
-    def _submit(self, **params: Any) -> _Pending[Any]:
-        """`create` for event loops: the reply on its way."""
 
 @final
 class Translations:
@@ -887,8 +1023,6 @@ class Translations:
         The model has to know several. As `transcriptions.create`, with fewer parameters: gives a
         `Translation`, a `TranslationVerbose` or the text.
         """
-    def _submit(self, **params: Any) -> _Pending[Any]:
-        """`create` for event loops: the reply on its way."""
 
 @final
 class Vectors:
@@ -924,20 +1058,13 @@ class Files:
         file: FileTypes,
         purpose: _FilePurpose,
         expires_after: _ExpiresAfter | None = None,
+        **options: Unpack[_CallOptions],
     ) -> FileObject:
         """Keeps a file, in memory, as long as the engine.
 
         `file` is what openai's SDK takes: bytes, an open file, a path, or a tuple of a name and
         one of these.
         """
-    def _submit(
-        self,
-        *,
-        file: FileTypes,
-        purpose: _FilePurpose,
-        expires_after: _ExpiresAfter | None = None,
-    ) -> _Pending[FileObject]:
-        """`create` for event loops: the reply on its way."""
     def list(
         self,
         *,
@@ -945,25 +1072,18 @@ class Files:
         limit: int | None = None,
         order: Literal["asc", "desc"] | None = None,
         purpose: _ListedPurpose | None = None,
-    ) -> SyncCursorPage:
-        """The files: those behind the one of the id `after`, at most `limit`.
+        **options: Unpack[_CallOptions],
+    ) -> SyncCursorPage[FileObject]:
+        """The files, in pages.
 
-        The newest come first unless `order` is `"asc"`.
+        Those behind the one of the id `after`, `limit` a page, the newest first unless `order` is
+        `"asc"`.
         """
-    def _async_list(
-        self,
-        *,
-        after: str | None = None,
-        limit: int | None = None,
-        order: Literal["asc", "desc"] | None = None,
-        purpose: _ListedPurpose | None = None,
-    ) -> AsyncCursorPage:
-        """`list` for event loops, which it does not hold up."""
-    def retrieve(self, file_id: str) -> FileObject:
+    def retrieve(self, file_id: str, **options: Unpack[_CallOptions]) -> FileObject:
         """The file of this id. Raises `NotFoundError` if there is none."""
-    def content(self, file_id: str) -> BinaryResponseContent:
+    def content(self, file_id: str, **options: Unpack[_CallOptions]) -> BinaryResponseContent:
         """What is in the file of this id."""
-    def delete(self, file_id: str) -> FileDeleted:
+    def delete(self, file_id: str, **options: Unpack[_CallOptions]) -> FileDeleted:
         """Deletes the file of this id."""
 
 _BatchEndpoint = Literal[
@@ -996,36 +1116,32 @@ class Batches:
         requests, such as `"/v1/chat/completions"`. `completion_window` is always `"24h"`, also if
         it is left out.
         """
-    def retrieve(self, batch_id: str) -> Batch:
+    def retrieve(self, batch_id: str, **options: Unpack[_CallOptions]) -> Batch:
         """The batch of this id. Raises `NotFoundError` if there is none."""
-    def list(self, *, after: str | None = None, limit: int | None = None) -> SyncBatchPage:
-        """The batches: those behind the one of the id `after`, at most `limit` (by default 20).
+    def list(
+        self, *, after: str | None = None, limit: int | None = None, **options: Unpack[_CallOptions]
+    ) -> SyncCursorPage[Batch]:
+        """The batches, in pages.
 
-        The newest come first.
+        Those behind the one of the id `after`, `limit` a page (by default 20), the newest first.
         """
-    def _async_list(self, *, after: str | None = None, limit: int | None = None) -> AsyncBatchPage:
-        """`list` for event loops, which it does not hold up."""
-    def cancel(self, batch_id: str) -> Batch:
+    def cancel(self, batch_id: str, **options: Unpack[_CallOptions]) -> Batch:
         """Ends the batch of this id. What it has finished stays, in its files."""
 
 @final
 class Models:
     """The models as the API lists them."""
 
-    def list(self) -> SyncPage:
+    def list(self, **options: Unpack[_CallOptions]) -> SyncPage[Model]:
         """Every name that requests may use in `model`."""
-    def _async_list(self) -> AsyncPage:
-        """`list` for event loops, which it does not hold up."""
-    def retrieve(self, model: str) -> Model:
+    def retrieve(self, model: str, **options: Unpack[_CallOptions]) -> Model:
         """The model of this name. Raises `NotFoundError` if there is none."""
-    def delete(self, model: str) -> ModelDeleted:
+    def delete(self, model: str, **options: Unpack[_CallOptions]) -> ModelDeleted:
         """Unloads a model that `engine.load` has loaded.
 
         Raises `NotFoundError` if there is none of this name, `PermissionDeniedError` if the engine
         was made with it.
         """
-    def _submit_delete(self, model: str) -> _Pending[ModelDeleted]:
-        """`delete` for event loops."""
 
 @final
 class Stream(Generic[_T_co]):
@@ -1278,7 +1394,6 @@ class TopLogprob(BaseModel):
     @property
     def logprob(self) -> float: ...
 
-@final
 class ChatCompletionMessage(BaseModel):
     """What the model says. It can be sent back as history."""
 
@@ -1564,6 +1679,56 @@ class ChoiceDeltaToolCallFunction(BaseModel):
     def name(self) -> str | None: ...
 
 @final
+class ChatCompletionDeleted(BaseModel):
+    """What is left of a kept chat completion that was deleted."""
+
+    __match_args__ = ("id", "deleted", "object")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def deleted(self) -> bool: ...
+    @property
+    def object(self) -> Literal["chat.completion.deleted"]: ...
+
+@final
+class ChatCompletionStoreMessage(ChatCompletionMessage):
+    """A message that a kept chat completion answers."""
+
+    __match_args__ = (
+        "content",
+        "refusal",
+        "role",
+        "annotations",
+        "audio",
+        "function_call",
+        "tool_calls",
+        "id",
+        "content_parts",
+    )
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def content_parts(self) -> list[ChatCompletionContentPartText] | None: ...
+
+@final
+class ChatCompletionContentPartText(BaseModel):
+    """A text among the parts of a message."""
+
+    __match_args__ = ("text", "type", "prompt_cache_breakpoint")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def type(self) -> Literal["text"]: ...
+    @property
+    def prompt_cache_breakpoint(self) -> Any: ...
+
+@final
 class Completion(BaseModel):
     """A text gone on from, or a piece of one that is streamed."""
 
@@ -1800,33 +1965,6 @@ class ModelDeleted(BaseModel):
     def deleted(self) -> bool: ...
     @property
     def object(self) -> str: ...
-
-@final
-class SyncPage(BaseModel):
-    """All models that requests may name. Iterating over it gives them."""
-
-    __match_args__ = ("data", "object")
-
-    def __new__(cls, **fields: object) -> Self: ...
-    @property
-    def data(self) -> list[Model]: ...
-    @property
-    def object(self) -> Literal["list"]: ...
-    def __iter__(self) -> Iterator[Model]: ...  # type: ignore[override]
-
-@final
-class AsyncPage(BaseModel):
-    """All models that requests may name, for event loops. Iterating over it with `async for` gives
-    them."""
-
-    __match_args__ = ("data", "object")
-
-    def __new__(cls, **fields: object) -> Self: ...
-    @property
-    def data(self) -> list[Model]: ...
-    @property
-    def object(self) -> Literal["list"]: ...
-    def __aiter__(self) -> AsyncIterator[Model]: ...
 
 @final
 class Transcription(BaseModel):
@@ -2214,35 +2352,6 @@ class FileDeleted(BaseModel):
     def object(self) -> Literal["file"]: ...
 
 @final
-class SyncCursorPage(BaseModel):
-    """A page of files. Iterating over it gives those of this page."""
-
-    __match_args__ = ("data", "has_more")
-
-    def __new__(cls, **fields: object) -> Self: ...
-    @property
-    def data(self) -> list[FileObject]: ...
-    @property
-    def has_more(self) -> bool | None: ...
-    def __iter__(self) -> Iterator[FileObject]: ...  # type: ignore[override]
-
-@final
-class AsyncCursorPage(BaseModel):
-    """A page of files, for event loops.
-
-    Iterating over it with `async for` gives those of this page.
-    """
-
-    __match_args__ = ("data", "has_more")
-
-    def __new__(cls, **fields: object) -> Self: ...
-    @property
-    def data(self) -> list[FileObject]: ...
-    @property
-    def has_more(self) -> bool | None: ...
-    def __aiter__(self) -> AsyncIterator[FileObject]: ...
-
-@final
 class Batch(BaseModel):
     """A file of requests and what has become of them."""
 
@@ -2413,35 +2522,6 @@ class BatchOutputTokensDetails(BaseModel):
     def __new__(cls, **fields: object) -> Self: ...
     @property
     def reasoning_tokens(self) -> int: ...
-
-@final
-class SyncBatchPage(BaseModel):
-    """A page of batches. Iterating over it gives those of this page."""
-
-    __match_args__ = ("data", "has_more")
-
-    def __new__(cls, **fields: object) -> Self: ...
-    @property
-    def data(self) -> list[Batch]: ...
-    @property
-    def has_more(self) -> bool | None: ...
-    def __iter__(self) -> Iterator[Batch]: ...  # type: ignore[override]
-
-@final
-class AsyncBatchPage(BaseModel):
-    """A page of batches, for event loops.
-
-    Iterating over it with `async for` gives those of this page.
-    """
-
-    __match_args__ = ("data", "has_more")
-
-    def __new__(cls, **fields: object) -> Self: ...
-    @property
-    def data(self) -> list[Batch]: ...
-    @property
-    def has_more(self) -> bool | None: ...
-    def __aiter__(self) -> AsyncIterator[Batch]: ...
 
 @final
 class Adapter(BaseModel):
@@ -3048,7 +3128,6 @@ class ResponseReasoningContent(BaseModel):
     @property
     def type(self) -> Literal["reasoning_text"]: ...
 
-@final
 class ResponseFunctionToolCall(BaseModel):
     """A call of a function. `arguments` is JSON text."""
 
@@ -3084,7 +3163,6 @@ class ResponseFunctionToolCall(BaseModel):
     @property
     def status(self) -> Literal["in_progress", "completed", "incomplete"] | None: ...
 
-@final
 class ResponseCustomToolCall(BaseModel):
     """A call of a custom tool."""
 
@@ -3509,11 +3587,275 @@ class ResponseCustomToolCallInputDoneEvent(BaseModel):
     @property
     def type(self) -> Literal["response.custom_tool_call_input.done"]: ...
 
+@final
+class ResponseInputMessageItem(BaseModel):
+    """A message to the model."""
+
+    __match_args__ = ("id", "content", "role", "type", "status")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def content(self) -> list[ResponseInputText]: ...
+    @property
+    def role(self) -> Literal["user", "system", "developer"]: ...
+    @property
+    def type(self) -> Literal["message"]: ...
+    @property
+    def status(self) -> Literal["in_progress", "completed", "incomplete"] | None: ...
+
+@final
+class ResponseInputText(BaseModel):
+    """A text for the model."""
+
+    __match_args__ = ("text", "type", "prompt_cache_breakpoint")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def type(self) -> Literal["input_text"]: ...
+    @property
+    def prompt_cache_breakpoint(self) -> Any: ...
+
+@final
+class ResponseFunctionToolCallItem(ResponseFunctionToolCall):
+    """A call of a function, in a list of items. `arguments` is JSON text."""
+
+    __match_args__ = (
+        "arguments",
+        "call_id",
+        "name",
+        "type",
+        "id",
+        "async_",
+        "caller",
+        "namespace",
+        "status",
+        "created_by",
+    )
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def status(self) -> Literal["in_progress", "completed", "incomplete"]: ...
+    @property
+    def created_by(self) -> str | None: ...
+
+@final
+class ResponseFunctionToolCallOutputItem(BaseModel):
+    """What a function gave: a text, or a list of parts."""
+
+    __match_args__ = (
+        "id",
+        "output",
+        "status",
+        "type",
+        "call_id",
+        "caller",
+        "created_by",
+        "name",
+        "namespace",
+    )
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def output(self) -> str | list[ResponseInputText]: ...
+    @property
+    def status(self) -> Literal["in_progress", "completed", "incomplete"]: ...
+    @property
+    def type(self) -> Literal["function_call_output"]: ...
+    @property
+    def call_id(self) -> str | None: ...
+    @property
+    def caller(self) -> Any: ...
+    @property
+    def created_by(self) -> str | None: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def namespace(self) -> str | None: ...
+
+@final
+class ResponseCustomToolCallItem(ResponseCustomToolCall):
+    """A call of a custom tool, in a list of items."""
+
+    __match_args__ = (
+        "call_id",
+        "input",
+        "name",
+        "type",
+        "id",
+        "async_",
+        "caller",
+        "namespace",
+        "status",
+        "created_by",
+    )
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def status(self) -> Literal["in_progress", "completed", "incomplete"]: ...
+    @property
+    def created_by(self) -> str | None: ...
+
+class ResponseCustomToolCallOutput(BaseModel):
+    """What a custom tool gave: a text, or a list of parts."""
+
+    __match_args__ = ("call_id", "output", "type", "id", "caller")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def call_id(self) -> str: ...
+    @property
+    def output(self) -> str | list[ResponseInputText]: ...
+    @property
+    def type(self) -> Literal["custom_tool_call_output"]: ...
+    @property
+    def id(self) -> str | None: ...
+    @property
+    def caller(self) -> Any: ...
+
+@final
+class ResponseCustomToolCallOutputItem(ResponseCustomToolCallOutput):
+    """What a custom tool gave, in a list of items."""
+
+    __match_args__ = ("call_id", "output", "type", "id", "caller", "status", "created_by")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def status(self) -> Literal["in_progress", "completed", "incomplete"]: ...
+    @property
+    def created_by(self) -> str | None: ...
+
+@final
+class InputTokenCountResponse(BaseModel):
+    """How many tokens a request's input is."""
+
+    __match_args__ = ("input_tokens", "object")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def input_tokens(self) -> int: ...
+    @property
+    def object(self) -> Literal["response.input_tokens"]: ...
+
+class BasePage(BaseModel, Generic[_T_co]):
+    """A page of a list, of whatever kind."""
+
+    def has_next_page(self) -> bool:
+        """Whether there is a page behind this one."""
+    def next_page_info(self) -> PageInfo | None:
+        """What asks for the entries behind the last of this page.
+
+        None if it has none, or if the list comes as a whole.
+        """
+    def _next_page(self) -> Any:
+        """The page behind this one; for event loops, on its way."""
+    def __class_getitem__(cls, key: object) -> GenericAlias: ...
+
+class BaseSyncPage(BasePage[_T_co]):
+    """A page of a list.
+
+    Iterating over it gives its entries, and those of all pages behind it, which are fetched
+    meanwhile.
+    """
+
+    def __iter__(self) -> Iterator[_T_co]: ...  # type: ignore[override]
+    def iter_pages(self) -> Iterator[Self]:
+        """This page and all behind it, which are fetched meanwhile."""
+    def get_next_page(self) -> Self:
+        """The page behind this one; behind the last it is empty.
+
+        Raises `RuntimeError` where `next_page_info()` is None.
+        """
+
+class BaseAsyncPage(BasePage[_T_co]):
+    """A page of a list, for event loops.
+
+    Iterating over it with `async for` gives its entries, and those of all pages behind it, which
+    are fetched meanwhile.
+    """
+
+    def __aiter__(self) -> AsyncIterator[_T_co]: ...
+    def iter_pages(self) -> AsyncIterator[Self]:
+        """This page and all behind it, which are fetched meanwhile: for `async for`."""
+    def get_next_page(self) -> Coroutine[Any, Any, Self]:
+        """The page behind this one: await it. Behind the last it is empty.
+
+        Raises `RuntimeError` where `next_page_info()` is None.
+        """
+
+@final
+class SyncPage(BaseSyncPage[_T_co]):
+    """A list that comes as a whole: the only page."""
+
+    __match_args__ = ("data", "object")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def data(self) -> list[_T_co]: ...
+    @property
+    def object(self) -> Literal["list"]: ...
+
+@final
+class AsyncPage(BaseAsyncPage[_T_co]):
+    """A list that comes as a whole, for event loops."""
+
+    __match_args__ = ("data", "object")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def data(self) -> list[_T_co]: ...
+    @property
+    def object(self) -> Literal["list"]: ...
+
+@final
+class SyncCursorPage(BaseSyncPage[_T_co]):
+    """A page of a list that goes on behind its last entry."""
+
+    __match_args__ = ("data", "has_more")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def data(self) -> list[_T_co]: ...
+    @property
+    def has_more(self) -> bool | None: ...
+
+@final
+class AsyncCursorPage(BaseAsyncPage[_T_co]):
+    """A page of a list that goes on behind its last entry, for event loops."""
+
+    __match_args__ = ("data", "has_more")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def data(self) -> list[_T_co]: ...
+    @property
+    def has_more(self) -> bool | None: ...
+
 _OutputItem: TypeAlias = (
     ResponseOutputMessage
     | ResponseReasoningItem
     | ResponseFunctionToolCall
     | ResponseCustomToolCall
+)
+_ResponseItem: TypeAlias = (
+    ResponseInputMessageItem
+    | ResponseOutputMessage
+    | ResponseReasoningItem
+    | ResponseFunctionToolCallItem
+    | ResponseFunctionToolCallOutputItem
+    | ResponseCustomToolCallItem
+    | ResponseCustomToolCallOutputItem
 )
 _ResponseStreamEvent: TypeAlias = (
     ResponseCreatedEvent
@@ -3543,6 +3885,8 @@ def system_info() -> SystemInfo:
 
     What to add to a report about speed, and to look at when a model does not load.
     """
+def _restore(class_: type[BaseModel], name: str, fields: dict[str, Any]) -> BaseModel:
+    """An object that was pickled: of this class, with the schema of this name."""
 
 def _error_kinds() -> list[tuple[str, int | None]]:
     """Every kind of the engine's errors with its HTTP status, for tests."""

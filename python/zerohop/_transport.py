@@ -144,7 +144,7 @@ class _AsyncDoor(_Door):
             engine = await self._engine._loaded()
             pending = engine._submit(request.method, target, request.headers.raw, body)
             try:
-                status, names, reply = await ready(pending.poll, timeout)
+                ((status, names, reply),) = await ready(pending.poll, timeout)
             finally:
                 pending.close()
         except ZerohopError as error:

@@ -1,19 +1,25 @@
 """Lists that the API gives in pages."""
 
+from ._async.pages import AsyncPaginator
 from ._native import (
-    AsyncBatchPage,
     AsyncCursorPage,
     AsyncPage,
-    SyncBatchPage,
+    BaseAsyncPage,
+    BasePage,
+    BaseSyncPage,
     SyncCursorPage,
     SyncPage,
 )
+from ._pages import PageInfo
 
 __all__ = [
-    "AsyncBatchPage",
     "AsyncCursorPage",
     "AsyncPage",
-    "SyncBatchPage",
+    "AsyncPaginator",
+    "BaseAsyncPage",
+    "BasePage",
+    "BaseSyncPage",
+    "PageInfo",
     "SyncCursorPage",
     "SyncPage",
 ]

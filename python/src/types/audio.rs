@@ -1,20 +1,31 @@
 //! The classes of speech to text, field by field; as in `classes`.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
 
 use super::base::BaseModel;
-use super::classes::{classes, field_name};
-use super::schema::{Field, OPTIONAL, REQUIRED, Schema, Shape, Spec};
-
-/// What was heard, by its `type`.
-static USAGES: &[(&str, &Schema)] = &[("duration", &USAGE_DURATION), ("tokens", &USAGE_TOKENS)];
+use super::classes::classes;
+use super::schema::{OPTIONAL, REQUIRED, Schema, Shape, kind};
+use crate::json::Fields;
 
 /// The events of a stream by their `type`.
-pub(crate) static TRANSCRIPTION_STREAM_EVENT: Shape = Shape::OneOf(&[
-    ("transcript.text.delta", &TRANSCRIPTION_TEXT_DELTA_EVENT),
-    ("transcript.text.done", &TRANSCRIPTION_TEXT_DONE_EVENT),
-]);
+pub(crate) static TRANSCRIPTION_STREAM_EVENT: Shape = Shape::OneOf(stream_event);
+
+fn stream_event(event: &Fields) -> Option<&'static Schema> {
+    Some(match kind(event)? {
+        "transcript.text.delta" => &TRANSCRIPTION_TEXT_DELTA_EVENT,
+        "transcript.text.done" => &TRANSCRIPTION_TEXT_DONE_EVENT,
+        _ => return None,
+    })
+}
+
+/// What was used, by its `type`.
+fn usage(usage: &Fields) -> Option<&'static Schema> {
+    Some(match kind(usage)? {
+        "duration" => &USAGE_DURATION,
+        "tokens" => &USAGE_TOKENS,
+        _ => return None,
+    })
+}
 
 classes! {
     /// What was said.
@@ -22,7 +33,7 @@ classes! {
         text: REQUIRED,
         languages: OPTIONAL,
         logprobs: OPTIONAL.list(&TRANSCRIPTION_LOGPROB),
-        usage: OPTIONAL.one_of(USAGES),
+        usage: OPTIONAL.one_of(usage),
     }
 
     /// A token and how likely it is.

@@ -11,12 +11,11 @@ use pyo3::types::{PyDict, PyIterator, PyList, PySet, PyType};
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 
-use super::classes::SCHEMAS;
 use super::dump::{Exclude, dump};
-use super::responses;
-use super::schema::{Field, Schema, Shape};
+use super::schema::{Schema, Shape, Spec};
 use super::select::Selection;
 use crate::json::{Fields, Json};
+use crate::lists::List;
 use crate::{convert, errors};
 
 /// The base of the API's objects, with the methods that openai's objects have.
@@ -27,26 +26,40 @@ use crate::{convert, errors};
 pub(crate) struct BaseModel {
     schema: &'static Schema,
     fields: Arc<Fields>,
-    request_id: Option<Box<str>>,
+    /// Of replies alone, not of their parts.
+    origin: Option<Arc<Origin>>,
+}
+
+/// Where a reply comes from.
+pub(crate) struct Origin {
+    pub(crate) request_id: Option<String>,
+    /// What the reply is a page of.
+    pub(crate) list: Option<List>,
 }
 
 /// JSON as an object of a class; what is no JSON object stays what it is.
 pub(crate) fn object<'py>(py: Python<'py>, schema: &'static Schema, json: &Json) -> PyResult<Bound<'py, PyAny>> {
-    reply(py, schema, json, None)
+    made(py, schema, json, None)
 }
 
-/// Like [`object`], for a reply with a request id.
+/// Like [`object`], for a reply.
 pub(crate) fn reply<'py>(
     py: Python<'py>,
     schema: &'static Schema,
     json: &Json,
-    request_id: Option<&str>,
+    origin: Origin,
+) -> PyResult<Bound<'py, PyAny>> {
+    made(py, schema, json, Some(Arc::new(origin)))
+}
+
+fn made<'py>(
+    py: Python<'py>,
+    schema: &'static Schema,
+    json: &Json,
+    origin: Option<Arc<Origin>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     match json {
-        Json::Object(fields) => {
-            let request_id = request_id.map(Into::into);
-            (schema.instance)(py, BaseModel { schema, fields: fields.clone(), request_id })
-        }
+        Json::Object(fields) => (schema.instance)(py, BaseModel { schema, fields: fields.clone(), origin }),
         other => convert::to_python(py, other),
     }
 }
@@ -56,7 +69,7 @@ pub(crate) fn value<'py>(py: Python<'py>, shape: Shape, json: &Json) -> PyResult
     match (shape, json) {
         (Shape::Object(schema), _) => object(py, schema, json),
         (Shape::OneOf(_), _) => value(py, shape.entry(json), json),
-        (Shape::List(_) | Shape::Union(_), Json::List(items)) => {
+        (Shape::List(_) | Shape::Union(_) | Shape::TextOrUnion(_), Json::List(items)) => {
             let objects: Vec<_> =
                 items.iter().map(|item| value(py, shape.entry(item), item)).collect::<PyResult<_>>()?;
             Ok(PyList::new(py, objects)?.into_any())
@@ -84,7 +97,7 @@ impl BaseModel {
         let Json::Object(fields) = json else {
             return Err(errors::invalid_argument(py, "an object is needed"));
         };
-        Ok(BaseModel { schema, fields, request_id: None })
+        Ok(BaseModel { schema, fields, origin: None })
     }
 
     /// The object as it came: shared, not copied.
@@ -98,12 +111,22 @@ impl BaseModel {
     }
 
     /// The value of a field that the class names.
-    pub(super) fn field<'py>(&self, py: Python<'py>, field: &Field) -> PyResult<Bound<'py, PyAny>> {
-        match self.fields.get(field.name) {
-            Some(json) => value(py, field.spec.shape, json),
-            None if field.spec.required => Err(self.no_attribute(field.name)),
-            None => Ok(py.None().into_bound(py)),
+    pub(super) fn field<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        match (self.fields.get(name), self.spec(name)) {
+            (Some(json), Some(spec)) => value(py, spec.shape, json),
+            (None, Some(spec)) if !spec.required => Ok(py.None().into_bound(py)),
+            _ => Err(self.no_attribute(name)),
         }
+    }
+
+    /// What a field of this name may hold, if the class names it.
+    pub(super) fn spec(&self, name: &str) -> Option<Spec> {
+        self.schema.spec(name)
+    }
+
+    /// The list that this is a page of.
+    pub(super) fn list(&self) -> Option<&List> {
+        self.origin.as_ref()?.list.as_ref()
     }
 
     fn no_attribute(&self, name: &str) -> PyErr {
@@ -182,7 +205,7 @@ impl BaseModel {
             Some(Json::Object(fields)) => fields,
             _ => Arc::default(),
         };
-        (schema.instance)(class.py(), BaseModel { schema, fields, request_id: None })
+        (schema.instance)(class.py(), BaseModel { schema, fields, origin: None })
     }
 
     /// The object with some fields changed. Nothing that it holds can be changed, so that `deep` makes
@@ -203,8 +226,7 @@ impl BaseModel {
         for (name, value) in changes.iter() {
             fields.set(name, value.clone());
         }
-        let request_id = this.request_id.clone();
-        let copy = BaseModel { schema: this.schema, fields: Arc::new(fields), request_id };
+        let copy = BaseModel { schema: this.schema, fields: Arc::new(fields), origin: this.origin.clone() };
         (this.schema.instance)(slf.py(), copy)
     }
 
@@ -328,7 +350,7 @@ impl BaseModel {
     /// The id of the request that this is the reply to (T4); None for parts of replies.
     #[getter]
     fn _request_id(&self) -> Option<&str> {
-        self.request_id.as_deref()
+        self.origin.as_ref()?.request_id.as_deref()
     }
 
     /// Fields that the class does not name.
@@ -411,16 +433,33 @@ impl BaseModel {
         slf.clone()
     }
 
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyDict>,))> {
-        let make = slf.get_type().getattr("model_validate")?;
-        Ok((make, (convert::dict(slf.py(), &slf.get().fields)?,)))
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Pickled<'py>)> {
+        let restore = slf.py().import("zerohop._native")?.getattr("_restore")?;
+        let this = slf.get();
+        Ok((restore, (slf.get_type(), this.schema.name, convert::dict(slf.py(), &this.fields)?)))
     }
+}
+
+/// What [`_restore`] makes an object from.
+type Pickled<'py> = (Bound<'py, PyType>, &'static str, Bound<'py, PyDict>);
+
+/// An object that was pickled: of this class, with the schema of this name.
+#[pyfunction]
+pub(crate) fn _restore<'py>(
+    class: &Bound<'py, PyType>,
+    name: &str,
+    fields: &Bound<'py, PyDict>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = class.py();
+    let is_its = |schema: &&Schema| schema.name == name && (schema.class)(py).is(class);
+    let schema = super::schemas().find(is_its).ok_or_else(|| errors::invalid_argument(py, "there is no such class"))?;
+    object(py, schema, &read(fields)?)
 }
 
 /// The schema of a class that has fields.
 fn schema_of(class: &Bound<'_, PyType>) -> PyResult<&'static Schema> {
-    let found = SCHEMAS.iter().chain(responses::SCHEMAS).find(|schema| (schema.class)(class.py()).is(class));
-    found.copied().ok_or_else(|| PyTypeError::new_err("this class has no fields; use one of its subclasses"))
+    let found = super::schemas().find(|schema| (schema.class)(class.py()).is(class));
+    found.ok_or_else(|| PyTypeError::new_err("this class has no fields; use one of its subclasses"))
 }
 
 fn select(json: Json, include: Option<&Bound<'_, PyAny>>, exclude: Option<&Bound<'_, PyAny>>) -> PyResult<Json> {
@@ -469,7 +508,7 @@ fn write_value_repr(py: Python<'_>, shape: Shape, value: &Json, text: &mut Strin
     match (shape, value) {
         (Shape::Object(schema), Json::Object(object)) => write_repr(py, schema, object, text)?,
         (Shape::OneOf(_), _) => write_value_repr(py, shape.entry(value), value, text)?,
-        (Shape::List(_) | Shape::Union(_), Json::List(items)) => {
+        (Shape::List(_) | Shape::Union(_) | Shape::TextOrUnion(_), Json::List(items)) => {
             text.push('[');
             for (index, item) in items.iter().enumerate() {
                 text.push_str(if index == 0 { "" } else { ", " });

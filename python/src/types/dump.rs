@@ -40,7 +40,7 @@ fn dump_value(shape: Shape, value: &Json, exclude: Exclude) -> Json {
     match (shape, value) {
         (Shape::Object(schema), Json::Object(object)) => Json::Object(Arc::new(dump(schema, object, exclude))),
         (Shape::OneOf(_), _) => dump_value(shape.entry(value), value, exclude),
-        (Shape::List(_) | Shape::Union(_), Json::List(items)) => {
+        (Shape::List(_) | Shape::Union(_) | Shape::TextOrUnion(_), Json::List(items)) => {
             Json::List(items.iter().map(|item| dump_value(shape.entry(item), item, exclude)).collect())
         }
         _ => value.clone(),

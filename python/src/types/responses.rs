@@ -1,61 +1,84 @@
-//! The classes of the Responses API, field by field; as in `classes`.
+//! The classes of the Responses API.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::PyString;
 
 use super::base::BaseModel;
-use super::classes::{classes, field_name};
-use super::schema::{Field, OPTIONAL, REQUIRED, Schema, Shape, Spec};
+use super::classes::classes;
+use super::schema::{OPTIONAL, REQUIRED, Schema, Shape, kind};
+use crate::json::Fields;
 
-/// The items of an answer by their `type`.
-static OUTPUT_ITEMS: &[(&str, &Schema)] = &[
-    ("message", &RESPONSE_OUTPUT_MESSAGE),
-    ("reasoning", &RESPONSE_REASONING_ITEM),
-    ("function_call", &RESPONSE_FUNCTION_TOOL_CALL),
-    ("custom_tool_call", &RESPONSE_CUSTOM_TOOL_CALL),
-];
+/// The class of an item of an answer.
+fn output_item(item: &Fields) -> Option<&'static Schema> {
+    match kind(item)? {
+        "message" => Some(&RESPONSE_OUTPUT_MESSAGE),
+        "reasoning" => Some(&RESPONSE_REASONING_ITEM),
+        "function_call" => Some(&RESPONSE_FUNCTION_TOOL_CALL),
+        "custom_tool_call" => Some(&RESPONSE_CUSTOM_TOOL_CALL),
+        _ => None,
+    }
+}
 
-/// The parts of a message by their `type`.
-static MESSAGE_PARTS: &[(&str, &Schema)] =
-    &[("output_text", &RESPONSE_OUTPUT_TEXT), ("refusal", &RESPONSE_OUTPUT_REFUSAL)];
+/// The class of a part of a message.
+fn message_part(part: &Fields) -> Option<&'static Schema> {
+    match kind(part)? {
+        "output_text" => Some(&RESPONSE_OUTPUT_TEXT),
+        "refusal" => Some(&RESPONSE_OUTPUT_REFUSAL),
+        _ => None,
+    }
+}
 
-/// The parts in an event by their `type`.
-static ADDED_PARTS: &[(&str, &Schema)] = &[
-    ("output_text", &RESPONSE_OUTPUT_TEXT),
-    ("refusal", &RESPONSE_OUTPUT_REFUSAL),
-    ("reasoning_text", &RESPONSE_CONTENT_PART_ADDED_REASONING),
-];
+/// The class of a part that begins.
+fn added_part(part: &Fields) -> Option<&'static Schema> {
+    match kind(part)? {
+        "reasoning_text" => Some(&RESPONSE_CONTENT_PART_ADDED_REASONING),
+        _ => message_part(part),
+    }
+}
 
-/// The parts in an event by their `type`.
-static DONE_PARTS: &[(&str, &Schema)] = &[
-    ("output_text", &RESPONSE_OUTPUT_TEXT),
-    ("refusal", &RESPONSE_OUTPUT_REFUSAL),
-    ("reasoning_text", &RESPONSE_CONTENT_PART_DONE_REASONING),
-];
+/// The class of a part that is finished.
+fn done_part(part: &Fields) -> Option<&'static Schema> {
+    match kind(part)? {
+        "reasoning_text" => Some(&RESPONSE_CONTENT_PART_DONE_REASONING),
+        _ => message_part(part),
+    }
+}
 
-/// The tools by their `type`.
-static TOOLS: &[(&str, &Schema)] = &[("function", &FUNCTION_TOOL), ("custom", &CUSTOM_TOOL)];
+/// The class of a tool.
+fn tool(tool: &Fields) -> Option<&'static Schema> {
+    match kind(tool)? {
+        "function" => Some(&FUNCTION_TOOL),
+        "custom" => Some(&CUSTOM_TOOL),
+        _ => None,
+    }
+}
 
-/// The events of a stream by their `type`.
-pub(crate) static RESPONSE_STREAM_EVENT: Shape = Shape::OneOf(&[
-    ("response.created", &RESPONSE_CREATED_EVENT),
-    ("response.in_progress", &RESPONSE_IN_PROGRESS_EVENT),
-    ("response.completed", &RESPONSE_COMPLETED_EVENT),
-    ("response.incomplete", &RESPONSE_INCOMPLETE_EVENT),
-    ("response.failed", &RESPONSE_FAILED_EVENT),
-    ("response.output_item.added", &RESPONSE_OUTPUT_ITEM_ADDED_EVENT),
-    ("response.output_item.done", &RESPONSE_OUTPUT_ITEM_DONE_EVENT),
-    ("response.content_part.added", &RESPONSE_CONTENT_PART_ADDED_EVENT),
-    ("response.content_part.done", &RESPONSE_CONTENT_PART_DONE_EVENT),
-    ("response.output_text.delta", &RESPONSE_TEXT_DELTA_EVENT),
-    ("response.output_text.done", &RESPONSE_TEXT_DONE_EVENT),
-    ("response.reasoning_text.delta", &RESPONSE_REASONING_TEXT_DELTA_EVENT),
-    ("response.reasoning_text.done", &RESPONSE_REASONING_TEXT_DONE_EVENT),
-    ("response.function_call_arguments.delta", &RESPONSE_FUNCTION_CALL_ARGUMENTS_DELTA_EVENT),
-    ("response.function_call_arguments.done", &RESPONSE_FUNCTION_CALL_ARGUMENTS_DONE_EVENT),
-    ("response.custom_tool_call_input.delta", &RESPONSE_CUSTOM_TOOL_CALL_INPUT_DELTA_EVENT),
-    ("response.custom_tool_call_input.done", &RESPONSE_CUSTOM_TOOL_CALL_INPUT_DONE_EVENT),
-]);
+/// The events of a stream.
+pub(crate) static RESPONSE_STREAM_EVENT: Shape = Shape::OneOf(stream_event);
+
+/// The class of an event of a stream.
+fn stream_event(event: &Fields) -> Option<&'static Schema> {
+    match kind(event)? {
+        "response.created" => Some(&RESPONSE_CREATED_EVENT),
+        "response.in_progress" => Some(&RESPONSE_IN_PROGRESS_EVENT),
+        "response.completed" => Some(&RESPONSE_COMPLETED_EVENT),
+        "response.incomplete" => Some(&RESPONSE_INCOMPLETE_EVENT),
+        "response.failed" => Some(&RESPONSE_FAILED_EVENT),
+        "response.output_item.added" => Some(&RESPONSE_OUTPUT_ITEM_ADDED_EVENT),
+        "response.output_item.done" => Some(&RESPONSE_OUTPUT_ITEM_DONE_EVENT),
+        "response.content_part.added" => Some(&RESPONSE_CONTENT_PART_ADDED_EVENT),
+        "response.content_part.done" => Some(&RESPONSE_CONTENT_PART_DONE_EVENT),
+        "response.output_text.delta" => Some(&RESPONSE_TEXT_DELTA_EVENT),
+        "response.output_text.done" => Some(&RESPONSE_TEXT_DONE_EVENT),
+        "response.reasoning_text.delta" => Some(&RESPONSE_REASONING_TEXT_DELTA_EVENT),
+        "response.reasoning_text.done" => Some(&RESPONSE_REASONING_TEXT_DONE_EVENT),
+        "response.function_call_arguments.delta" => Some(&RESPONSE_FUNCTION_CALL_ARGUMENTS_DELTA_EVENT),
+        "response.function_call_arguments.done" => Some(&RESPONSE_FUNCTION_CALL_ARGUMENTS_DONE_EVENT),
+        "response.custom_tool_call_input.delta" => Some(&RESPONSE_CUSTOM_TOOL_CALL_INPUT_DELTA_EVENT),
+        "response.custom_tool_call_input.done" => Some(&RESPONSE_CUSTOM_TOOL_CALL_INPUT_DONE_EVENT),
+        _ => None,
+    }
+}
 
 classes! {
     /// An answer of the Responses API, and what it was asked with.
@@ -69,11 +92,11 @@ classes! {
         metadata: OPTIONAL,
         model: REQUIRED,
         object: REQUIRED,
-        output: REQUIRED.union(OUTPUT_ITEMS),
+        output: REQUIRED.union(output_item),
         parallel_tool_calls: REQUIRED,
         temperature: OPTIONAL,
         tool_choice: REQUIRED,
-        tools: REQUIRED.union(TOOLS),
+        tools: REQUIRED.union(tool),
         top_p: OPTIONAL,
         background: OPTIONAL,
         completed_at: OPTIONAL,
@@ -199,7 +222,7 @@ classes! {
     ResponseOutputMessage, RESPONSE_OUTPUT_MESSAGE, "ResponseOutputMessage",
     "zerohop.types.responses.response_output_message" {
         id: REQUIRED,
-        content: REQUIRED.union(MESSAGE_PARTS),
+        content: REQUIRED.union(message_part),
         role: REQUIRED,
         status: REQUIRED,
         r#type: REQUIRED,
@@ -261,6 +284,7 @@ classes! {
     }
 
     /// A call of a function. `arguments` is JSON text.
+    #[pyo3(subclass)]
     ResponseFunctionToolCall, RESPONSE_FUNCTION_TOOL_CALL, "ResponseFunctionToolCall",
     "zerohop.types.responses.response_function_tool_call" {
         arguments: REQUIRED,
@@ -275,6 +299,7 @@ classes! {
     }
 
     /// A call of a custom tool.
+    #[pyo3(subclass)]
     ResponseCustomToolCall, RESPONSE_CUSTOM_TOOL_CALL, "ResponseCustomToolCall",
     "zerohop.types.responses.response_custom_tool_call" {
         call_id: REQUIRED,
@@ -329,7 +354,7 @@ classes! {
     /// An item begins.
     ResponseOutputItemAddedEvent, RESPONSE_OUTPUT_ITEM_ADDED_EVENT, "ResponseOutputItemAddedEvent",
     "zerohop.types.responses.response_output_item_added_event" {
-        item: REQUIRED.one_of(OUTPUT_ITEMS),
+        item: REQUIRED.one_of(output_item),
         output_index: REQUIRED,
         sequence_number: REQUIRED,
         r#type: REQUIRED,
@@ -338,7 +363,7 @@ classes! {
     /// An item is finished.
     ResponseOutputItemDoneEvent, RESPONSE_OUTPUT_ITEM_DONE_EVENT, "ResponseOutputItemDoneEvent",
     "zerohop.types.responses.response_output_item_done_event" {
-        item: REQUIRED.one_of(OUTPUT_ITEMS),
+        item: REQUIRED.one_of(output_item),
         output_index: REQUIRED,
         sequence_number: REQUIRED,
         r#type: REQUIRED,
@@ -350,7 +375,7 @@ classes! {
         content_index: REQUIRED,
         item_id: REQUIRED,
         output_index: REQUIRED,
-        part: REQUIRED.one_of(ADDED_PARTS),
+        part: REQUIRED.one_of(added_part),
         sequence_number: REQUIRED,
         r#type: REQUIRED,
     }
@@ -368,7 +393,7 @@ classes! {
         content_index: REQUIRED,
         item_id: REQUIRED,
         output_index: REQUIRED,
-        part: REQUIRED.one_of(DONE_PARTS),
+        part: REQUIRED.one_of(done_part),
         sequence_number: REQUIRED,
         r#type: REQUIRED,
     }

@@ -36,10 +36,20 @@ pub(crate) enum Shape {
     Plain,
     Object(&'static Schema),
     List(&'static Schema),
-    /// A list of objects, each of the class that belongs to its `type`.
-    Union(&'static [(&'static str, &'static Schema)]),
-    /// One object, of the class that belongs to its `type`.
-    OneOf(&'static [(&'static str, &'static Schema)]),
+    /// A list of objects of several classes.
+    Union(Pick),
+    /// A text, or such a list.
+    TextOrUnion(Pick),
+    /// One object, of one of several classes.
+    OneOf(Pick),
+}
+
+/// The class of an object that may be of several; `None` if it is of none.
+pub(crate) type Pick = fn(&Fields) -> Option<&'static Schema>;
+
+/// What an object says it is: its `type`.
+pub(super) fn kind(object: &Fields) -> Option<&str> {
+    object.text("type")
 }
 
 impl Shape {
@@ -47,10 +57,7 @@ impl Shape {
     pub(crate) fn class_of(self, entry: &Json) -> Option<&'static Schema> {
         match (self, entry) {
             (Shape::List(schema), _) => Some(schema),
-            (Shape::Union(classes) | Shape::OneOf(classes), Json::Object(fields)) => {
-                let Json::Text(kind) = fields.get("type")? else { return None };
-                classes.iter().find(|(name, _)| *name == kind.as_str()).map(|(_, schema)| *schema)
-            }
+            (Shape::Union(pick) | Shape::TextOrUnion(pick) | Shape::OneOf(pick), Json::Object(fields)) => pick(fields),
             _ => None,
         }
     }
@@ -73,19 +80,28 @@ impl Spec {
         Spec { shape: Shape::List(schema), ..self }
     }
 
-    pub(crate) const fn one_of(self, classes: &'static [(&'static str, &'static Schema)]) -> Self {
-        Spec { shape: Shape::OneOf(classes), ..self }
+    pub(crate) const fn one_of(self, pick: Pick) -> Self {
+        Spec { shape: Shape::OneOf(pick), ..self }
     }
 
-    pub(crate) const fn union(self, classes: &'static [(&'static str, &'static Schema)]) -> Self {
-        Spec { shape: Shape::Union(classes), ..self }
+    pub(crate) const fn union(self, pick: Pick) -> Self {
+        Spec { shape: Shape::Union(pick), ..self }
+    }
+
+    pub(crate) const fn text_or_union(self, pick: Pick) -> Self {
+        Spec { shape: Shape::TextOrUnion(pick), ..self }
     }
 }
 
 impl Schema {
+    /// What a field of this name may hold, if the class names it.
+    pub(crate) fn spec(&self, name: &str) -> Option<Spec> {
+        self.fields.iter().find(|field| field.name == name).map(|field| field.spec)
+    }
+
     /// The keys of an object that the class does not name.
     pub(crate) fn extras<'a>(&self, fields: &'a Fields) -> impl Iterator<Item = (&'a str, &'a Json)> {
-        fields.iter().filter(|(key, _)| !self.fields.iter().any(|field| field.name == *key))
+        fields.iter().filter(|(key, _)| self.spec(key).is_none())
     }
 
     /// Says what keeps a value from being of this class, and where; `path` is where the value is.
@@ -95,7 +111,7 @@ impl Schema {
             let path = format!("{path}.{}", field.name);
             match (object.get(field.name), field.spec.shape) {
                 (None, _) if field.spec.required => return Err(format!("{path} is missing")),
-                (None | Some(Json::Null), _) | (_, Shape::Plain) => {}
+                (None | Some(Json::Null), _) | (_, Shape::Plain) | (Some(Json::Text(_)), Shape::TextOrUnion(_)) => {}
                 (Some(value), Shape::Object(schema)) => schema.check(value, &path)?,
                 (Some(value), shape @ Shape::OneOf(_)) => {
                     let schema = shape.class_of(value).ok_or_else(|| format!("{path} has no known type"))?;
@@ -109,6 +125,7 @@ impl Schema {
                     }
                 }
                 (Some(_), Shape::List(_) | Shape::Union(_)) => return Err(format!("{path} is no list")),
+                (Some(_), Shape::TextOrUnion(_)) => return Err(format!("{path} is neither text nor list")),
             }
         }
         Ok(())

@@ -32,6 +32,8 @@ from .chat.chat_completion_chunk import (
     ChoiceDeltaToolCall,
     ChoiceDeltaToolCallFunction,
 )
+from .chat.chat_completion_content_part_text import ChatCompletionContentPartText
+from .chat.chat_completion_deleted import ChatCompletionDeleted
 from .chat.chat_completion_message import (
     Annotation,
     AnnotationURLCitation,
@@ -44,6 +46,7 @@ from .chat.chat_completion_message_tool_call import (
     ChatCompletionMessageToolCall,
     ChatCompletionMessageToolCallUnion,
 )
+from .chat.chat_completion_store_message import ChatCompletionStoreMessage
 from .chat.chat_completion_token_logprob import ChatCompletionTokenLogprob, TopLogprob
 from .completion import Completion
 from .completion_choice import CompletionChoice, Logprobs
@@ -73,11 +76,14 @@ __all__ = [
     "ChatCompletion",
     "ChatCompletionAudio",
     "ChatCompletionChunk",
+    "ChatCompletionContentPartText",
+    "ChatCompletionDeleted",
     "ChatCompletionMessage",
     "ChatCompletionMessageCustomToolCall",
     "ChatCompletionMessageFunctionToolCall",
     "ChatCompletionMessageToolCall",
     "ChatCompletionMessageToolCallUnion",
+    "ChatCompletionStoreMessage",
     "ChatCompletionTokenLogprob",
     "Choice",
     "ChoiceDelta",

@@ -1,0 +1,5 @@
+"""A message that a kept chat completion answers."""
+
+from ..._native import ChatCompletionStoreMessage
+
+__all__ = ["ChatCompletionStoreMessage"]

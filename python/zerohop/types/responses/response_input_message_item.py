@@ -1,0 +1,5 @@
+"""A message to the model."""
+
+from ..._native import ResponseInputMessageItem
+
+__all__ = ["ResponseInputMessageItem"]

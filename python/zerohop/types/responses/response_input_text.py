@@ -1,0 +1,5 @@
+"""A text for the model."""
+
+from ..._native import ResponseInputText
+
+__all__ = ["ResponseInputText"]
