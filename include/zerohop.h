@@ -83,6 +83,7 @@
  * Paths: POST /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/rerank,
  * /tokenize and /detokenize, GET /v1/models and GET /v1/models/NAME, with the JSON of
  * OpenAI's API, or where that has none (the last three posts) of vLLM's, /v1/files with its forms, and /v1/batches.
+ * /v1/audio/transcriptions and /v1/audio/translations take forms; zerohop_transcribe makes them, of memory or a file.
  * zerohop_embeddings writes vectors into memory of the caller's, without JSON. A body for a chat completion has "model" and "messages", and
  * among much else "stream", "tools", "response_format", "temperature" and
  * "max_completion_tokens".
@@ -595,6 +596,81 @@ typedef struct zerohop_embedding_request {
 } zerohop_embedding_request;
 
 /**
+ * What the text of speech comes in.
+ */
+typedef int32_t zerohop_audio_format;
+
+/**
+ * Speech to write down. Fill it with `zerohop_transcription_request_init`, then set
+ * `model`, and either `path` or `audio` and `audio_size`.
+ *
+ * Only read, and only during the call it is passed to.
+ */
+typedef struct zerohop_transcription_request {
+  /**
+   * The size of this struct as the caller knows it; set by the init function.
+   */
+  size_t struct_size;
+  /**
+   * The name of a speech model. Required.
+   */
+  struct zerohop_str model;
+  /**
+   * A file to read, as UTF-8: WAV, FLAC, MP3, MP4, M4A, OGG, WEBM, AIFF or CAF.
+   */
+  struct zerohop_str path;
+  /**
+   * The same file in memory, in place of `path`.
+   */
+  const void *audio;
+  /**
+   * The number of bytes of `audio`.
+   */
+  size_t audio_size;
+  /**
+   * The language as a code of ISO 639-1, such as "en". Default: found out.
+   */
+  struct zerohop_str language;
+  /**
+   * What might have been said before: it spells names and sets the style.
+   */
+  struct zerohop_str prompt;
+  /**
+   * What the text comes in.
+   */
+  zerohop_audio_format format;
+  /**
+   * From 0 to 1. 0: as certain as possible, warmer where that goes wrong.
+   */
+  float temperature;
+  /**
+   * Whether the verbose format has times of words; then its segments are left out
+   * unless `segments` is true.
+   */
+  bool words;
+  /**
+   * Whether the verbose format has segments, where it has words.
+   */
+  bool segments;
+  /**
+   * Whether the text is to be English, whatever is spoken. The model has to know
+   * several languages; `language`, `words` and `stream` have to be as the init
+   * function sets them.
+   */
+  bool translate;
+  /**
+   * Whether the response is a stream: see `zerohop_response_next`. With the format
+   * JSON or TEXT only.
+   */
+  bool stream;
+  /**
+   * Cancels this request from another thread; NULL for nothing. May be freed
+   * before the request has ended.
+   */
+  const struct zerohop_cancel_token *cancel;
+} zerohop_transcription_request;
+
+/**
  * Told of an event of a stream: `event` is its JSON, as from
  * `zerohop_response_next`. Returns false to cancel the request.
  *
@@ -850,6 +926,31 @@ typedef void (*zerohop_log_callback)(void *user_data,
  * has kernels of its own for.
  */
 #define ZEROHOP_REPACK_OFF 2
+
+/**
+ * A JSON object with `text` and `usage` (the default).
+ */
+#define ZEROHOP_AUDIO_FORMAT_JSON 0
+
+/**
+ * The text alone.
+ */
+#define ZEROHOP_AUDIO_FORMAT_TEXT 1
+
+/**
+ * Subtitles in the form SRT.
+ */
+#define ZEROHOP_AUDIO_FORMAT_SRT 2
+
+/**
+ * Subtitles in the form VTT.
+ */
+#define ZEROHOP_AUDIO_FORMAT_VTT 3
+
+/**
+ * A JSON object with language, duration, segments and words too.
+ */
+#define ZEROHOP_AUDIO_FORMAT_VERBOSE_JSON 4
 
 /**
  * The host's processor.
@@ -1311,6 +1412,36 @@ zerohop_status zerohop_embeddings(const struct zerohop_engine *engine,
                                   const struct zerohop_embedding_request *request,
                                   float *out,
                                   size_t capacity,
+                                  struct zerohop_error **out_err);
+
+/**
+ * Fills a request with its defaults. `struct_size` is
+ * `sizeof(zerohop_transcription_request)`. Does nothing for NULL.
+ *
+ * Any thread.
+ */
+void zerohop_transcription_request_init(struct zerohop_transcription_request *request, size_t struct_size);
+
+/**
+ * Writes down speech. Blocks until all of it was heard or, with `stream`, until the
+ * stream has begun.
+ *
+ * `*out` receives a response as `zerohop_send` gives it for
+ * `/v1/audio/transcriptions` or `/v1/audio/translations`, which
+ * `zerohop_response_free` frees: its body is in the format asked for, or with a status
+ * of 400 or more an error as JSON.
+ *
+ * Any thread, also while others use the engine: callers take turns, 30 seconds of
+ * audio each.
+ *
+ * Returns `ZEROHOP_CANCELLED` if the request's token was used. Fails with
+ * `ZEROHOP_INVALID_ARGUMENT` (a NULL, both or none of `path` and `audio`, a file that
+ * cannot be read, an unknown format), `ZEROHOP_INVALID_REQUEST` (what the API does not
+ * allow, such as a `temperature` above 1) or `ZEROHOP_CLOSED`.
+ */
+zerohop_status zerohop_transcribe(const struct zerohop_engine *engine,
+                                  const struct zerohop_transcription_request *request,
+                                  struct zerohop_response **out,
                                   struct zerohop_error **out_err);
 
 /**

@@ -88,8 +88,8 @@ fn load(path: &Path) -> zerohop::Result<Engine> {
 }
 
 fn request() -> CreateTranscriptionRequest {
-    let path = common::models().join("speech/fox.mp3");
-    let file = AudioFile::new("fox.mp3", std::fs::read(path).expect("run `make models`"));
+    let path = common::models().join("speech/garden.mp3");
+    let file = AudioFile::new("garden.mp3", std::fs::read(path).expect("run `make models`"));
     CreateTranscriptionRequest::new("m", file)
         .response_format(AudioResponseFormat::VerboseJson)
         .timestamp_granularities([TimestampGranularity::Word, TimestampGranularity::Segment])

@@ -1,5 +1,6 @@
 """Speech to text: the engine's own methods, and openai's SDK over it."""
 
+import inspect
 import io
 import json
 import threading
@@ -62,7 +63,7 @@ def said(name: str) -> str:
     return speech(f"{name}.txt").read_text()
 
 
-def create(client: openai.OpenAI, name: str = "fox.wav", **params: Any) -> Any:
+def create(client: openai.OpenAI, name: str = "garden.wav", **params: Any) -> Any:
     model = client.models.list().data[0].id
     return client.audio.transcriptions.create(file=speech(name), model=model, **params)
 
@@ -80,9 +81,9 @@ def silence(seconds: float) -> bytes:
 @pytest.mark.parametrize("ending", ["flac", "mp3", "mp4", "m4a", "ogg", "wav", "webm", "opus"])
 def test_containers(client: openai.OpenAI, ending: str) -> None:
     # AU1, AU3
-    reply = create(client, f"fox.{ending}")
+    reply = create(client, f"garden.{ending}")
     assert isinstance(reply, Transcription)
-    assert error_rate(said("fox"), reply.text) <= 0.35
+    assert error_rate(said("garden"), reply.text) <= 0.35
     assert reply.usage and reply.usage.type == "duration" and 4 < reply.usage.seconds < 6
     assert reply.logprobs is None
 
@@ -95,7 +96,7 @@ def test_what_is_no_audio(client: openai.OpenAI) -> None:
             client.audio.transcriptions.create(file=("a.wav", content), model=model)
         assert caught.value.param == "file"
     with pytest.raises(openai.NotFoundError):
-        client.audio.transcriptions.create(file=speech("fox.mp3"), model="none")
+        client.audio.transcriptions.create(file=speech("garden.mp3"), model="none")
 
 
 def test_formats(client: openai.OpenAI) -> None:
@@ -108,7 +109,7 @@ def test_formats(client: openai.OpenAI) -> None:
     assert srt.startswith("1\n00:00:0") and " --> 00:00:0" in srt
     assert vtt.startswith("WEBVTT\n\n00:00:0") and "," not in vtt.splitlines()[2]
     raw = client.audio.transcriptions.with_raw_response.create(
-        file=speech("fox.mp3"), model=client.models.list().data[0].id, response_format="srt"
+        file=speech("garden.mp3"), model=client.models.list().data[0].id, response_format="srt"
     )
     # T3, T4
     assert raw.headers["content-type"].startswith("text/plain")
@@ -210,7 +211,7 @@ def test_translations_need_other_languages(client: openai.OpenAI) -> None:
     # AU9: on this model, only that it is refused.
     model = client.models.list().data[0].id
     with pytest.raises(openai.BadRequestError) as caught:
-        client.audio.translations.create(file=speech("fox.mp3"), model=model)
+        client.audio.translations.create(file=speech("garden.mp3"), model=model)
     assert caught.value.param == "model"
 
 
@@ -222,7 +223,7 @@ def test_nothing_speaks(client: openai.OpenAI) -> None:
 
 
 def test_files_of_every_kind(hearing: zerohop.Engine) -> None:
-    path = speech("fox.mp3")
+    path = speech("garden.mp3")
     create = hearing.audio.transcriptions.create
     text = create(file=path).text
     with path.open("rb") as file:
@@ -241,7 +242,7 @@ def test_files_of_every_kind(hearing: zerohop.Engine) -> None:
 
 def test_own_objects(hearing: zerohop.Engine) -> None:
     create = hearing.audio.transcriptions.create
-    path = speech("fox.mp3")
+    path = speech("garden.mp3")
     reply = create(file=path, include=["logprobs"])
     assert isinstance(reply, types.audio.Transcription)
     assert isinstance(reply.usage, types.audio.UsageDuration)
@@ -264,7 +265,7 @@ def test_event_loops(run: Any) -> None:
     async def main() -> None:
         async with zerohop.AsyncEngine(support.model(MODEL), threads=2) as engine:
             create = engine.audio.transcriptions.create
-            path = speech("fox.mp3")
+            path = speech("garden.mp3")
             replies = await support.gather(lambda: create(file=path), lambda: create(file=path))
             assert replies[0].text == replies[1].text
             text = await create(file=path, response_format="text")
@@ -280,9 +281,9 @@ def test_event_loops(run: Any) -> None:
 def test_isolation() -> None:
     with zerohop.Engine(support.model(MODEL), threads=2, isolation="process") as engine:
         create = engine.audio.transcriptions.create
-        path = speech("fox.mp3")
+        path = speech("garden.mp3")
         text = create(file=path).text
-        assert error_rate(said("fox"), text) <= 0.35
+        assert error_rate(said("garden"), text) <= 0.35
         assert create(file=path, response_format="text") == text + "\n"
         *_, done = create(file=path, stream=True)
         assert isinstance(done, types.audio.TranscriptionTextDoneEvent) and done.text == text
@@ -291,7 +292,7 @@ def test_isolation() -> None:
 
 
 def test_callers_and_cancelling(hearing: zerohop.Engine) -> None:
-    path = speech("fox.mp3")
+    path = speech("garden.mp3")
     texts: list[str] = []
 
     def hear() -> None:
@@ -306,3 +307,13 @@ def test_callers_and_cancelling(hearing: zerohop.Engine) -> None:
     with pytest.raises(zerohop.APITimeoutError):
         hearing.audio.transcriptions.create(file=path, timeout=0.001)
     assert hearing.audio.transcriptions.create(file=path).text == texts[0]
+
+
+def test_parameters_are_openais() -> None:
+    pairs = [
+        (zerohop._native.Transcriptions, openai.resources.audio.Transcriptions),
+        (zerohop._native.Translations, openai.resources.audio.Translations),
+    ]
+    for ours, theirs in pairs:
+        mine = set(inspect.signature(ours.create).parameters)
+        assert mine == set(inspect.signature(theirs.create).parameters)

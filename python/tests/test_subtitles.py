@@ -11,7 +11,7 @@ import webvtt
 
 import zerohop
 
-NAMES = ["fox", "weather", "library"]
+NAMES = ["garden", "weather", "river"]
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,8 @@ use crate::backend::{SpeechModel, SpeechSegment, SpeechWindow, Token};
 const FRAMES: f64 = (RATE as usize / FRAME) as f64;
 /// Frames of quiet that no word has within it.
 const GAP: usize = 10;
+/// A sound that is so many times shorter than another is the rest of the word before.
+const REST: usize = 3;
 /// How strict words' ends are about loudness.
 const STRICTNESS: f32 = 0.5;
 /// Languages that are written without spaces between words.
@@ -46,16 +48,16 @@ pub(super) struct Place<'a> {
     pub(super) language: &'a str,
 }
 
-/// A word as it is put together, in hundredths of a second from the window's beginning.
+/// A word as it is put together, and when the model has turned to the next one, in hundredths of a second from
+/// the window's beginning.
 struct Draft {
     bytes: Vec<u8>,
-    start: i64,
     end: i64,
 }
 
 /// The segments of a window.
 pub(super) fn hear(model: &SpeechModel, window: &SpeechWindow, place: &Place<'_>) -> Vec<Heard> {
-    let mut said_until = 0;
+    let mut said_until = 0.0;
     let mut heard: Vec<Heard> = window
         .segments
         .iter()
@@ -87,7 +89,7 @@ fn heard(
     window: &SpeechWindow,
     segment: &SpeechSegment,
     place: &Place<'_>,
-    said_until: &mut i64,
+    said_until: &mut f64,
 ) -> Heard {
     let mut bytes = Vec::new();
     let mut logprobs = Vec::new();
@@ -103,15 +105,13 @@ fn heard(
             logprob: token.logprob.min(0.0),
         });
         let Some(end) = token.end else { continue };
-        let end = end.max(*said_until);
         match drafts.last_mut() {
             Some(draft) if !is_whole || !begins_word(text, spaced) => {
                 draft.bytes.extend_from_slice(text);
                 draft.end = end;
             }
-            _ => drafts.push(Draft { bytes: text.to_vec(), start: *said_until, end }),
+            _ => drafts.push(Draft { bytes: text.to_vec(), end }),
         }
-        *said_until = end;
         is_whole = drafts.last().is_none_or(|draft| str::from_utf8(&draft.bytes).is_ok());
     }
     Heard {
@@ -125,7 +125,7 @@ fn heard(
         avg_logprob: window.avg_logprob,
         compression_ratio: 0.0,
         no_speech: segment.no_speech,
-        words: timed(drafts, place),
+        words: timed(drafts, place, said_until),
         logprobs,
     }
 }
@@ -139,42 +139,39 @@ fn begins_word(text: &[u8], spaced: bool) -> bool {
     text.chars().any(|letter| letter.is_alphanumeric() || letter == char::REPLACEMENT_CHARACTER)
 }
 
-/// Words with their times, which end where sound does.
-fn timed(drafts: Vec<Draft>, place: &Place<'_>) -> Vec<TranscriptionWord> {
+/// Words with their times, which end where sound does. A model turns to the next word anywhere in the pause
+/// before it, or a little after that word has begun; so the first sound since the last word is looked for.
+fn timed(drafts: Vec<Draft>, place: &Place<'_>, said_until: &mut f64) -> Vec<TranscriptionWord> {
     let threshold = place.levels.threshold(STRICTNESS);
-    let mut last = place.start;
     drafts
         .into_iter()
         .filter_map(|draft| {
-            let word = String::from_utf8_lossy(&draft.bytes).trim().to_owned();
-            let (mut start, mut end) = (seconds(draft.start), seconds(draft.end));
-            if let Some((first, behind)) = longest_sound(place.levels, frame(start)..frame(end) + 1, threshold) {
+            let mut start = *said_until;
+            let mut end = seconds(draft.end).clamp(start, place.length.max(start));
+            if let Some((first, behind)) = first_sound(place.levels, frame(start)..frame(end) + 1, threshold) {
                 start = start.max(time(first));
                 end = end.min(time(behind)).max(start);
             }
-            let in_file = |time: f64| place.start + time.clamp(0.0, place.length);
-            let start = in_file(start).max(last);
-            last = in_file(end).max(start);
-            (!word.is_empty()).then_some(TranscriptionWord { word, start: rounded(start), end: rounded(last) })
+            *said_until = end;
+            let word = String::from_utf8_lossy(&draft.bytes).trim().to_owned();
+            let (start, end) = (rounded(place.start + start), rounded(place.start + end));
+            (!word.is_empty()).then_some(TranscriptionWord { word, start, end })
         })
         .collect()
 }
 
-/// The longest stretch of sound in these frames that has no gap in it.
-fn longest_sound(levels: &Levels, frames: std::ops::Range<usize>, threshold: f32) -> Option<(usize, usize)> {
-    let mut longest: Option<(usize, usize)> = None;
-    let mut current: Option<(usize, usize)> = None;
-    for frame in frames {
-        if levels.louder(frame..frame + 1, threshold).is_none() {
-            continue;
-        }
-        let joined = current.filter(|(_, behind)| frame - behind < GAP).map_or(frame, |(first, _)| first);
-        current = Some((joined, frame + 1));
-        if longest.is_none_or(|(first, behind)| frame + 1 - joined >= behind - first) {
-            longest = current;
+/// The first stretch of sound in these frames, without gaps in it; but not the rest of the word before.
+fn first_sound(levels: &Levels, frames: std::ops::Range<usize>, threshold: f32) -> Option<(usize, usize)> {
+    let mut sounds: Vec<(usize, usize)> = Vec::new();
+    for frame in frames.filter(|frame| levels.louder(*frame..frame + 1, threshold).is_some()) {
+        match sounds.last_mut() {
+            Some((_, behind)) if frame - *behind < GAP => *behind = frame + 1,
+            _ => sounds.push((frame, frame + 1)),
         }
     }
-    longest
+    let length = |(first, behind): &(usize, usize)| behind - first;
+    let longest = sounds.iter().map(length).max()?;
+    sounds.into_iter().find(|sound| REST * length(sound) >= longest)
 }
 
 /// How much shorter zlib makes a text.
@@ -230,11 +227,15 @@ mod tests {
         }
         let levels = Levels::of(&samples);
         let place = Place { start: 10.0, length: 3.0, levels: &levels, language: "en" };
-        let draft = |text: &str, start, end| Draft { bytes: text.as_bytes().to_vec(), start, end };
-        // The second begins in the end of the first.
-        let words = timed(vec![draft(" one", 0, 96), draft(" two", 96, 300), draft(" ", 300, 300)], &place);
-        let times: Vec<_> = words.iter().map(|word| (word.word.as_str(), word.start, word.end)).collect();
-        assert_eq!(times, [("one", 10.5, 10.96), ("two", 12.0, 12.5)]);
+        let draft = |text: &str, end| Draft { bytes: text.as_bytes().to_vec(), end };
+        // The model turns to the second too early, in the pause, or too late.
+        for turn in [96, 150, 230] {
+            let mut until = 0.0;
+            let words = timed(vec![draft(" one", turn), draft(" two", 300), draft(" ", 300)], &place, &mut until);
+            let times: Vec<_> = words.iter().map(|word| (word.word.as_str(), word.start, word.end)).collect();
+            let end = if turn == 96 { 10.96 } else { 11.0 };
+            assert_eq!(times, [("one", 10.5, end), ("two", 12.0, 12.5)], "{turn}");
+        }
     }
 
     #[test]
