@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use llama_cpp_sys_2 as sys;
 
 use super::native;
-use super::{Model, Token, logs};
+use super::{Model, Token, kernels, logs};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::model::KvType;
 
@@ -28,9 +28,23 @@ pub(crate) struct ContextOptions {
     pub(crate) threads: u32,
     /// Type of the KV cache's cells.
     pub(crate) kv_type: KvType,
+    /// Whether our kernels compute attention, where the processor and the type of the cells are such that
+    /// they can.
+    pub(crate) own_attention: bool,
     /// Whether to compute one vector for each sequence, as the model's file says,
     /// instead of the logits of tokens.
     pub(crate) embeddings: bool,
+}
+
+impl ContextOptions {
+    /// Whether our kernels compute attention.
+    pub(crate) fn has_own_attention(&self) -> bool {
+        self.own_attention && !self.embeddings && self.kv_type == KvType::F16 && kernels::are_available()
+    }
+
+    fn is_quantised(&self) -> bool {
+        !matches!(self.kv_type, KvType::F16 | KvType::F32)
+    }
 }
 
 /// Stops a decode that is running, from any thread. Serves closing only: it ends
@@ -271,12 +285,13 @@ fn context_params(options: &ContextOptions, abort: &Abort) -> sys::llama_context
     params.no_perf = true;
     params.type_k = options.kv_type.to_ggml();
     params.type_v = options.kv_type.to_ggml();
-    // Flash attention makes a prompt's logits depend on how it is cut into
-    // slices; without it they do not. Only a quantised cache needs it.
-    params.flash_attn_type = if options.kv_type == KvType::F16 || options.kv_type == KvType::F32 {
-        sys::LLAMA_FLASH_ATTN_TYPE_DISABLED
-    } else {
+    // llama.cpp's flash attention makes a prompt's logits depend on how it is cut into
+    // slices; without it they do not. Only a quantised cache needs it. Ours, which
+    // takes its place, does not have that fault.
+    params.flash_attn_type = if options.is_quantised() || options.has_own_attention() {
         sys::LLAMA_FLASH_ATTN_TYPE_ENABLED
+    } else {
+        sys::LLAMA_FLASH_ATTN_TYPE_DISABLED
     };
     params.abort_callback = Some(should_abort);
     params.abort_callback_data = Arc::as_ptr(&abort.0).cast_mut().cast();

@@ -73,6 +73,9 @@ pub(crate) struct LoadedModel {
     pub(crate) backend: Arc<backend::Model>,
     /// Whether our kernels compute with the weights, as far as they can.
     pub(crate) repacked: bool,
+    /// Whether they compute all of it, if attention too, so that a token's logits depend on nothing but the
+    /// tokens before it.
+    pub(crate) uniform: bool,
     /// Made when a request first needs it, since it takes time and memory.
     token_env: Mutex<Option<TokenEnv>>,
 }
@@ -172,6 +175,7 @@ impl CheckedModel {
             control_spellings,
             backend,
             repacked: repack,
+            uniform: repack && file.has_kernels() && !backend::can_offload(),
             token_env: Mutex::new(None),
         })
     }

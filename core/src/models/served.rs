@@ -49,6 +49,7 @@ impl ServedModel {
             outputs: parallel + limit(DRAFT),
             threads: options.threads.map_or_else(available_threads, NonZeroU32::get),
             kv_type: options.kv_type,
+            own_attention: model.repacked,
             embeddings: false,
         };
         let queue = options.queue.map_or(DEFAULT_QUEUE, NonZeroU32::get) as usize;
