@@ -127,6 +127,7 @@ lint: setup ## check formats, lints, types and the generated header
 bench: MODELS := qwen
 bench: models ## measure against bare llama.cpp calls
 	@$(ENV) cargo run $(CARGO_FLAGS) -p zerohop-bench --bin zerohop-bench -- "$$ZEROHOP_TEST_MODELS/$(QWEN)"
+	@$(ENV) cargo run --quiet $(CARGO_FLAGS) -p zerohop-bench --bin prefix -- "$$ZEROHOP_TEST_MODELS/$(QWEN)"
 
 .PHONY: bench-python
 bench-python: MODELS := qwen

@@ -47,11 +47,15 @@ int32_t zerohop_native_decode(struct llama_context * context, struct llama_batch
 // NULL when the batch's token `index` was not asked for logits.
 float * zerohop_native_logits(struct llama_context * context, int32_t index);
 
-// Removes positions [from, end) of one sequence; `from` < 0 removes all of it.
-bool zerohop_native_sequence_remove(struct llama_context * context, llama_seq_id sequence, llama_pos from);
+// Removes positions [from, end) of one sequence; `from` < 0 means the first, `end` < 0 the end.
+bool zerohop_native_sequence_remove(struct llama_context * context, llama_seq_id sequence, llama_pos from,
+                                    llama_pos end);
 
 // Lets sequence `to` begin with what `from` has in the cache up to position `end`; all of it for -1.
 void zerohop_native_sequence_copy(struct llama_context * context, llama_seq_id from, llama_seq_id to, llama_pos end);
+
+// The first position that a sequence has in every part of the cache; -1 where it has none.
+llama_pos zerohop_native_sequence_begin(struct llama_context * context, llama_seq_id sequence);
 
 // The vector of one sequence of the last batch, in a context for embeddings; NULL if it has none.
 const float * zerohop_native_embedding(struct llama_context * context, llama_seq_id sequence);

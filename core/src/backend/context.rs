@@ -20,7 +20,7 @@ pub(crate) struct ContextOptions {
     pub(crate) cells: u32,
     /// Tokens of one batch at most.
     pub(crate) batch: u32,
-    /// Sequences alive at once.
+    /// Sequences in a batch at most. Beside them, others up to number 255 may have cells.
     pub(crate) sequences: u32,
     /// Tokens of one batch whose logits are asked for at most.
     pub(crate) outputs: u32,
@@ -213,9 +213,9 @@ impl Context {
         unsafe { !sys::llama_get_memory(self.raw.as_ptr()).is_null() }
     }
 
-    /// Lets the sequence `to`, which must be empty, begin with what `from` has in
-    /// the cache, shared where the model's kind of cache can: all of it, or so many
-    /// tokens, for models that [`can_rewind`](Model::can_rewind) only.
+    /// Lets the sequence `to` begin with what `from` has in the cache, shared where the model's kind of cache
+    /// can: all of it, or so many tokens, for models that [`keeps_cells`](Model::keeps_cells) only. Of
+    /// these, `to` must have none.
     pub(crate) fn copy(&mut self, from: i32, to: i32, tokens: Option<usize>) {
         let end = tokens.and_then(|tokens| i32::try_from(tokens).ok()).unwrap_or(-1);
         // SAFETY: the context is live, and both ids are below its maximum, because
@@ -223,20 +223,35 @@ impl Context {
         unsafe { native::zerohop_native_sequence_copy(self.raw.as_ptr(), from, to, end) };
     }
 
+    /// The first position that the cache has of a sequence: one with a sliding window may have dropped
+    /// those before. `None` where it has nothing.
+    pub(crate) fn begin(&self, sequence: i32) -> Option<usize> {
+        // SAFETY: the context is live, and the id is below its maximum.
+        usize::try_from(unsafe { native::zerohop_native_sequence_begin(self.raw.as_ptr(), sequence) }).ok()
+    }
+
     /// Forgets a sequence's tokens from `position` on. Only for models that
+    /// [`keeps_cells`](Model::keeps_cells), and where nothing is to be computed after it for those that
     /// [`can_rewind`](Model::can_rewind).
     pub(crate) fn rewind(&mut self, sequence: i32, position: usize) -> Result<()> {
         let position = i32::try_from(position).map_err(|_| Error::internal("a position is out of range"))?;
         // SAFETY: the context is live; an impossible removal changes nothing and
         // gives false.
-        let removed = unsafe { native::zerohop_native_sequence_remove(self.raw.as_ptr(), sequence, position) };
+        let removed = unsafe { native::zerohop_native_sequence_remove(self.raw.as_ptr(), sequence, position, -1) };
         removed.then_some(()).ok_or_else(|| Error::internal("this model's cache cannot forget single tokens"))
+    }
+
+    /// Forgets a sequence's tokens before `position`. Only for models that [`can_rewind`](Model::can_rewind).
+    pub(crate) fn forget_before(&mut self, sequence: i32, position: usize) {
+        let end = i32::try_from(position).unwrap_or(i32::MAX);
+        // SAFETY: the context is live; an impossible removal changes nothing.
+        unsafe { native::zerohop_native_sequence_remove(self.raw.as_ptr(), sequence, 0, end) };
     }
 
     /// Forgets a sequence.
     pub(crate) fn remove(&mut self, sequence: i32) {
         // SAFETY: the context is live; removing a whole sequence never fails.
-        unsafe { native::zerohop_native_sequence_remove(self.raw.as_ptr(), sequence, -1) };
+        unsafe { native::zerohop_native_sequence_remove(self.raw.as_ptr(), sequence, -1, -1) };
     }
 }
 

@@ -106,7 +106,13 @@ unsafe extern "C" {
     ) -> i32;
     pub(super) fn zerohop_native_logits(context: *mut sys::llama_context, index: i32) -> *mut f32;
     pub(super) fn zerohop_native_embedding(context: *mut sys::llama_context, sequence: i32) -> *const f32;
-    pub(super) fn zerohop_native_sequence_remove(context: *mut sys::llama_context, sequence: i32, from: i32) -> bool;
+    pub(super) fn zerohop_native_sequence_remove(
+        context: *mut sys::llama_context,
+        sequence: i32,
+        from: i32,
+        end: i32,
+    ) -> bool;
+    pub(super) fn zerohop_native_sequence_begin(context: *mut sys::llama_context, sequence: i32) -> i32;
     pub(super) fn zerohop_native_sequence_copy(context: *mut sys::llama_context, from: i32, to: i32, end: i32);
     pub(super) fn zerohop_native_tokenize(
         vocab: *const sys::llama_vocab,

@@ -56,7 +56,10 @@ impl ServedModel {
         let fingerprint = fingerprint(&model, &context);
         let computer = if model.kind == ModelKind::Generative {
             let length = model.info.context_length as usize;
-            let options = GeneratorOptions { context, queue };
+            let uniform = model.uniform && context.has_own_attention();
+            // A recurrent state has taken in all tokens: there is no beginning of it to share.
+            let kept = if model.backend.keeps_cells() { options.kept_sequences() } else { 0 };
+            let options = GeneratorOptions { context, kept, queue, uniform, speculation: options.speculation };
             Computer::Text(Generator::start(model.backend.clone(), length, &options, meters)?)
         } else {
             Computer::Vectors(Embedder::start(&model, &context, queue, meters)?)

@@ -268,7 +268,10 @@ unsafe fn add_rows<S: Simd, const N: usize>(
 ) -> usize {
     // SAFETY: the caller vouches for the room, and for the queries' weights and results.
     unsafe {
-        let mut sums: [S::Doubles; N] = std::array::from_fn(|row| S::load_doubles(results.add(row * width)));
+        let mut sums = [S::splat_double(0.0); N];
+        for (row, sum) in sums.iter_mut().enumerate() {
+            *sum = S::load_doubles(results.add(row * width));
+        }
         for cell in 0..cells {
             let value = S::load_doubles(room.values.add(8 * cell));
             for (row, sum) in sums.iter_mut().enumerate() {

@@ -178,34 +178,39 @@ impl Simd for Avx2 {
     unsafe fn power_of_two(exponent: Self::Floats) -> Self::Floats {
         unsafe {
             let bias = _mm256_set1_epi32(127);
-            let power =
-                |half| _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(_mm256_cvtps_epi32(half), bias)));
-            [power(exponent[0]), power(exponent[1])]
+            let first = _mm256_slli_epi32::<23>(_mm256_add_epi32(_mm256_cvtps_epi32(exponent[0]), bias));
+            let second = _mm256_slli_epi32::<23>(_mm256_add_epi32(_mm256_cvtps_epi32(exponent[1]), bias));
+            [_mm256_castsi256_ps(first), _mm256_castsi256_ps(second)]
         }
     }
 
+    // Without closures: what is inside of one is not compiled for the instruction set.
     #[inline(always)]
     unsafe fn transpose(sources: &[*const u16; 16], target: *mut f32) {
         unsafe {
             for half in 0..2 {
-                let row = |index: usize| _mm256_cvtph_ps(_mm_loadu_si128(sources[8 * half + index].cast()));
-                let [a, b, c, d] = [(0, 1), (2, 3), (4, 5), (6, 7)].map(|(first, second)| {
-                    let (first, second) = (row(first), row(second));
-                    (_mm256_unpacklo_ps(first, second), _mm256_unpackhi_ps(first, second))
-                });
-                let fours = |first: (__m256, __m256), second: (__m256, __m256)| {
-                    [
-                        _mm256_shuffle_ps::<0x44>(first.0, second.0),
-                        _mm256_shuffle_ps::<0xee>(first.0, second.0),
-                        _mm256_shuffle_ps::<0x44>(first.1, second.1),
-                        _mm256_shuffle_ps::<0xee>(first.1, second.1),
-                    ]
-                };
-                let (left, right) = (fours(a, b), fours(c, d));
+                let mut rows = [_mm256_setzero_ps(); 8];
+                for index in 0..8 {
+                    rows[index] = _mm256_cvtph_ps(_mm_loadu_si128(sources[8 * half + index].cast()));
+                }
+                // Of each pair of rows the numbers side by side, then of each four.
+                let mut pairs = [_mm256_setzero_ps(); 8];
+                for index in 0..4 {
+                    pairs[2 * index] = _mm256_unpacklo_ps(rows[2 * index], rows[2 * index + 1]);
+                    pairs[2 * index + 1] = _mm256_unpackhi_ps(rows[2 * index], rows[2 * index + 1]);
+                }
+                let mut fours = [_mm256_setzero_ps(); 8];
+                for index in 0..2 {
+                    let (first, second) = (4 * index, 4 * index + 2);
+                    fours[first] = _mm256_shuffle_ps::<0x44>(pairs[first], pairs[second]);
+                    fours[first + 1] = _mm256_shuffle_ps::<0xee>(pairs[first], pairs[second]);
+                    fours[first + 2] = _mm256_shuffle_ps::<0x44>(pairs[first + 1], pairs[second + 1]);
+                    fours[first + 3] = _mm256_shuffle_ps::<0xee>(pairs[first + 1], pairs[second + 1]);
+                }
                 for index in 0..4 {
                     let target = target.add(16 * index + 8 * half);
-                    _mm256_storeu_ps(target, _mm256_permute2f128_ps::<0x20>(left[index], right[index]));
-                    _mm256_storeu_ps(target.add(64), _mm256_permute2f128_ps::<0x31>(left[index], right[index]));
+                    _mm256_storeu_ps(target, _mm256_permute2f128_ps::<0x20>(fours[index], fours[4 + index]));
+                    _mm256_storeu_ps(target.add(64), _mm256_permute2f128_ps::<0x31>(fours[index], fours[4 + index]));
                 }
             }
         }

@@ -22,8 +22,7 @@ pub(super) unsafe extern "C" fn attend(attention: *const NativeAttention) {
     let native = unsafe { &*attention };
     // SAFETY: the seam gives the function and what it needs; its numbers are never negative.
     let next = || usize::try_from(unsafe { (native.next)(native.pool) }).unwrap_or(usize::MAX);
-    let (Some(isa), Ok(index), Ok(count)) =
-        (isa(), usize::try_from(native.thread), usize::try_from(native.threads))
+    let (Some(isa), Ok(index), Ok(count)) = (isa(), usize::try_from(native.thread), usize::try_from(native.threads))
     else {
         return;
     };
