@@ -178,6 +178,7 @@ advisories: setup ## ask the database of advisories about the crates (fetches it
 bench: MODELS := qwen minilm
 bench: models ## measure against bare llama.cpp calls, and vectors against other libraries
 	@$(ENV) cargo run $(CARGO_FLAGS) -p zerohop-bench --bin zerohop-bench -- "$$ZEROHOP_TEST_MODELS/$(QWEN)"
+	@$(ENV) cargo run --quiet $(CARGO_FLAGS) -p zerohop-bench --bin prefix -- "$$ZEROHOP_TEST_MODELS/$(QWEN)"
 	@$(ENV) $(PYTHON) benches/embeddings.py "$$lib/zerohop-bench" "$$ZEROHOP_TEST_MODELS/$(MINILM)"
 
 .PHONY: compare

@@ -345,6 +345,19 @@ typedef struct zerohop_model_options {
    */
   bool lazy;
   /**
+   * Whether what was computed stays in the KV cache for requests that begin alike: the next
+   * turn of a conversation, the same instructions before another question. Kept cells are
+   * given up when running requests need them; `cached_tokens` in a reply's usage says how much
+   * of a prompt was not computed again. Default: true.
+   */
+  bool prefix_cache;
+  /**
+   * Whether tokens that came before, in the prompt or the answer, are drafted where the newest
+   * ones come again, and checked together. No answer changes; it is left alone where it does
+   * not pay. Default: true.
+   */
+  bool speculation;
+  /**
    * LoRA adapters to apply. Models that are loaded from the same file with the same
    * `gpu_layers`, `use_mmap` and `repack` share its weights, so that adapted variants of
    * a model, each under a name of its own, together take little more memory than one.

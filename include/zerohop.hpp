@@ -322,6 +322,10 @@ struct Model {
   std::vector<std::string> aliases;
   /* Whether the model is loaded for its first request, and unloaded when its memory is needed. */
   bool lazy = false;
+  /* Whether what was computed stays in the KV cache for requests that begin alike. */
+  bool prefix_cache = true;
+  /* Whether tokens that came before are drafted where they come again. */
+  bool speculation = true;
   /* Models over the same file share its weights: see zerohop_model_options. */
   std::vector<Adapter> adapters;
   /* Told the loaded fraction; returns false to stop. What it throws comes out of Engine's constructor, or
@@ -625,6 +629,8 @@ class Engine {
     c_model.kv_type = model.kv_type;
     c_model.use_mmap = model.use_mmap;
     c_model.lazy = model.lazy;
+    c_model.prefix_cache = model.prefix_cache;
+    c_model.speculation = model.speculation;
     c_model.chat_template = detail::str(model.chat_template);
     for (const std::string &alias : model.aliases) arrays.aliases.push_back(detail::str(alias));
     c_model.aliases = arrays.aliases.data();

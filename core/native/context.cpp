@@ -64,9 +64,15 @@ extern "C" const float * zerohop_native_embedding(llama_context * context, llama
     return guard<const float *>(nullptr, nullptr, [&] { return llama_get_embeddings_seq(context, sequence); });
 }
 
-extern "C" bool zerohop_native_sequence_remove(llama_context * context, llama_seq_id sequence, llama_pos from) {
+extern "C" bool zerohop_native_sequence_remove(llama_context * context, llama_seq_id sequence, llama_pos from,
+                                               llama_pos end) {
     return guard<bool>(false, nullptr,
-                       [&] { return llama_memory_seq_rm(llama_get_memory(context), sequence, from, -1); });
+                       [&] { return llama_memory_seq_rm(llama_get_memory(context), sequence, from, end); });
+}
+
+extern "C" llama_pos zerohop_native_sequence_begin(llama_context * context, llama_seq_id sequence) {
+    return guard<llama_pos>(-1, nullptr,
+                            [&] { return llama_memory_seq_pos_min(llama_get_memory(context), sequence); });
 }
 
 extern "C" void zerohop_native_sequence_copy(llama_context * context, llama_seq_id from, llama_seq_id to,

@@ -1,11 +1,13 @@
 // Gives llama.cpp's weight matrices to the kernels of the crate `kernels`: a buffer type
 // that packs what is stored in it, and computes products with it in ggml's own threads.
+// The same buffer type is asked for every operation, and so gets attention too.
 #include "seam.h"
 
 #include "ggml-backend-impl.h"
 #include "ggml-cpu.h"
 #include "traits.h"
 
+#include <cstring>
 #include <stdexcept>
 
 #if defined(__linux__)
@@ -46,6 +48,58 @@ int next_chunk(void * pool) {
     return ggml_threadpool_chunk_add(static_cast<ggml_threadpool *>(pool), 1);
 }
 
+zerohop_heads heads(const ggml_tensor * tensor) {
+    const size_t size = ggml_type_size(tensor->type);
+    return { tensor->data, { tensor->nb[1] / size, tensor->nb[2] / size } };
+}
+
+zerohop_attention describe_attention(const ggml_tensor * op) {
+    const ggml_tensor * mask = op->src[3];
+    const ggml_tensor * sinks = op->src[4];
+    zerohop_attention attention = {};
+    attention.tokens = op->src[0]->ne[1];
+    attention.cells = op->src[1]->ne[1];
+    attention.heads = op->src[0]->ne[2];
+    attention.kv_heads = op->src[1]->ne[2];
+    attention.key_width = op->src[1]->ne[0];
+    attention.value_width = op->src[2]->ne[0];
+    std::memcpy(&attention.scale, op->op_params, sizeof(float));
+    std::memcpy(&attention.max_bias, op->op_params + 1, sizeof(float));
+    std::memcpy(&attention.softcap, op->op_params + 2, sizeof(float));
+    attention.queries = heads(op->src[0]);
+    attention.keys = heads(op->src[1]);
+    attention.values = heads(op->src[2]);
+    attention.mask = static_cast<const uint16_t *>(mask->data);
+    attention.mask_stride = mask->nb[1] / sizeof(uint16_t);
+    attention.sinks = sinks == nullptr ? nullptr : static_cast<const float *>(sinks->data);
+    attention.results = static_cast<float *>(op->data);
+    return attention;
+}
+
+bool is_attention(const ggml_tensor * op) {
+    const ggml_tensor * queries = op->src[0];
+    const ggml_tensor * keys = op->src[1];
+    const ggml_tensor * values = op->src[2];
+    const ggml_tensor * mask = op->src[3];
+    if (op->op != GGML_OP_FLASH_ATTN_EXT || mask == nullptr) {
+        return false;
+    }
+    const bool has_types = queries->type == GGML_TYPE_F32 && keys->type == GGML_TYPE_F16 &&
+                           values->type == GGML_TYPE_F16 && mask->type == GGML_TYPE_F16 && op->type == GGML_TYPE_F32;
+    const bool has_rows = queries->nb[0] == sizeof(float) && keys->nb[0] == sizeof(uint16_t) &&
+                          values->nb[0] == sizeof(uint16_t) && mask->nb[0] == sizeof(uint16_t) &&
+                          ggml_is_contiguous(op);
+    const bool is_one_stream = queries->ne[3] == 1 && keys->ne[3] == 1 && values->ne[3] == 1 && mask->ne[2] == 1 &&
+                               mask->ne[3] == 1;
+    const bool is_one_cache = keys->ne[1] == values->ne[1] && keys->ne[2] == values->ne[2] &&
+                              mask->ne[0] == keys->ne[1] && mask->ne[1] >= queries->ne[1];
+    if (!has_types || !has_rows || !is_one_stream || !is_one_cache) {
+        return false;
+    }
+    const zerohop_attention attention = describe_attention(op);
+    return kernels->attends(&attention);
+}
+
 class traits : public ggml::cpu::tensor_traits {
     bool work_size(int threads, const ggml_tensor * op, size_t & size) override {
         const zerohop_product product = describe(op);
@@ -71,6 +125,29 @@ class traits : public ggml::cpu::tensor_traits {
     }
 };
 
+class attention_traits : public ggml::cpu::tensor_traits {
+    bool work_size(int threads, const ggml_tensor * op, size_t & size) override {
+        const zerohop_attention attention = describe_attention(op);
+        size = kernels->attention_work_size(&attention, threads);
+        return true;
+    }
+
+    bool compute_forward(ggml_compute_params * params, ggml_tensor * op) override {
+        zerohop_attention attention = describe_attention(op);
+        attention.work = params->wdata;
+        attention.thread = params->ith;
+        attention.threads = params->nth;
+        attention.next = next_chunk;
+        attention.pool = params->threadpool;
+        if (params->ith == 0) {
+            ggml_threadpool_chunk_set(params->threadpool, params->nth);
+        }
+        ggml_barrier(params->threadpool);
+        kernels->attend(&attention);
+        return true;
+    }
+};
+
 class extra_buffer_type : public ggml::cpu::extra_buffer_type {
     bool supports_op(ggml_backend_dev_t, const ggml_tensor * op) override {
         const ggml_tensor * weights = op->src[0];
@@ -92,6 +169,10 @@ class extra_buffer_type : public ggml::cpu::extra_buffer_type {
 
     ggml::cpu::tensor_traits * get_tensor_traits(const ggml_tensor * op) override {
         static traits traits;
+        static attention_traits attention_traits;
+        if (is_attention(op)) {
+            return &attention_traits;
+        }
         return op->op == GGML_OP_MUL_MAT && is_packed(op->src[0]) ? &traits : nullptr;
     }
 };

@@ -56,11 +56,15 @@ int32_t zerohop_native_decode(struct llama_context * context, struct llama_batch
 // NULL when the batch's token `index` was not asked for logits.
 float * zerohop_native_logits(struct llama_context * context, int32_t index);
 
-// Removes positions [from, end) of one sequence; `from` < 0 removes all of it.
-bool zerohop_native_sequence_remove(struct llama_context * context, llama_seq_id sequence, llama_pos from);
+// Removes positions [from, end) of one sequence; `from` < 0 means the first, `end` < 0 the end.
+bool zerohop_native_sequence_remove(struct llama_context * context, llama_seq_id sequence, llama_pos from,
+                                    llama_pos end);
 
 // Lets sequence `to` begin with what `from` has in the cache up to position `end`; all of it for -1.
 void zerohop_native_sequence_copy(struct llama_context * context, llama_seq_id from, llama_seq_id to, llama_pos end);
+
+// The first position that a sequence has in every part of the cache; -1 where it has none.
+llama_pos zerohop_native_sequence_begin(struct llama_context * context, llama_seq_id sequence);
 
 // The vector of one sequence of the last batch, in a context for embeddings; NULL if it has none.
 const float * zerohop_native_embedding(struct llama_context * context, llama_seq_id sequence);
@@ -123,6 +127,37 @@ struct zerohop_product {
     void *        pool;
 };
 
+// Vectors of some places (a batch's tokens, or a cache's cells) and heads.
+struct zerohop_heads {
+    const void * data;
+    size_t       strides[2];  // numbers from one place to the next, and from one head to the next
+};
+
+// The attention of a batch's tokens to a cache, as one of several threads sees it.
+struct zerohop_attention {
+    size_t                tokens;
+    size_t                cells;
+    size_t                heads;
+    size_t                kv_heads;
+    size_t                key_width;
+    size_t                value_width;
+    float                 scale;
+    float                 softcap;      // 0 for none
+    float                 max_bias;     // 0 for none
+    struct zerohop_heads  queries;      // floats
+    struct zerohop_heads  keys;         // half-precision floats
+    struct zerohop_heads  values;       // half-precision floats
+    const uint16_t *      mask;         // half-precision floats
+    size_t                mask_stride;  // numbers from one token to the next
+    const float *         sinks;        // a head's logit that has no value, or NULL
+    float *               results;      // for each token and head
+    void *                work;         // as large as attention_work_size said
+    int32_t               thread;
+    int32_t               threads;
+    int32_t (*next)(void * pool);  // as in zerohop_product
+    void *                pool;
+};
+
 // What the crate `kernels` does. None of these unwinds.
 struct zerohop_kernels {
     bool (*supports)(int32_t type, int64_t width, int64_t rows);
@@ -132,9 +167,15 @@ struct zerohop_kernels {
     // Does this thread's part; true when all threads must have done theirs before one multiplies.
     bool (*quantize)(const struct zerohop_product * product);
     void (*multiply)(const struct zerohop_product * product);
+    // Needs the sizes alone.
+    bool (*attends)(const struct zerohop_attention * attention);
+    size_t (*attention_work_size)(const struct zerohop_attention * attention, int32_t threads);
+    // Does this thread's part.
+    void (*attend)(const struct zerohop_attention * attention);
 };
 
-// Offers weight matrices to these kernels from now on. The table must stay. Only before the
+// Offers weight matrices, and attention where llama.cpp has it as one operation (flash attention) over
+// half-precision floats, to these kernels from now on. The table must stay. Only before the
 // first model is loaded, while no other thread uses llama.cpp.
 void zerohop_native_kernels_register(const struct zerohop_kernels * table);
 

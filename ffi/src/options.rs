@@ -117,6 +117,15 @@ pub struct zerohop_model_options {
     /// not used for longest first, and loaded again when it is asked for. Of its loading,
     /// `progress` hears a download only. Default: false.
     pub lazy: MaybeUninit<bool>,
+    /// Whether what was computed stays in the KV cache for requests that begin alike: the next
+    /// turn of a conversation, the same instructions before another question. Kept cells are
+    /// given up when running requests need them; `cached_tokens` in a reply's usage says how much
+    /// of a prompt was not computed again. Default: true.
+    pub prefix_cache: MaybeUninit<bool>,
+    /// Whether tokens that came before, in the prompt or the answer, are drafted where the newest
+    /// ones come again, and checked together. No answer changes; it is left alone where it does
+    /// not pay. Default: true.
+    pub speculation: MaybeUninit<bool>,
     /// LoRA adapters to apply. Models that are loaded from the same file with the same
     /// `gpu_layers`, `use_mmap` and `repack` share its weights, so that adapted variants of
     /// a model, each under a name of its own, together take little more memory than one.
@@ -207,6 +216,8 @@ unsafe impl Growing for zerohop_model_options {
         progress: None,
         repack: ZEROHOP_REPACK_AUTO,
         lazy: MaybeUninit::new(false),
+        prefix_cache: MaybeUninit::new(true),
+        speculation: MaybeUninit::new(true),
         adapters: ptr::null(),
         adapter_count: 0,
     };
@@ -455,6 +466,8 @@ impl zerohop_model_options {
             .kv_type(kv_type(self.kv_type, &field("kv_type"))?)
             .mmap(is_set(&self.use_mmap))
             .lazy(is_set(&self.lazy))
+            .prefix_cache(is_set(&self.prefix_cache))
+            .speculation(is_set(&self.speculation))
             .repack(repack(self.repack, &field("repack"))?);
         if !template.is_empty() {
             options = options.chat_template(template);

@@ -1,14 +1,17 @@
 //! Products of quantised weight matrices, as GGUF files hold them, with columns of
-//! floats, for zerohop's CPU computing.
+//! floats, and attention, for zerohop's CPU computing.
 //!
 //! A [`Matrix`] is packed once: 16 rows side by side, every bit kept, in as many bytes
 //! as before. A [`Product`] with some columns is then computed by any number of threads,
 //! each of which calls [`Product::quantize`] and, after all have done that where
 //! [`Product::is_shared`] says so, [`Product::multiply`].
 //!
+//! [`Attention`] computes what the tokens of a batch take from a cache of keys and values.
+//!
 //! The columns are quantised to 8 bits in groups of 32, as llama.cpp does for its blocks
-//! of 32. A result depends on its row and its column alone: not on the number of columns
-//! or threads, and not on the instruction set, of which the best one is
+//! of 32. A result depends on its row and its column alone, or on its query and the keys and
+//! values that this may see: not on the number of columns or threads, not on what else is in
+//! the cache or where, and not on the instruction set, of which the best one is
 //! [chosen at run time](Isa::detect).
 //!
 //! Weights are data from files: any bits are safe, and at worst give numbers that mean
@@ -20,6 +23,7 @@
 )]
 
 mod activations;
+mod attention;
 mod format;
 mod kernel;
 mod matrix;
@@ -27,6 +31,7 @@ mod product;
 mod simd;
 mod tile;
 
+pub use attention::{Attention, Heads};
 pub use matrix::Matrix;
 pub use product::{Activations, Product, Worker};
 

@@ -23,6 +23,12 @@ use crate::progress::{Progress, Stopped};
 /// - `parallel`: requests computed together, 1 to 256; by default 16. Others wait in the queue.
 /// - `queue`: requests that may wait, by default 512; one more raises `RateLimitError`.
 /// - `kv_type`: the numeric type of the KV cache: `"f32"`, `"f16"`, `"q8_0"` or `"q4_0"`.
+/// - `prefix_cache`: whether what was computed stays in the KV cache for requests that begin alike: the
+///   next turn of a conversation, the same instructions before another question. Kept cells are given
+///   up when running requests need them; `cached_tokens` in usage says how much was not computed again.
+/// - `speculation`: whether tokens that came before, in the prompt or the answer, are drafted where
+///   the newest ones come again, and checked together. No answer changes; it is left alone where it
+///   does not pay.
 /// - `mmap`: whether to map the file into memory instead of reading it.
 /// - `repack`: whether to copy the weights into the layout that the CPU kernels work best with:
 ///   `"on"`, `"off"`, or `"auto"`, where half as much memory again as the file is large is free or
@@ -56,6 +62,10 @@ pub(crate) struct ModelOptions {
     #[pyo3(get)]
     kv_type: String,
     #[pyo3(get)]
+    prefix_cache: bool,
+    #[pyo3(get)]
+    speculation: bool,
+    #[pyo3(get)]
     mmap: bool,
     #[pyo3(get)]
     repack: String,
@@ -74,10 +84,11 @@ impl ModelOptions {
     #[new]
     #[pyo3(signature = (
         path, *, context_length = None, threads = None, gpu_layers = None, parallel = None, queue = None,
-        kv_type = "f16", mmap = true, repack = "auto", chat_template = None, adapters = None, alias = None,
-        lazy = false, progress = None
+        kv_type = "f16", prefix_cache = true, speculation = true, mmap = true, repack = "auto", chat_template = None,
+        adapters = None, alias = None, lazy = false, progress = None
     ), text_signature = "(path, *, context_length=None, threads=None, gpu_layers='auto', parallel=None, queue=None, \
-        kv_type='f16', mmap=True, repack='auto', chat_template=None, adapters=(), alias=(), lazy=False, progress=None)")]
+        kv_type='f16', prefix_cache=True, speculation=True, mmap=True, repack='auto', chat_template=None, adapters=(), alias=(), \
+        lazy=False, progress=None)")]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn new(
         py: Python<'_>,
@@ -88,6 +99,8 @@ impl ModelOptions {
         parallel: Option<&Bound<'_, PyAny>>,
         queue: Option<&Bound<'_, PyAny>>,
         kv_type: &str,
+        prefix_cache: bool,
+        speculation: bool,
         mmap: bool,
         repack: &str,
         chat_template: Option<String>,
@@ -107,6 +120,8 @@ impl ModelOptions {
             parallel: positive("parallel", parallel)?,
             queue: positive("queue", queue)?,
             kv_type: kv_type.to_owned(),
+            prefix_cache,
+            speculation,
             mmap,
             repack: repack.to_owned(),
             chat_template,
@@ -197,6 +212,12 @@ impl ModelOptions {
         if self.kv_type != "f16" {
             options.set_item("kv_type", &self.kv_type)?;
         }
+        if !self.prefix_cache {
+            options.set_item("prefix_cache", false)?;
+        }
+        if !self.speculation {
+            options.set_item("speculation", false)?;
+        }
         if !self.mmap {
             options.set_item("mmap", false)?;
         }
@@ -250,6 +271,8 @@ impl ModelOptions {
             .parallel(self.parallel.unwrap_or(0))
             .queue(self.queue.unwrap_or(0))
             .kv_type(read_kv_type(py, &self.kv_type)?)
+            .prefix_cache(self.prefix_cache)
+            .speculation(self.speculation)
             .mmap(self.mmap)
             .repack(read_repack(py, &self.repack)?)
             .lazy(self.lazy);

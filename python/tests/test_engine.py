@@ -119,6 +119,8 @@ def test_values_out_of_range(tiny, option, value):
         ("gpu_layers", 1.5),
         ("kv_type", 16),
         ("mmap", 1),
+        ("prefix_cache", 1),
+        ("speculation", 1),
         ("repack", True),
         ("chat_template", b"x"),
         ("alias", 1),
@@ -150,6 +152,8 @@ def test_options_can_be_read_compared_and_pickled(tiny):
         parallel=2,
         queue=3,
         kv_type="q8_0",
+        prefix_cache=False,
+        speculation=False,
         mmap=False,
         repack="off",
         chat_template="x",
@@ -158,6 +162,8 @@ def test_options_can_be_read_compared_and_pickled(tiny):
     )
     assert Path(options.path) == tiny
     assert (options.context_length, options.gpu_layers, options.kv_type) == (512, 0, "q8_0")
+    assert not options.prefix_cache and zerohop.ModelOptions(tiny).prefix_cache
+    assert not options.speculation and zerohop.ModelOptions(tiny).speculation
     assert options.alias == ("a", "b")
     assert options.repack == "off" and zerohop.ModelOptions(tiny).repack == "auto"
     assert "\n" not in repr(options) and "queue=3" in repr(options)

@@ -201,6 +201,8 @@ class _ModelOptions(TypedDict, total=False):
     parallel: int | None
     queue: int | None
     kv_type: _KvType
+    prefix_cache: bool
+    speculation: bool
     mmap: bool
     repack: _Repack
     chat_template: str | None
@@ -231,6 +233,12 @@ class ModelOptions:
     - `parallel`: requests computed together, 1 to 256; by default 16. Others wait in the queue.
     - `queue`: requests that may wait, by default 512; one more raises `RateLimitError`.
     - `kv_type`: the numeric type of the KV cache: `"f32"`, `"f16"`, `"q8_0"` or `"q4_0"`.
+    - `prefix_cache`: whether what was computed stays in the KV cache for requests that begin alike: the
+      next turn of a conversation, the same instructions before another question. Kept cells are given
+      up when running requests need them; `cached_tokens` in usage says how much was not computed again.
+    - `speculation`: whether tokens that came before, in the prompt or the answer, are drafted where
+      the newest ones come again, and checked together. No answer changes; it is left alone where it
+      does not pay.
     - `mmap`: whether to map the file into memory instead of reading it.
     - `repack`: whether to copy the weights into the layout that the CPU kernels work best with:
       `"on"`, `"off"`, or `"auto"`, where half as much memory again as the file is large is free or
@@ -260,6 +268,8 @@ class ModelOptions:
         parallel: int | None = None,
         queue: int | None = None,
         kv_type: _KvType = "f16",
+        prefix_cache: bool = True,
+        speculation: bool = True,
         mmap: bool = True,
         repack: _Repack = "auto",
         chat_template: str | None = None,
@@ -282,6 +292,10 @@ class ModelOptions:
     def queue(self) -> int | None: ...
     @property
     def kv_type(self) -> _KvType: ...
+    @property
+    def prefix_cache(self) -> bool: ...
+    @property
+    def speculation(self) -> bool: ...
     @property
     def mmap(self) -> bool: ...
     @property
@@ -342,6 +356,8 @@ class Engine:
         parallel: int | None = None,
         queue: int | None = None,
         kv_type: _KvType = "f16",
+        prefix_cache: bool = True,
+        speculation: bool = True,
         mmap: bool = True,
         repack: _Repack = "auto",
         chat_template: str | None = None,

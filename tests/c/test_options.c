@@ -35,7 +35,7 @@ static void init_sets_the_defaults(void) {
   CHECK_INT(model.context_length, 0);
   CHECK_INT(model.gpu_layers, ZEROHOP_GPU_LAYERS_AUTO);
   CHECK_INT(model.kv_type, ZEROHOP_KV_TYPE_F16);
-  CHECK(model.use_mmap);
+  CHECK(model.use_mmap && model.prefix_cache && model.speculation);
   CHECK_INT(model.repack, ZEROHOP_REPACK_AUTO);
   CHECK(model.progress == NULL);
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use llama_cpp_sys_2 as sys;
 
 use super::native;
-use super::{Adapter, Model, Token, logs};
+use super::{Adapter, Model, Token, kernels, logs};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::model::KvType;
 
@@ -20,7 +20,7 @@ pub(crate) struct ContextOptions {
     pub(crate) cells: u32,
     /// Tokens of one batch at most.
     pub(crate) batch: u32,
-    /// Sequences alive at once.
+    /// Sequences in a batch at most. Beside them, others up to number 255 may have cells.
     pub(crate) sequences: u32,
     /// Tokens of one batch whose logits are asked for at most.
     pub(crate) outputs: u32,
@@ -28,11 +28,25 @@ pub(crate) struct ContextOptions {
     pub(crate) threads: u32,
     /// Type of the KV cache's cells.
     pub(crate) kv_type: KvType,
+    /// Whether our kernels compute attention, where the processor and the type of the cells are such that
+    /// they can.
+    pub(crate) own_attention: bool,
     /// Whether to compute one vector for each sequence, as the model's file says,
     /// instead of the logits of tokens.
     pub(crate) embeddings: bool,
     /// The model's adapters that are applied.
     pub(crate) adapters: Vec<Arc<Adapter>>,
+}
+
+impl ContextOptions {
+    /// Whether our kernels compute attention.
+    pub(crate) fn has_own_attention(&self) -> bool {
+        self.own_attention && !self.embeddings && self.kv_type == KvType::F16 && kernels::are_available()
+    }
+
+    fn is_quantised(&self) -> bool {
+        !matches!(self.kv_type, KvType::F16 | KvType::F32)
+    }
 }
 
 /// Stops a decode that is running, from any thread. Serves closing only: it ends
@@ -213,9 +227,9 @@ impl Context {
         unsafe { !sys::llama_get_memory(self.raw.as_ptr()).is_null() }
     }
 
-    /// Lets the sequence `to`, which must be empty, begin with what `from` has in
-    /// the cache, shared where the model's kind of cache can: all of it, or so many
-    /// tokens, for models that [`can_rewind`](Model::can_rewind) only.
+    /// Lets the sequence `to` begin with what `from` has in the cache, shared where the model's kind of cache
+    /// can: all of it, or so many tokens, for models that [`keeps_cells`](Model::keeps_cells) only. Of
+    /// these, `to` must have none.
     pub(crate) fn copy(&mut self, from: i32, to: i32, tokens: Option<usize>) {
         let end = tokens.and_then(|tokens| i32::try_from(tokens).ok()).unwrap_or(-1);
         // SAFETY: the context is live, and both ids are below its maximum, because
@@ -223,20 +237,35 @@ impl Context {
         unsafe { native::zerohop_native_sequence_copy(self.raw.as_ptr(), from, to, end) };
     }
 
+    /// The first position that the cache has of a sequence: one with a sliding window may have dropped
+    /// those before. `None` where it has nothing.
+    pub(crate) fn begin(&self, sequence: i32) -> Option<usize> {
+        // SAFETY: the context is live, and the id is below its maximum.
+        usize::try_from(unsafe { native::zerohop_native_sequence_begin(self.raw.as_ptr(), sequence) }).ok()
+    }
+
     /// Forgets a sequence's tokens from `position` on. Only for models that
+    /// [`keeps_cells`](Model::keeps_cells), and where nothing is to be computed after it for those that
     /// [`can_rewind`](Model::can_rewind).
     pub(crate) fn rewind(&mut self, sequence: i32, position: usize) -> Result<()> {
         let position = i32::try_from(position).map_err(|_| Error::internal("a position is out of range"))?;
         // SAFETY: the context is live; an impossible removal changes nothing and
         // gives false.
-        let removed = unsafe { native::zerohop_native_sequence_remove(self.raw.as_ptr(), sequence, position) };
+        let removed = unsafe { native::zerohop_native_sequence_remove(self.raw.as_ptr(), sequence, position, -1) };
         removed.then_some(()).ok_or_else(|| Error::internal("this model's cache cannot forget single tokens"))
+    }
+
+    /// Forgets a sequence's tokens before `position`. Only for models that [`can_rewind`](Model::can_rewind).
+    pub(crate) fn forget_before(&mut self, sequence: i32, position: usize) {
+        let end = i32::try_from(position).unwrap_or(i32::MAX);
+        // SAFETY: the context is live; an impossible removal changes nothing.
+        unsafe { native::zerohop_native_sequence_remove(self.raw.as_ptr(), sequence, 0, end) };
     }
 
     /// Forgets a sequence.
     pub(crate) fn remove(&mut self, sequence: i32) {
         // SAFETY: the context is live; removing a whole sequence never fails.
-        unsafe { native::zerohop_native_sequence_remove(self.raw.as_ptr(), sequence, -1) };
+        unsafe { native::zerohop_native_sequence_remove(self.raw.as_ptr(), sequence, -1, -1) };
     }
 }
 
@@ -285,12 +314,13 @@ fn context_params(options: &ContextOptions, abort: &Abort) -> sys::llama_context
     params.no_perf = true;
     params.type_k = options.kv_type.to_ggml();
     params.type_v = options.kv_type.to_ggml();
-    // Flash attention makes a prompt's logits depend on how it is cut into
-    // slices; without it they do not. Only a quantised cache needs it.
-    params.flash_attn_type = if options.kv_type == KvType::F16 || options.kv_type == KvType::F32 {
-        sys::LLAMA_FLASH_ATTN_TYPE_DISABLED
-    } else {
+    // llama.cpp's flash attention makes a prompt's logits depend on how it is cut into
+    // slices; without it they do not. Only a quantised cache needs it. Ours, which
+    // takes its place, does not have that fault.
+    params.flash_attn_type = if options.is_quantised() || options.has_own_attention() {
         sys::LLAMA_FLASH_ATTN_TYPE_ENABLED
+    } else {
+        sys::LLAMA_FLASH_ATTN_TYPE_DISABLED
     };
     params.abort_callback = Some(should_abort);
     params.abort_callback_data = Arc::as_ptr(&abort.0).cast_mut().cast();
@@ -409,7 +439,7 @@ mod tests {
     #[test]
     fn an_assertion_on_a_computing_thread_is_an_error() {
         let model = kernel_tests::load("tiny/tiny-llama.gguf", false);
-        let mut context = kernel_tests::context(&model, 3);
+        let mut context = kernel_tests::context(&model, 3, false);
         let mut batch = Batch::new(8, model.vocab().len());
         for position in 0..8 {
             batch.push(1, position, 0, position == 7);

@@ -1,5 +1,10 @@
 //! Our kernels against llama.cpp's: the same weights, nearly the same logits.
-#![expect(clippy::cast_possible_wrap, clippy::cast_precision_loss, reason = "the numbers are small")]
+#![expect(
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "the numbers are small"
+)]
 
 use std::ffi::c_void;
 use std::path::PathBuf;
@@ -23,7 +28,7 @@ pub(super) fn load(name: &str, repack: bool) -> Arc<Model> {
     Arc::new(Model::load(&path, options).expect("the test model loads"))
 }
 
-pub(super) fn context(model: &Arc<Model>, threads: u32) -> Context {
+pub(super) fn context(model: &Arc<Model>, threads: u32, own_attention: bool) -> Context {
     let options = ContextOptions {
         cells: 2048,
         batch: 256,
@@ -31,6 +36,7 @@ pub(super) fn context(model: &Arc<Model>, threads: u32) -> Context {
         outputs: 256,
         threads,
         kv_type: KvType::F16,
+        own_attention,
         embeddings: false,
         adapters: Vec::new(),
     };
@@ -48,10 +54,10 @@ fn decode(context: &mut Context, batch: &mut Batch) {
 }
 
 /// The mean of the negative logarithms of the tokens' probabilities, computed in slices.
-fn surprise(model: &Arc<Model>, length: usize) -> f64 {
+fn surprise(model: &Arc<Model>, length: usize, own_attention: bool) -> f64 {
     const SLICE: usize = 64;
     let tokens = &tokens(model)[..length];
-    let mut context = context(model, 2);
+    let mut context = context(model, 2, own_attention);
     let mut batch = Batch::new(SLICE, model.vocab().len());
     let mut sum = 0.0;
     for start in (0..length - 1).step_by(SLICE) {
@@ -71,9 +77,11 @@ fn surprise(model: &Arc<Model>, length: usize) -> f64 {
     sum / (length - 1) as f64
 }
 
-/// The perplexities' ratio, less one: below zero where ours is better.
-fn perplexity_difference(name: &str, length: usize) -> f64 {
-    let [ours, theirs] = [true, false].map(|repack| surprise(&load(name, repack), length));
+/// How a text's perplexity changes when our kernels compute products or attention in place of llama.cpp's:
+/// below zero where ours is better.
+fn perplexity_difference(name: &str, length: usize, [repack, own_attention]: [bool; 2]) -> f64 {
+    let ours = surprise(&load(name, repack), length, own_attention);
+    let theirs = surprise(&load(name, false), length, false);
     assert!(ours.to_bits() != theirs.to_bits(), "{name}: our kernels were not used");
     assert!((0.5..6.0).contains(&theirs), "{name}: an ordinary text, {theirs}");
     (ours - theirs).exp_m1()
@@ -81,52 +89,72 @@ fn perplexity_difference(name: &str, length: usize) -> f64 {
 
 #[test]
 fn perplexity_is_llama_cpps() {
-    if std::env::var_os("ZEROHOP_TEST_FULL").is_some() {
-        for name in [SMOLLM2, QWEN] {
-            let difference = perplexity_difference(name, 2000);
-            assert!(difference < 0.001, "{name}: {difference}");
+    let full = std::env::var_os("ZEROHOP_TEST_FULL").is_some();
+    let (names, length, most): (&[&str], _, _) =
+        if full { (&[SMOLLM2, QWEN], 2000, 0.001) } else { (&[SMOLLM2], 130, 0.01) };
+    for &name in names {
+        for kernels in [[true, false], [false, true]] {
+            let difference = perplexity_difference(name, length, kernels);
+            assert!(difference < most, "{name}, products and attention {kernels:?}: {difference}");
         }
-    } else {
-        let difference = perplexity_difference(SMOLLM2, 130);
-        assert!(difference < 0.01, "{difference}");
     }
 }
 
-/// The logits of one sequence's newest token, decoded together with those of others.
-/// 31 others' prompts are there in any case, so that all lies in the cache at the same
-/// places.
-fn newest_logits(model: &Arc<Model>, threads: u32, others: i32) -> Vec<u32> {
-    let tokens = &tokens(model)[..9];
-    let mut context = context(model, threads);
-    let mut batch = Batch::new(64, model.vocab().len());
-    for sequence in 0..32 {
+/// How a sequence's tokens are computed: slices of so many tokens each.
+type Slices = &'static [usize];
+
+/// The logits of one sequence's newest token, computed on some threads in some slices, the last of them
+/// together with tokens of `others`, who were in the cache before.
+fn newest_logits(model: &Arc<Model>, threads: u32, slices: Slices, others: i32) -> Vec<u32> {
+    let tokens = &tokens(model)[..slices.iter().sum()];
+    let mut context = context(model, threads, true);
+    let mut batch = Batch::new(512, model.vocab().len());
+    for sequence in 1..=others {
         batch.clear();
-        for (position, &token) in tokens[..8].iter().enumerate() {
+        for (position, &token) in tokens[..1 + sequence as usize % 9].iter().enumerate() {
             batch.push(token, position, sequence, false);
         }
         decode(&mut context, &mut batch);
     }
-    batch.clear();
-    for sequence in 0..=others {
-        batch.push(tokens[8], 8, sequence, true);
+    // In the middle of the others' cells some are free: what comes next is not in order.
+    for sequence in (1..=others).step_by(3) {
+        context.remove(sequence);
     }
-    decode(&mut context, &mut batch);
-    context.logits(&[0]).unwrap()[0].iter().map(|logit| logit.to_bits()).collect()
+    let mut start = 0;
+    for (index, &slice) in slices.iter().enumerate() {
+        let is_last = index + 1 == slices.len();
+        batch.clear();
+        if is_last {
+            for sequence in (1..=others).filter(|sequence| sequence % 3 != 1) {
+                batch.push(tokens[0], 1 + sequence as usize % 9, sequence, true);
+            }
+        }
+        for (offset, &token) in tokens[start..start + slice].iter().enumerate() {
+            batch.push(token, start + offset, 0, is_last && offset + 1 == slice);
+        }
+        decode(&mut context, &mut batch);
+        start += slice;
+    }
+    let newest = batch.len() - 1;
+    context.logits(&[newest]).unwrap()[0].iter().map(|logit| logit.to_bits()).collect()
 }
 
-/// Two is the least crowd: llama.cpp's attention, which is not ours, computes a lone
-/// token in another order.
+/// What caching, slicing, drafts and batching rest on: a token's logits depend on the tokens before it alone.
 #[test]
-fn logits_depend_neither_on_the_crowd_nor_on_threads() {
+fn logits_depend_neither_on_slices_nor_on_the_crowd_nor_on_threads() {
     let full = std::env::var_os("ZEROHOP_TEST_FULL").is_some();
-    let (name, threads, crowds): (_, &[u32], &[i32]) =
-        if full { (QWEN, &[1, 2, 3, 8], &[1, 2, 3, 4, 5, 6, 7, 11, 15, 31]) } else { (SMOLLM2, &[1, 3], &[3, 15]) };
-    let model = load(name, true);
-    let pair = newest_logits(&model, 1, 1);
-    for &others in crowds {
-        for &threads in threads {
-            let logits = newest_logits(&model, threads, others);
-            assert!(logits == pair, "{threads} threads, {others} others");
+    let (names, threads, crowds): (&[&str], &[u32], &[i32]) =
+        if full { (&[SMOLLM2, QWEN], &[1, 2, 3, 8], &[0, 1, 2, 5, 16, 32]) } else { (&[SMOLLM2], &[2], &[0, 32]) };
+    let ways: [Slices; 5] = [&[60], &[59, 1], &[30, 30], &[20, 3, 1, 1, 8, 1, 26], &[1; 60]];
+    for &name in names {
+        let model = load(name, true);
+        let alone = newest_logits(&model, 1, ways[0], 0);
+        for (&others, &threads) in crowds.iter().flat_map(|others| threads.iter().map(move |threads| (others, threads)))
+        {
+            for slices in ways {
+                let logits = newest_logits(&model, threads, slices, others);
+                assert!(logits == alone, "{name}: {threads} threads, {others} others, slices {slices:?}");
+            }
         }
     }
 }

@@ -4,6 +4,8 @@
 //! multiply, in ggml's own threads. Nothing here may unwind into C++: what could panic
 //! is caught.
 
+mod attention;
+
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
@@ -17,7 +19,16 @@ use super::native::{self, NativeKernels, NativeProduct};
 /// Bytes below which packing a matrix is not worth another thread.
 const PACKED_ALONE: usize = 1 << 20;
 
-pub(super) static KERNELS: NativeKernels = NativeKernels { supports, pack, work_size, quantize, multiply };
+pub(super) static KERNELS: NativeKernels = NativeKernels {
+    supports,
+    pack,
+    work_size,
+    quantize,
+    multiply,
+    attends: attention::attends,
+    attention_work_size: attention::work_size,
+    attend: attention::attend,
+};
 
 /// Puts the kernels at llama.cpp's disposal, if this processor has any.
 ///
@@ -45,6 +56,17 @@ impl Drop for Offer {
         // SAFETY: this sets a flag of this thread.
         unsafe { native::zerohop_native_kernels_offer(false) };
     }
+}
+
+/// Whether this processor has kernels.
+pub(super) fn are_available() -> bool {
+    isa().is_some()
+}
+
+/// Whether there are kernels for a matrix.
+pub(super) fn are_for(weights_type: u32, width: u64, rows: u64) -> bool {
+    let to_signed = |number: u64| i64::try_from(number).unwrap_or(0);
+    i32::try_from(weights_type).is_ok_and(|of| matrix(of, to_signed(width), to_signed(rows)).is_some())
 }
 
 fn isa() -> Option<Isa> {

@@ -171,6 +171,17 @@ pub fn devices() -> Result<Vec<Device>> {
     Ok(devices)
 }
 
+/// Whether our kernels compute products with matrices of a type (ggml's), of rows so wide.
+pub(crate) fn has_kernels(type_id: u32, width: u64, rows: u64) -> bool {
+    kernels::are_for(type_id, width, rows)
+}
+
+/// Whether layers can be put on another device than the processor.
+pub(crate) fn can_offload() -> bool {
+    // SAFETY: asks for a fact of the build and the machine.
+    unsafe { sys::llama_supports_gpu_offload() }
+}
+
 /// llama.cpp's own version text, part of what `system_fingerprint` stands for.
 pub(crate) fn version() -> String {
     // SAFETY: llama.cpp returns a pointer to a static, NUL-terminated string.

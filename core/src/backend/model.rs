@@ -119,12 +119,19 @@ impl Model {
     /// from a recurrent state, and not where a sliding window may have dropped
     /// the old tokens that would be needed again.
     pub(crate) fn can_rewind(&self) -> bool {
+        self.keeps_cells() && self.window().is_none()
+    }
+
+    /// Whether the cache has a cell for each token, and no state that has taken all of them in.
+    pub(crate) fn keeps_cells(&self) -> bool {
         // SAFETY: the model is live.
-        unsafe {
-            !sys::llama_model_is_recurrent(self.raw())
-                && !sys::llama_model_is_hybrid(self.raw())
-                && sys::llama_model_n_swa(self.raw()) == 0
-        }
+        unsafe { !sys::llama_model_is_recurrent(self.raw()) && !sys::llama_model_is_hybrid(self.raw()) }
+    }
+
+    /// How many tokens back some layers see, if not all.
+    pub(crate) fn window(&self) -> Option<usize> {
+        // SAFETY: the model is live.
+        usize::try_from(unsafe { sys::llama_model_n_swa(self.raw()) }).ok().filter(|window| *window > 0)
     }
 
     /// Keeps the model's adapters as they are: llama.cpp counts them when a context is made or first

@@ -39,7 +39,40 @@ pub(super) struct NativeProduct {
     pub(super) pool: *mut c_void,
 }
 
-/// What the seam calls to pack and multiply.
+/// Vectors of some places and heads.
+#[repr(C)]
+pub(super) struct NativeHeads {
+    pub(super) data: *const c_void,
+    pub(super) strides: [usize; 2],
+}
+
+/// The attention of a batch's tokens to a cache, as one of several threads sees it.
+#[repr(C)]
+pub(super) struct NativeAttention {
+    pub(super) tokens: usize,
+    pub(super) cells: usize,
+    pub(super) heads: usize,
+    pub(super) kv_heads: usize,
+    pub(super) key_width: usize,
+    pub(super) value_width: usize,
+    pub(super) scale: f32,
+    pub(super) softcap: f32,
+    pub(super) max_bias: f32,
+    pub(super) queries: NativeHeads,
+    pub(super) keys: NativeHeads,
+    pub(super) values: NativeHeads,
+    pub(super) mask: *const u16,
+    pub(super) mask_stride: usize,
+    pub(super) sinks: *const f32,
+    pub(super) results: *mut f32,
+    pub(super) work: *mut u8,
+    pub(super) thread: i32,
+    pub(super) threads: i32,
+    pub(super) next: unsafe extern "C" fn(*mut c_void) -> i32,
+    pub(super) pool: *mut c_void,
+}
+
+/// What the seam calls to pack, multiply and attend.
 #[repr(C)]
 pub(super) struct NativeKernels {
     pub(super) supports: extern "C" fn(weights_type: i32, width: i64, rows: i64) -> bool,
@@ -48,6 +81,9 @@ pub(super) struct NativeKernels {
     pub(super) work_size: unsafe extern "C" fn(product: *const NativeProduct, threads: i32) -> usize,
     pub(super) quantize: unsafe extern "C" fn(product: *const NativeProduct) -> bool,
     pub(super) multiply: unsafe extern "C" fn(product: *const NativeProduct),
+    pub(super) attends: unsafe extern "C" fn(attention: *const NativeAttention) -> bool,
+    pub(super) attention_work_size: unsafe extern "C" fn(attention: *const NativeAttention, threads: i32) -> usize,
+    pub(super) attend: unsafe extern "C" fn(attention: *const NativeAttention),
 }
 
 unsafe extern "C" {
@@ -84,7 +120,13 @@ unsafe extern "C" {
     ) -> i32;
     pub(super) fn zerohop_native_logits(context: *mut sys::llama_context, index: i32) -> *mut f32;
     pub(super) fn zerohop_native_embedding(context: *mut sys::llama_context, sequence: i32) -> *const f32;
-    pub(super) fn zerohop_native_sequence_remove(context: *mut sys::llama_context, sequence: i32, from: i32) -> bool;
+    pub(super) fn zerohop_native_sequence_remove(
+        context: *mut sys::llama_context,
+        sequence: i32,
+        from: i32,
+        end: i32,
+    ) -> bool;
+    pub(super) fn zerohop_native_sequence_begin(context: *mut sys::llama_context, sequence: i32) -> i32;
     pub(super) fn zerohop_native_sequence_copy(context: *mut sys::llama_context, from: i32, to: i32, end: i32);
     pub(super) fn zerohop_native_tokenize(
         vocab: *const sys::llama_vocab,

@@ -114,6 +114,8 @@ pub(super) fn api_logprob(entry: generate::TokenLogprob) -> TokenLogprob {
 pub(super) fn count(usage: &mut CompletionUsage, finish: &Finish, reasoning_tokens: usize) {
     let add = |sum: &mut u32, tokens: usize| *sum = sum.saturating_add(u32::try_from(tokens).unwrap_or(u32::MAX));
     usage.prompt_tokens = u32::try_from(finish.prompt_tokens).unwrap_or(u32::MAX);
+    usage.prompt_tokens_details.cached_tokens =
+        usage.prompt_tokens_details.cached_tokens.max(u32::try_from(finish.cached_tokens).unwrap_or(u32::MAX));
     add(&mut usage.completion_tokens, finish.completion_tokens);
     usage.total_tokens = usage.prompt_tokens.saturating_add(usage.completion_tokens);
     let details = &mut usage.completion_tokens_details;

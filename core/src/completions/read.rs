@@ -54,6 +54,7 @@ pub(super) struct Reading {
     form_param: &'static str,
     unfinished: usize,
     prompt_tokens: u32,
+    cached_tokens: u32,
     completion_tokens: u32,
 }
 
@@ -107,6 +108,7 @@ impl Reading {
             form_param: form_param(request),
             unfinished: count,
             prompt_tokens: 0,
+            cached_tokens: 0,
             completion_tokens: 0,
         }
     }
@@ -143,6 +145,7 @@ impl Reading {
                 let add = |sum: &mut u32, tokens| *sum = sum.saturating_add(u32::try_from(tokens).unwrap_or(u32::MAX));
                 if candidate == 0 {
                     add(&mut self.prompt_tokens, finish.prompt_tokens);
+                    add(&mut self.cached_tokens, finish.cached_tokens);
                 }
                 add(&mut self.completion_tokens, finish.completion_tokens);
                 let reason = match finish.reason {
@@ -208,7 +211,9 @@ impl Reading {
 
     /// The tokens of all prompts, and of all answers generated (CO7).
     pub(super) fn usage(&self) -> CompletionUsage {
-        CompletionUsage::new(self.prompt_tokens, self.completion_tokens)
+        let mut usage = CompletionUsage::new(self.prompt_tokens, self.completion_tokens);
+        usage.prompt_tokens_details.cached_tokens = self.cached_tokens;
+        usage
     }
 
     pub(super) fn cancel_handle(&self) -> CancelHandle {

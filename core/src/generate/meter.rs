@@ -62,6 +62,17 @@ impl Meter {
         }
     }
 
+    /// Notes how many tokens were drafted, and how many of them came true.
+    pub(super) fn drafted(&self, drafted: usize, accepted: usize) {
+        self.meters.drafted_tokens.add(drafted);
+        self.meters.accepted_draft_tokens.add(accepted);
+    }
+
+    /// Notes that so many tokens of a prompt need not be computed.
+    pub(super) fn reused(&self, tokens: usize) {
+        self.meters.cached_prompt_tokens.add(tokens);
+    }
+
     pub(super) fn finish(&self, finish: &Finish) {
         self.meters.accepted_prediction_tokens.add(finish.accepted_prediction_tokens);
         self.meters.rejected_prediction_tokens.add(finish.rejected_prediction_tokens);

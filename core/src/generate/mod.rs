@@ -6,11 +6,14 @@
 mod choose;
 mod events;
 mod logprobs;
+mod lookup;
 mod meter;
 mod output;
+mod pace;
 mod params;
 mod penalties;
 mod prediction;
+mod prefix;
 mod sampler;
 mod scheduler;
 mod sequence;
@@ -98,6 +101,8 @@ pub(crate) struct Finish {
     /// were asked for.
     pub(crate) mean_logprob: f64,
     pub(crate) prompt_tokens: usize,
+    /// Of these, how many were not computed, because an earlier request had (CR13).
+    pub(crate) cached_tokens: usize,
     /// All that was computed for the answer, rejected predictions too (CR14).
     pub(crate) completion_tokens: usize,
     pub(crate) accepted_prediction_tokens: usize,
@@ -108,8 +113,14 @@ pub(crate) struct Finish {
 #[derive(Debug, Clone)]
 pub(crate) struct GeneratorOptions {
     pub(crate) context: ContextOptions,
+    /// Sequences that the prefix cache keeps beside those that run.
+    pub(crate) kept: u32,
     /// Requests that may wait.
     pub(crate) queue: usize,
+    /// Whether a token's logits depend on the tokens before it alone.
+    pub(crate) uniform: bool,
+    /// Whether repetition is speculated on, where that changes no answer.
+    pub(crate) speculation: bool,
 }
 
 /// The handle of one model's scheduler thread.
@@ -136,7 +147,7 @@ impl Generator {
         let (abort, ending) = (Abort::default(), Ending::default());
         let context = Context::new(model.clone(), &options.context, abort.clone())?;
         let (sender, receiver) = crossbeam_channel::unbounded();
-        let scheduler = Scheduler::new(context, receiver, &options.context, meters.clone(), ending.clone())?;
+        let scheduler = Scheduler::new(context, receiver, options, meters.clone(), ending.clone())?;
         let thread =
             thread::Builder::new().name("zerohop-scheduler".to_owned()).spawn(move || scheduler.run()).map_err(
                 |error| Error::new(ErrorKind::Unavailable, "the scheduler thread cannot start").with_source(error),

@@ -69,6 +69,7 @@ impl Output {
             reason,
             mean_logprob: counts.mean_logprob,
             prompt_tokens: counts.prompt,
+            cached_tokens: counts.reused,
             completion_tokens: counts.generated + rejected_prediction_tokens,
             accepted_prediction_tokens,
             rejected_prediction_tokens,
@@ -86,6 +87,8 @@ impl Output {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Counts {
     pub(super) prompt: usize,
+    /// Of the prompt's, those that an earlier request had computed.
+    pub(super) reused: usize,
     pub(super) generated: usize,
     pub(super) mean_logprob: f64,
     /// Accepted and rejected.

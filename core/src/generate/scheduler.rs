@@ -4,6 +4,8 @@
 //! generating, and at most one slice of prompt tokens. Then each of these
 //! sequences chooses its next token.
 
+mod cells;
+
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,16 +15,14 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, TryRecvError};
 use rayon::prelude::*;
 
-use super::sequence::{Sequence, SharedPrompt};
-use super::{DRAFT, EXTRA, SLICE, StopReason};
+use super::pace::{FEW, Pace};
+use super::prefix::{Pin, PrefixCache};
+use super::sequence::Sequence;
+use super::{DRAFT, EXTRA, GeneratorOptions, SLICE, StopReason};
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::backend::{Batch, Context, ContextOptions, Decoded, Token};
+use crate::backend::{Batch, Context, Decoded, Token};
 use crate::metrics::ModelMeters;
 use crate::threads::Ending;
-
-/// Cells kept free for each running sequence when a new one is let in, so that
-/// it does not push another out right away.
-const HEADROOM: usize = 32;
 
 /// From this many sequences on, choosing tokens is shared among threads: below,
 /// handing out the work costs more than it saves.
@@ -34,7 +34,11 @@ pub(super) struct Scheduler {
     waiting: VecDeque<Sequence>,
     /// In the order they were let in: the last is the first to be pushed out.
     running: Vec<Running>,
+    /// Ids for running sequences.
     free_ids: Vec<i32>,
+    prefixes: PrefixCache,
+    /// How long steps take, where repetition is speculated on.
+    pace: Option<Pace>,
     batch: Batch,
     sampling_pool: rayon::ThreadPool,
     meters: Arc<ModelMeters>,
@@ -45,6 +49,10 @@ struct Running {
     /// The sequence's id in the KV cache.
     id: i32,
     sequence: Sequence,
+    /// What it shares with the prefix cache.
+    pin: Option<Pin>,
+    /// Whether its prompt was computed, and offered to the prefix cache.
+    has_prompt: bool,
     /// Its part of the batch being computed.
     part: Option<Part>,
 }
@@ -75,27 +83,34 @@ impl Scheduler {
     pub(super) fn new(
         context: Context,
         submissions: Receiver<Sequence>,
-        options: &ContextOptions,
+        options: &GeneratorOptions,
         meters: Arc<ModelMeters>,
         ending: Ending,
     ) -> Result<Self> {
         let sampling_pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(options.threads as usize)
+            .num_threads(options.context.threads as usize)
             .thread_name(|_| "zerohop-sampling".to_owned())
             .build()
             .map_err(|error| {
                 Error::new(ErrorKind::Unavailable, "the sampling threads cannot start").with_source(error)
             })?;
-        let batch = Batch::new(options.batch as usize, context.model().vocab().len());
-        meters.slots.set(options.sequences as usize);
+        let batch = Batch::new(options.context.batch as usize, context.model().vocab().len());
+        meters.slots.set(options.context.sequences as usize);
         meters.kv_cells.set(context.cells() as usize);
-        let sequences = i32::try_from(options.sequences).unwrap_or(i32::MAX);
+        let id = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+        let slots = id(options.context.sequences);
+        // The context has room for the outputs of those that run; it can tell apart more.
+        let kept = slots..slots.saturating_add(id(options.kept));
+        let can_rewind = context.model().can_rewind();
+        let prefixes = PrefixCache::new(kept, options.uniform, context.model().window());
         Ok(Scheduler {
             context,
             submissions,
             waiting: VecDeque::new(),
             running: Vec::new(),
-            free_ids: (0..sequences).rev().collect(),
+            free_ids: (0..slots).rev().collect(),
+            prefixes,
+            pace: (options.speculation && options.uniform && can_rewind).then(Pace::default),
             batch,
             sampling_pool,
             meters,
@@ -185,72 +200,21 @@ impl Scheduler {
         self.meters.queue_length.set(self.waiting.len() + self.submissions.len());
         self.meters.slots_busy.set(self.running.len());
         self.meters.kv_cells_used.set(self.used(Sequence::cached));
-    }
-
-    /// Lets waiting requests in, first come first served, while there are
-    /// sequence ids and cells.
-    fn admit(&mut self) {
-        while let (Some(next), false) = (self.waiting.front(), self.free_ids.is_empty()) {
-            let headroom = HEADROOM * (self.running.len() + next.choices());
-            let wanted = (next.len() + headroom).min(next.max_len());
-            if !self.running.is_empty() && self.used(Sequence::len) + wanted > self.cells() {
-                return;
-            }
-            let (Some(mut sequence), Some(id)) = (self.waiting.pop_front(), self.free_ids.pop()) else { return };
-            sequence.begin();
-            // At the end of the queue: other callers come first.
-            self.waiting.extend(sequence.take_follower());
-            self.running.push(Running { id, sequence, part: None });
-            self.share_prompt();
-        }
-    }
-
-    /// Lets a choice that had to wait for its turn begin with the prompt of those
-    /// that are still running. The last token is computed again, for its logits.
-    fn share_prompt(&mut self) {
-        let Some((new, others)) = self.running.split_last_mut() else { return };
-        let Some(shared) = new.sequence.shared_prompt() else { return };
-        let same = |other: &&Running| other.sequence.shared_prompt().is_some_and(|prompt| Arc::ptr_eq(prompt, shared));
-        let reused = shared.tokens - 1;
-        match others.iter().find(same).filter(|_| self.context.model().can_rewind()) {
-            Some(other) => {
-                self.context.copy(other.id, new.id, Some(reused));
-                new.sequence.advance(reused);
-            }
-            None => new.sequence.evicted(),
-        }
-    }
-
-    /// Cells of all running sequences, each of them having `size`; a prompt that
-    /// several share counts once.
-    fn used(&self, size: impl Fn(&Sequence) -> usize) -> usize {
-        let mut counted: Vec<*const SharedPrompt> = Vec::new();
-        let own = |running: &Running| {
-            let cells = size(&running.sequence);
-            let Some(shared) = running.sequence.shared_prompt() else { return cells };
-            if counted.contains(&Arc::as_ptr(shared)) {
-                return cells.saturating_sub(shared.tokens);
-            }
-            counted.push(Arc::as_ptr(shared));
-            cells
-        };
-        self.running.iter().map(own).sum()
-    }
-
-    fn cells(&self) -> usize {
-        self.context.cells() as usize
+        self.meters.kv_cells_cached.set(self.prefixes.idle_cells());
     }
 
     /// Computes one batch and chooses the tokens that follow.
     fn step(&mut self) -> Result<Flow> {
         loop {
-            self.make_room();
+            self.share_prefixes();
+            self.make_room()?;
             self.fill_batch();
             match self.decode()? {
                 Decoded::Done => break,
                 Decoded::Aborted => return Ok(Flow::Stop),
                 // Some caches (sliding windows) fill up before their cells are
                 // counted out.
+                Decoded::CacheFull if self.forget_prefixes()? => {}
                 Decoded::CacheFull if self.running.len() > 1 => self.push_out_last(),
                 Decoded::CacheFull => {
                     // Alone in the cache: trying again would not help.
@@ -267,42 +231,24 @@ impl Scheduler {
 
     /// Computes the batch, and meanwhile the grammars' masks for what follows it.
     fn decode(&mut self) -> Result<Decoded> {
-        let Scheduler { context, batch, running, sampling_pool, .. } = self;
-        sampling_pool.in_place_scope(|scope| {
+        let Scheduler { context, batch, running, sampling_pool, pace, .. } = self;
+        let started = Instant::now();
+        let decoded = sampling_pool.in_place_scope(|scope| {
             for running in running.iter_mut().filter(|running| running.chooses()) {
                 if running.sequence.is_constrained() {
                     scope.spawn(|_| running.sequence.prepare());
                 }
             }
             context.decode(batch)
-        })
-    }
-
-    /// Pushes out the newest sequences until the others have the cells that this
-    /// step needs: one for each that is generating, and the oldest unfinished
-    /// prompt's slice. Alone, a sequence always fits.
-    fn make_room(&mut self) {
-        while self.running.len() > 1 {
-            let cached = self.used(Sequence::cached);
-            let decoding = self.running.iter().filter(|running| running.sequence.is_decoding()).count();
-            let prompt = self.running.iter().find(|running| !running.sequence.is_decoding());
-            let slice = prompt.map_or(0, |running| running.sequence.next_slice(SLICE).tokens.len());
-            if cached + decoding + slice <= self.cells() {
-                return;
+        });
+        let drafted = || running.iter().filter_map(|running| running.part.as_ref()).map(|part| part.draft.len()).sum();
+        // Without prompts, and without tokens that grammars forced.
+        if let (Some(pace), drafted) = (pace, drafted()) {
+            if batch.len() == running.len() + drafted {
+                pace.note(running.len(), drafted, started.elapsed());
             }
-            self.push_out_last();
         }
-    }
-
-    /// Returns the newest sequence to the head of the queue; it will be computed
-    /// again when there is room.
-    fn push_out_last(&mut self) {
-        let Some(mut running) = self.running.pop() else { return };
-        self.context.remove(running.id);
-        self.free_ids.push(running.id);
-        running.sequence.evicted();
-        self.meters.evictions.add(1);
-        self.waiting.push_front(running.sequence);
+        decoded
     }
 
     /// Puts the step's tokens together.
@@ -314,7 +260,7 @@ impl Scheduler {
     /// not depend on who else is there.
     fn fill_batch(&mut self) {
         self.batch.clear();
-        let mut cells = self.cells().saturating_sub(self.used(Sequence::cached));
+        let mut cells = self.free_cells();
         let (decoding, prompts): (Vec<_>, Vec<_>) =
             self.running.iter_mut().partition(|running| running.sequence.is_decoding());
         let reserved = prompts.first().map_or(0, |running| running.sequence.next_slice(SLICE).tokens.len());
@@ -324,10 +270,13 @@ impl Scheduler {
         };
         let reserved_outputs = prompts.first().map_or(0, |running| scored(running));
         let mut drafts = DRAFT - reserved_outputs;
+        let sequences = decoding.len();
+        let pace = self.pace.as_ref().filter(|_| sequences <= FEW && prompts.is_empty());
+        let pays = pace.map(|pace| move |share| pace.pays(sequences, share));
         for running in decoding {
             let known = running.push_slice(&mut self.batch, 1 + extra);
             extra -= known - 1;
-            let drafted = running.push_draft(&mut self.batch, drafts.min(extra));
+            let drafted = running.push_draft(&mut self.batch, drafts.min(extra), pays);
             extra -= drafted;
             drafts -= drafted;
             cells = cells.saturating_sub(known + drafted);
@@ -356,6 +305,7 @@ impl Scheduler {
                 running.sequence.advance(part.tokens);
             }
         }
+        self.keep_prompts()?;
         let siblings = self.start_siblings()?;
 
         let indexes: Vec<usize> = self.running.iter().flat_map(Running::rows).collect();
@@ -409,11 +359,12 @@ impl Scheduler {
                     continue;
                 };
                 self.context.copy(self.running[first].id, id, None);
+                let pin = self.running[first].pin.as_ref().map(|pin| self.prefixes.pin_again(pin));
                 // Choosing changes the logits, so each works on a copy; once for
                 // each choice, not for each token.
                 let mut logits = self.context.logits(&[logits_at])?[0].to_vec();
                 outcomes.push((self.running.len(), sequence.extend(&mut [&mut logits], &[])));
-                self.running.push(Running { id, sequence, part: None });
+                self.running.push(Running { id, sequence, pin, has_prompt: true, part: None });
             }
             late.into_iter().rev().for_each(|sequence| self.waiting.push_front(sequence));
         }
@@ -432,15 +383,17 @@ impl Scheduler {
                         self.context.rewind(running.id, running.sequence.cached())?;
                     }
                 }
-                Ok(Some(reason)) => self.finish(index, reason),
+                Ok(Some(reason)) => self.finish(index, reason)?,
                 Err(error) => self.release(index).fail(error),
             }
         }
         Ok(())
     }
 
-    fn finish(&mut self, index: usize, reason: StopReason) {
+    fn finish(&mut self, index: usize, reason: StopReason) -> Result<()> {
+        self.keep_answer(index)?;
         self.release(index).finish(reason);
+        Ok(())
     }
 
     /// Takes a sequence out of the running ones and frees its cells.
@@ -448,6 +401,7 @@ impl Scheduler {
         let running = self.running.remove(index);
         self.context.remove(running.id);
         self.free_ids.push(running.id);
+        self.prefixes.unpin(running.pin);
         running.sequence
     }
 
@@ -496,11 +450,11 @@ impl Running {
         tokens
     }
 
-    /// Adds what the caller expects after these tokens; gives how many.
-    fn push_draft(&mut self, batch: &mut Batch, limit: usize) -> usize {
+    /// Adds what is expected after these tokens; gives how many.
+    fn push_draft(&mut self, batch: &mut Batch, limit: usize, pays: Option<impl Fn(f64) -> bool>) -> usize {
         let Some(part) = self.part.as_mut().filter(|part| part.logits_at.is_some()) else { return 0 };
         let start = self.sequence.len();
-        part.draft.extend_from_slice(self.sequence.draft(limit));
+        part.draft.extend_from_slice(self.sequence.draft(limit, pays));
         for (position, &token) in (start..).zip(&part.draft) {
             batch.push(token, position, self.id, true);
         }

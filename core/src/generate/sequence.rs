@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::choose::Chooser;
 use super::events::EventSender;
 use super::logprobs::{Distribution, HeldLogprobs, TokenLogprob};
+use super::lookup::Lookup;
 use super::meter::Meter;
 use super::output::{Counts, Output};
 use super::penalties::Penalizer;
@@ -30,15 +31,21 @@ pub(super) struct Sequence {
     prompt_tokens: usize,
     /// How many of `tokens` are in the KV cache.
     cached: usize,
+    /// Tokens of the prompt that an earlier request had computed, and whether that was told: once the prompt is
+    /// there, it stays so, whatever is computed again.
+    reused: usize,
+    has_told_reuse: bool,
     max_tokens: usize,
     /// How many of the prompt's tokens were told how likely they were: all, where
     /// nobody asks. The first has nothing before it.
     scored: usize,
+    scores_prompt: bool,
     chooser: Chooser,
     /// The sum of the answer's log probabilities, and of how many.
     logprobs: (f64, u32),
     output: Output,
     prediction: Option<Prediction>,
+    lookup: Lookup,
     /// The request's other choices, until the prompt that they share is computed.
     siblings: Vec<Sequence>,
     /// The request's other prompts, until this one is let in.
@@ -113,9 +120,12 @@ impl Sequence {
             prompt_tokens: request.prompt.len(),
             tokens: request.prompt.clone(),
             cached: 0,
+            reused: 0,
+            has_told_reuse: false,
             max_tokens,
             // The siblings' prompt is the same.
             scored: if request.scores_prompt && choice == 0 { 1 } else { request.prompt.len() },
+            scores_prompt: request.scores_prompt,
             logprobs: (0.0, 0),
             chooser: Chooser {
                 penalizer: Penalizer::new(request.penalties.clone(), &request.prompt),
@@ -130,6 +140,7 @@ impl Sequence {
                 events,
             },
             prediction: request.prediction.clone().filter(|_| model.can_rewind()).map(Prediction::new),
+            lookup: Lookup::new(),
             siblings: Vec::new(),
             followers: VecDeque::new(),
             shared_prompt: None,
@@ -151,6 +162,28 @@ impl Sequence {
     /// Notes that the sequence was let in.
     pub(super) fn begin(&mut self) {
         self.meter.begin();
+    }
+
+    /// The tokens known so far.
+    pub(super) fn tokens(&self) -> &[Token] {
+        &self.tokens
+    }
+
+    pub(super) fn prompt(&self) -> &[Token] {
+        &self.tokens[..self.prompt_tokens]
+    }
+
+    /// The tokens that are in the KV cache.
+    pub(super) fn computed(&self) -> &[Token] {
+        &self.tokens[..self.cached]
+    }
+
+    /// Notes that the cache has so many tokens, which the sequence shares.
+    pub(super) fn share(&mut self, tokens: usize) {
+        self.cached = tokens;
+        if !self.has_told_reuse {
+            self.reused = tokens.min(self.prompt_tokens);
+        }
     }
 
     /// Positions in the KV cache.
@@ -213,6 +246,11 @@ impl Sequence {
         self.scored < self.prompt_tokens
     }
 
+    /// Whether the prompt's tokens are scored.
+    pub(super) fn scores_prompt(&self) -> bool {
+        self.scores_prompt
+    }
+
     /// Tells how likely the next tokens of the prompt were, from the logits before each.
     pub(super) fn score(&mut self, rows: &[&mut [f32]]) {
         let (top, vocab) = (self.chooser.top_logprobs.unwrap_or(0), self.model.vocab());
@@ -230,13 +268,15 @@ impl Sequence {
         Some(next)
     }
 
-    /// The tokens that the caller expects next, to be checked together with the
-    /// newest one.
-    pub(super) fn draft(&mut self, limit: usize) -> &[Token] {
+    /// The tokens that the caller expects next, or that followed the newest ones before, to be checked
+    /// together with the newest one. `pays` says whether it is worth it to check tokens of which such a
+    /// share comes true; without, there are only those that the caller expects.
+    pub(super) fn draft(&mut self, limit: usize, pays: Option<impl Fn(f64) -> bool>) -> &[Token] {
         let limit = limit.min((self.max_tokens - self.generated()).saturating_sub(1));
-        match &mut self.prediction {
-            Some(prediction) => prediction.draft(limit),
-            None => &[],
+        match (&mut self.prediction, pays) {
+            (Some(prediction), _) => prediction.draft(limit),
+            (None, Some(pays)) => self.lookup.draft(&self.tokens, limit, pays),
+            (None, None) => &[],
         }
     }
 
@@ -250,6 +290,9 @@ impl Sequence {
     pub(super) fn evicted(&mut self) {
         self.cached = 0;
         self.shared_prompt = None;
+        if !self.has_told_reuse {
+            self.reused = 0;
+        }
     }
 
     /// Notes that the cache has nothing of the sequence yet, though siblings may
@@ -261,11 +304,17 @@ impl Sequence {
     /// The siblings, once the prompt that they share is computed: each begins
     /// with all that this sequence has in the cache.
     pub(super) fn take_siblings(&mut self) -> Vec<Sequence> {
+        if !std::mem::replace(&mut self.has_told_reuse, true) {
+            self.meter.reused(self.reused);
+        }
         let mut siblings = std::mem::take(&mut self.siblings);
         if !siblings.is_empty() {
             let shared = Arc::new(SharedPrompt { tokens: self.cached });
+            let reused = self.reused;
             for sequence in siblings.iter_mut().chain([self]) {
                 sequence.cached = shared.tokens;
+                sequence.reused = reused;
+                sequence.has_told_reuse = true;
                 sequence.shared_prompt = Some(shared.clone());
             }
         }
@@ -307,6 +356,8 @@ impl Sequence {
         }
         if let Some(prediction) = &mut self.prediction {
             prediction.settle(accepted, &self.tokens[self.prompt_tokens..]);
+        } else {
+            self.meter.drafted(self.lookup.settle(accepted), accepted);
         }
         self.meter.tokens(self.tokens.len() - before);
         Ok(end)
@@ -354,6 +405,7 @@ impl Sequence {
     pub(super) fn finish(self, reason: StopReason) {
         let counts = Counts {
             prompt: self.prompt_tokens,
+            reused: self.reused,
             generated: self.generated(),
             mean_logprob: self.logprobs.0 / f64::from(self.logprobs.1.max(1)),
             prediction: self.prediction.as_ref().map_or((0, 0), Prediction::counts),

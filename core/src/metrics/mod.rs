@@ -44,16 +44,24 @@ pub struct ModelMetrics {
     pub slots_busy: u64,
     /// Tokens that the KV cache can hold; 0 for a model that makes vectors.
     pub kv_cells: u64,
-    /// Those that it holds.
+    /// Those that it holds of running requests.
     pub kv_cells_used: u64,
+    /// Those that it keeps for later requests, and gives up when running ones need them.
+    pub kv_cells_cached: u64,
     /// Tokens of the prompts, and of texts to make vectors of, that were taken on.
     pub prompt_tokens: u64,
+    /// Tokens of prompts that were not computed, because an earlier request began alike.
+    pub cached_prompt_tokens: u64,
     /// Tokens that were generated.
     pub completion_tokens: u64,
     /// Tokens of predictions that came true, and so cost no step of their own.
     pub accepted_prediction_tokens: u64,
     /// Tokens of predictions that were computed in vain.
     pub rejected_prediction_tokens: u64,
+    /// Tokens that were drafted because others like those before them had come before (speculation).
+    pub drafted_tokens: u64,
+    /// Those of them that came true, and so cost no step of their own.
+    pub accepted_draft_tokens: u64,
     /// How often a request was put back into the queue because the KV cache was full; its tokens
     /// were then computed again.
     pub evictions: u64,
@@ -73,10 +81,14 @@ pub(crate) struct ModelMeters {
     pub(crate) slots_busy: Gauge,
     pub(crate) kv_cells: Gauge,
     pub(crate) kv_cells_used: Gauge,
+    pub(crate) kv_cells_cached: Gauge,
     pub(crate) prompt_tokens: Counter,
+    pub(crate) cached_prompt_tokens: Counter,
     pub(crate) completion_tokens: Counter,
     pub(crate) accepted_prediction_tokens: Counter,
     pub(crate) rejected_prediction_tokens: Counter,
+    pub(crate) drafted_tokens: Counter,
+    pub(crate) accepted_draft_tokens: Counter,
     pub(crate) evictions: Counter,
     pub(crate) queue_time: Times,
     pub(crate) time_to_first_token: Times,
@@ -92,10 +104,14 @@ impl ModelMeters {
             slots_busy: self.slots_busy.get(),
             kv_cells: self.kv_cells.get(),
             kv_cells_used: self.kv_cells_used.get(),
+            kv_cells_cached: self.kv_cells_cached.get(),
             prompt_tokens: self.prompt_tokens.get(),
+            cached_prompt_tokens: self.cached_prompt_tokens.get(),
             completion_tokens: self.completion_tokens.get(),
             accepted_prediction_tokens: self.accepted_prediction_tokens.get(),
             rejected_prediction_tokens: self.rejected_prediction_tokens.get(),
+            drafted_tokens: self.drafted_tokens.get(),
+            accepted_draft_tokens: self.accepted_draft_tokens.get(),
             evictions: self.evictions.get(),
             queue_time: self.queue_time.snapshot(),
             time_to_first_token: self.time_to_first_token.snapshot(),

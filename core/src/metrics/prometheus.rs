@@ -10,14 +10,26 @@ pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8"
 /// A number of a model's: name, kind, help, and where it is.
 type Number = (&'static str, &'static str, &'static str, fn(&ModelMetrics) -> u64);
 
-const NUMBERS: [Number; 8] = [
+const NUMBERS: [Number; 12] = [
     ("zerohop_queue_length", "gauge", "Requests that wait for a slot.", |model| model.queue_length),
     ("zerohop_slots", "gauge", "Requests that can be computed together.", |model| model.slots),
     ("zerohop_slots_busy", "gauge", "Requests that are being computed.", |model| model.slots_busy),
     ("zerohop_kv_cells", "gauge", "Tokens that the KV cache can hold.", |model| model.kv_cells),
-    ("zerohop_kv_cells_used", "gauge", "Tokens that the KV cache holds.", |model| model.kv_cells_used),
+    ("zerohop_kv_cells_used", "gauge", "Tokens of running requests that the KV cache holds.", |model| {
+        model.kv_cells_used
+    }),
+    ("zerohop_kv_cells_cached", "gauge", "Tokens that the KV cache keeps for later requests.", |model| {
+        model.kv_cells_cached
+    }),
     ("zerohop_prompt_tokens_total", "counter", "Prompt tokens taken on.", |model| model.prompt_tokens),
+    ("zerohop_cached_prompt_tokens_total", "counter", "Prompt tokens that were not computed again.", |model| {
+        model.cached_prompt_tokens
+    }),
     ("zerohop_completion_tokens_total", "counter", "Tokens generated.", |model| model.completion_tokens),
+    ("zerohop_drafted_tokens_total", "counter", "Tokens that were drafted.", |model| model.drafted_tokens),
+    ("zerohop_accepted_draft_tokens_total", "counter", "Drafted tokens that came true.", |model| {
+        model.accepted_draft_tokens
+    }),
     ("zerohop_evictions_total", "counter", "Requests put back because the KV cache was full.", |model| model.evictions),
 ];
 

@@ -12,6 +12,7 @@ use super::gguf::{GgufError, TensorInfo};
 use super::options::ModelOptions;
 use super::weights::FileIdentity;
 use crate::api::error::{Error, ErrorKind, Result};
+use crate::backend;
 
 /// The context length taken when none is asked for and the model allows more.
 const DEFAULT_CONTEXT: u32 = 8192;
@@ -75,6 +76,24 @@ impl ModelFile {
     /// The context length in use with these options.
     pub(super) fn context_length(&self, options: &ModelOptions) -> u32 {
         context_length(options, self.checked.hparams.context_length)
+    }
+
+    /// Whether our kernels have every weight matrix that is multiplied with. Of a split model's other
+    /// files it is not known.
+    pub(super) fn has_kernels(&self) -> bool {
+        let tensors = &self.checked.gguf.tensors;
+        let has_output = tensors.iter().any(|tensor| tensor.name == "output.weight");
+        let is_looked_up = |name: &str| match name {
+            "token_embd.weight" => has_output,
+            "position_embd.weight" | "token_types.weight" => true,
+            _ => false,
+        };
+        self.files == 1
+            && tensors.iter().all(|tensor| match tensor.dims[..] {
+                [_] => true,
+                [width, rows] => is_looked_up(&tensor.name) || backend::has_kernels(tensor.type_id, width, rows),
+                _ => false,
+            })
     }
 
     /// The quantisation, such as `Q4_K_M`.

@@ -108,6 +108,9 @@ pub(crate) struct LoadedModel {
     pub(crate) adapters_digest: u64,
     /// Whether our kernels compute with the weights, as far as they can.
     pub(crate) repacked: bool,
+    /// Whether they compute all of it, if attention too, so that a token's logits depend on nothing but the
+    /// tokens before it.
+    pub(crate) uniform: bool,
     /// Made when a request first needs it, since it takes time and memory.
     token_env: Mutex<Option<TokenEnv>>,
 }
@@ -298,6 +301,8 @@ impl GgufFiles {
             adapters_digest: self.adapters_digest(options),
             backend,
             repacked,
+            // What adapters add is computed by llama.cpp's kernels.
+            uniform: repacked && self.model.has_kernels() && self.adapters.is_empty() && !backend::can_offload(),
             token_env: Mutex::new(None),
         })
     }

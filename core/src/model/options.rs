@@ -18,6 +18,8 @@ const MAX_PARALLEL: u32 = 256;
 const MAX_CONTEXT: u32 = i32::MAX.cast_unsigned() - 255;
 /// The most threads that ggml computes with.
 const MAX_THREADS: u32 = 512;
+/// Sequences that the prefix cache keeps at most.
+const MAX_KEPT: u32 = 64;
 /// Requests computed together unless the options say otherwise.
 const DEFAULT_PARALLEL: u32 = 16;
 
@@ -89,6 +91,8 @@ pub struct ModelOptions {
     pub(crate) parallel: Option<NonZeroU32>,
     pub(crate) queue: Option<NonZeroU32>,
     pub(crate) kv_type: KvType,
+    pub(crate) prefix_cache: bool,
+    pub(crate) speculation: bool,
     pub(crate) mmap: bool,
     pub(crate) repack: Repack,
     pub(crate) chat_template: Option<String>,
@@ -112,6 +116,8 @@ impl ModelOptions {
             parallel: None,
             queue: None,
             kv_type: KvType::F16,
+            prefix_cache: true,
+            speculation: true,
             mmap: true,
             repack: Repack::Auto,
             chat_template: None,
@@ -200,11 +206,38 @@ impl ModelOptions {
         self.parallel.map_or(1, NonZeroU32::get)
     }
 
+    /// The sequences that the prefix cache keeps beside them.
+    pub(crate) fn kept_sequences(&self) -> u32 {
+        if self.prefix_cache { MAX_KEPT.min(MAX_PARALLEL - self.sequences()) } else { 0 }
+    }
+
     /// Requests that may wait; one more is refused with status 429. Default
     /// (also for 0): 512.
     #[must_use]
     pub fn queue(mut self, requests: u32) -> Self {
         self.queue = NonZeroU32::new(requests);
+        self
+    }
+
+    /// Whether what was computed stays in the KV cache for requests that begin alike: the next turn of a
+    /// conversation, the same instructions before another question. Kept cells are given up when
+    /// running requests need them. Models with a recurrent state keep nothing. Default: true.
+    ///
+    /// Usage reports in `cached_tokens` how much of a prompt was not computed again.
+    #[must_use]
+    pub fn prefix_cache(mut self, keep: bool) -> Self {
+        self.prefix_cache = keep;
+        self
+    }
+
+    /// Whether tokens that came before, in the prompt or the answer, are drafted where the newest ones
+    /// come again, and checked together: an edited text, an extract, a list. No answer changes. It is done
+    /// while at most two requests generate, for as long as the drafts that come true save more time than
+    /// they cost, and where our kernels compute the whole model ([`Repack`]), except with sliding windows and
+    /// recurrent states. Default: true.
+    #[must_use]
+    pub fn speculation(mut self, draft: bool) -> Self {
+        self.speculation = draft;
         self
     }
 

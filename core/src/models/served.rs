@@ -61,6 +61,7 @@ impl ServedModel {
             outputs: parallel + limit(DRAFT),
             threads,
             kv_type: options.kv_type,
+            own_attention: model.repacked,
             embeddings: false,
             adapters: model.adapters.clone(),
         };
@@ -68,7 +69,10 @@ impl ServedModel {
             fingerprint(&model.info, (context.threads, context.kv_type, model.repacked, model.adapters_digest));
         let computer = if model.kind == ModelKind::Generative {
             let length = model.info.context_length as usize;
-            let options = GeneratorOptions { context, queue };
+            let uniform = model.uniform && context.has_own_attention();
+            // A recurrent state has taken in all tokens: there is no beginning of it to share.
+            let kept = if model.backend.keeps_cells() { options.kept_sequences() } else { 0 };
+            let options = GeneratorOptions { context, kept, queue, uniform, speculation: options.speculation };
             let generator = Generator::start(model.backend.clone(), length, &options, meters)?;
             Computer::Text(Box::new(model), generator)
         } else {

@@ -17,8 +17,10 @@ impl Simd for Avx2 {
     type Bytes = [__m256i; 2];
     type Ints = [__m256i; 2];
     type Floats = [__m256; 2];
+    type Doubles = [__m256d; 2];
 
     const WIDE_IS_SIGNED: bool = true;
+    const SUMS: usize = 4;
 
     #[inline(always)]
     unsafe fn load(source: *const u8) -> Self::Bytes {
@@ -159,6 +161,106 @@ impl Simd for Avx2 {
         unsafe {
             _mm256_storeu_ps(target, value[0]);
             _mm256_storeu_ps(target.add(8), value[1]);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_floats(source: *const f32) -> Self::Floats {
+        unsafe { [_mm256_loadu_ps(source), _mm256_loadu_ps(source.add(8))] }
+    }
+
+    #[inline(always)]
+    unsafe fn max(a: Self::Floats, b: Self::Floats) -> Self::Floats {
+        unsafe { [_mm256_max_ps(a[0], b[0]), _mm256_max_ps(a[1], b[1])] }
+    }
+
+    #[inline(always)]
+    unsafe fn power_of_two(exponent: Self::Floats) -> Self::Floats {
+        unsafe {
+            let bias = _mm256_set1_epi32(127);
+            let first = _mm256_slli_epi32::<23>(_mm256_add_epi32(_mm256_cvtps_epi32(exponent[0]), bias));
+            let second = _mm256_slli_epi32::<23>(_mm256_add_epi32(_mm256_cvtps_epi32(exponent[1]), bias));
+            [_mm256_castsi256_ps(first), _mm256_castsi256_ps(second)]
+        }
+    }
+
+    // Without closures: what is inside of one is not compiled for the instruction set.
+    #[inline(always)]
+    unsafe fn transpose(sources: &[*const u16; 16], target: *mut f32) {
+        unsafe {
+            for half in 0..2 {
+                let mut rows = [_mm256_setzero_ps(); 8];
+                for index in 0..8 {
+                    rows[index] = _mm256_cvtph_ps(_mm_loadu_si128(sources[8 * half + index].cast()));
+                }
+                // Of each pair of rows the numbers side by side, then of each four.
+                let mut pairs = [_mm256_setzero_ps(); 8];
+                for index in 0..4 {
+                    pairs[2 * index] = _mm256_unpacklo_ps(rows[2 * index], rows[2 * index + 1]);
+                    pairs[2 * index + 1] = _mm256_unpackhi_ps(rows[2 * index], rows[2 * index + 1]);
+                }
+                let mut fours = [_mm256_setzero_ps(); 8];
+                for index in 0..2 {
+                    let (first, second) = (4 * index, 4 * index + 2);
+                    fours[first] = _mm256_shuffle_ps::<0x44>(pairs[first], pairs[second]);
+                    fours[first + 1] = _mm256_shuffle_ps::<0xee>(pairs[first], pairs[second]);
+                    fours[first + 2] = _mm256_shuffle_ps::<0x44>(pairs[first + 1], pairs[second + 1]);
+                    fours[first + 3] = _mm256_shuffle_ps::<0xee>(pairs[first + 1], pairs[second + 1]);
+                }
+                for index in 0..4 {
+                    let target = target.add(16 * index + 8 * half);
+                    _mm256_storeu_ps(target, _mm256_permute2f128_ps::<0x20>(fours[index], fours[4 + index]));
+                    _mm256_storeu_ps(target.add(64), _mm256_permute2f128_ps::<0x31>(fours[index], fours[4 + index]));
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn unequal(source: *const u16, value: u16) -> u16 {
+        unsafe {
+            let value = _mm256_set1_epi16(value.cast_signed());
+            let equal = _mm256_cmpeq_epi16(_mm256_loadu_si256(source.cast()), value);
+            let bytes = _mm_packs_epi16(_mm256_castsi256_si128(equal), _mm256_extracti128_si256::<1>(equal));
+            #[expect(clippy::cast_possible_truncation, reason = "the upper half is zero")]
+            let bits = _mm_movemask_epi8(bytes).cast_unsigned() as u16;
+            !bits
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn splat_double(value: f64) -> Self::Doubles {
+        unsafe { [_mm256_set1_pd(value); 2] }
+    }
+
+    #[inline(always)]
+    unsafe fn mul_add_double(a: Self::Doubles, b: Self::Doubles, c: Self::Doubles) -> Self::Doubles {
+        unsafe { [_mm256_fmadd_pd(a[0], b[0], c[0]), _mm256_fmadd_pd(a[1], b[1], c[1])] }
+    }
+
+    #[inline(always)]
+    unsafe fn load_doubles(source: *const f64) -> Self::Doubles {
+        unsafe { [_mm256_loadu_pd(source), _mm256_loadu_pd(source.add(4))] }
+    }
+
+    #[inline(always)]
+    unsafe fn store_doubles(target: *mut f64, value: Self::Doubles) {
+        unsafe {
+            _mm256_storeu_pd(target, value[0]);
+            _mm256_storeu_pd(target.add(4), value[1]);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn widen(source: *const f32) -> Self::Doubles {
+        unsafe { [_mm256_cvtps_pd(_mm_loadu_ps(source)), _mm256_cvtps_pd(_mm_loadu_ps(source.add(4)))] }
+    }
+
+    #[inline(always)]
+    unsafe fn widen_halves(source: *const u16) -> Self::Doubles {
+        unsafe {
+            let floats = _mm256_cvtph_ps(_mm_loadu_si128(source.cast()));
+            [_mm256_cvtps_pd(_mm256_castps256_ps128(floats)), _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(floats))]
         }
     }
 

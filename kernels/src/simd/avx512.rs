@@ -3,6 +3,7 @@
 #[allow(clippy::wildcard_imports, reason = "every name there begins with an underscore; not linted in tests")]
 use std::arch::x86_64::*;
 
+use super::avx2::Avx2;
 use super::{Quantized, Simd, quantization};
 
 /// Needs `avx512f`, `avx512bw`, `avx512vl` and `avx512vnni`.
@@ -17,8 +18,10 @@ impl Simd for Avx512 {
     type Bytes = __m512i;
     type Ints = __m512i;
     type Floats = __m512;
+    type Doubles = __m512d;
 
     const WIDE_IS_SIGNED: bool = false;
+    const SUMS: usize = 8;
 
     #[inline(always)]
     unsafe fn load(source: *const u8) -> Self::Bytes {
@@ -116,6 +119,64 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn store(target: *mut f32, value: Self::Floats) {
         unsafe { _mm512_storeu_ps(target, value) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_floats(source: *const f32) -> Self::Floats {
+        unsafe { _mm512_loadu_ps(source) }
+    }
+
+    #[inline(always)]
+    unsafe fn max(a: Self::Floats, b: Self::Floats) -> Self::Floats {
+        unsafe { _mm512_max_ps(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn power_of_two(exponent: Self::Floats) -> Self::Floats {
+        unsafe {
+            let biased = _mm512_add_epi32(_mm512_cvtps_epi32(exponent), _mm512_set1_epi32(127));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<23>(biased))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(sources: &[*const u16; 16], target: *mut f32) {
+        unsafe { Avx2::transpose(sources, target) }
+    }
+
+    #[inline(always)]
+    unsafe fn unequal(source: *const u16, value: u16) -> u16 {
+        unsafe { _mm256_cmpneq_epi16_mask(_mm256_loadu_si256(source.cast()), _mm256_set1_epi16(value.cast_signed())) }
+    }
+
+    #[inline(always)]
+    unsafe fn splat_double(value: f64) -> Self::Doubles {
+        unsafe { _mm512_set1_pd(value) }
+    }
+
+    #[inline(always)]
+    unsafe fn mul_add_double(a: Self::Doubles, b: Self::Doubles, c: Self::Doubles) -> Self::Doubles {
+        unsafe { _mm512_fmadd_pd(a, b, c) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_doubles(source: *const f64) -> Self::Doubles {
+        unsafe { _mm512_loadu_pd(source) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_doubles(target: *mut f64, value: Self::Doubles) {
+        unsafe { _mm512_storeu_pd(target, value) }
+    }
+
+    #[inline(always)]
+    unsafe fn widen(source: *const f32) -> Self::Doubles {
+        unsafe { _mm512_cvtps_pd(_mm256_loadu_ps(source)) }
+    }
+
+    #[inline(always)]
+    unsafe fn widen_halves(source: *const u16) -> Self::Doubles {
+        unsafe { _mm512_cvtps_pd(_mm256_cvtph_ps(_mm_loadu_si128(source.cast()))) }
     }
 
     #[inline(always)]

@@ -32,9 +32,13 @@ pub(crate) trait Simd: Copy + 'static {
     type Ints: Copy;
     /// An `f32` for each of 16 rows.
     type Floats: Copy;
+    /// Eight `f64`.
+    type Doubles: Copy;
 
     /// Whether [`dot_wide`](Simd::dot_wide) takes 128 off each weight.
     const WIDE_IS_SIGNED: bool;
+    /// How many `Floats`, or `Doubles`, can be summed up at a time before registers run out.
+    const SUMS: usize;
 
     /// Reads 64 bytes.
     unsafe fn load(source: *const u8) -> Self::Bytes;
@@ -73,6 +77,30 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn load_i8(source: *const u8) -> Self::Floats;
     /// Writes 16 floats.
     unsafe fn store(target: *mut f32, value: Self::Floats);
+
+    /// Reads 16 floats.
+    unsafe fn load_floats(source: *const f32) -> Self::Floats;
+    /// The larger of each two.
+    unsafe fn max(a: Self::Floats, b: Self::Floats) -> Self::Floats;
+    /// 2 to the power of whole numbers from -127 to 127; 0 for -127.
+    unsafe fn power_of_two(exponent: Self::Floats) -> Self::Floats;
+    /// Reads eight half-precision floats at each of 16 places and writes them as floats: the first of
+    /// each place, then the second of each, and so on.
+    unsafe fn transpose(sources: &[*const u16; 16], target: *mut f32);
+    /// Which of 16 numbers of two bytes are not `value`, a bit for each.
+    unsafe fn unequal(source: *const u16, value: u16) -> u16;
+
+    unsafe fn splat_double(value: f64) -> Self::Doubles;
+    /// `a * b + c`, rounded once.
+    unsafe fn mul_add_double(a: Self::Doubles, b: Self::Doubles, c: Self::Doubles) -> Self::Doubles;
+    /// Reads eight doubles.
+    unsafe fn load_doubles(source: *const f64) -> Self::Doubles;
+    /// Writes eight doubles.
+    unsafe fn store_doubles(target: *mut f64, value: Self::Doubles);
+    /// Reads eight floats.
+    unsafe fn widen(source: *const f32) -> Self::Doubles;
+    /// Reads eight half-precision floats.
+    unsafe fn widen_halves(source: *const u16) -> Self::Doubles;
 
     /// Asks for the cache line at an address, which need not be valid.
     unsafe fn prefetch(address: *const u8);

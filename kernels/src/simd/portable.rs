@@ -28,8 +28,10 @@ impl Simd for Portable {
     type Bytes = [u8; 64];
     type Ints = [i32; 16];
     type Floats = [f32; 16];
+    type Doubles = [f64; 8];
 
     const WIDE_IS_SIGNED: bool = false;
+    const SUMS: usize = 4;
 
     unsafe fn load(source: *const u8) -> Self::Bytes {
         // SAFETY: the caller vouches for 64 bytes.
@@ -121,6 +123,66 @@ impl Simd for Portable {
     unsafe fn store(target: *mut f32, value: Self::Floats) {
         // SAFETY: the caller vouches for 16 floats.
         unsafe { target.cast::<[f32; 16]>().write_unaligned(value) }
+    }
+
+    unsafe fn load_floats(source: *const f32) -> Self::Floats {
+        // SAFETY: the caller vouches for 16 floats.
+        unsafe { source.cast::<[f32; 16]>().read_unaligned() }
+    }
+
+    unsafe fn max(a: Self::Floats, b: Self::Floats) -> Self::Floats {
+        std::array::from_fn(|index| if a[index] > b[index] { a[index] } else { b[index] })
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole numbers from -127 to 127")]
+    unsafe fn power_of_two(exponent: Self::Floats) -> Self::Floats {
+        exponent.map(|exponent| f32::from_bits(((exponent + 127.0) as u32) << 23))
+    }
+
+    unsafe fn transpose(sources: &[*const u16; 16], target: *mut f32) {
+        for (column, source) in sources.iter().enumerate() {
+            for row in 0..8 {
+                // SAFETY: the caller vouches for eight halves there, and for 128 floats here.
+                unsafe {
+                    let half = source.add(row).read_unaligned();
+                    target.add(16 * row + column).write_unaligned(half_to_float(half));
+                }
+            }
+        }
+    }
+
+    unsafe fn unequal(source: *const u16, value: u16) -> u16 {
+        // SAFETY: the caller vouches for 16 numbers.
+        let numbers = unsafe { source.cast::<[u16; 16]>().read_unaligned() };
+        numbers.iter().rev().fold(0, |bits, number| bits << 1 | u16::from(*number != value))
+    }
+
+    unsafe fn splat_double(value: f64) -> Self::Doubles {
+        [value; 8]
+    }
+
+    unsafe fn mul_add_double(a: Self::Doubles, b: Self::Doubles, c: Self::Doubles) -> Self::Doubles {
+        std::array::from_fn(|index| a[index].mul_add(b[index], c[index]))
+    }
+
+    unsafe fn load_doubles(source: *const f64) -> Self::Doubles {
+        // SAFETY: the caller vouches for eight doubles.
+        unsafe { source.cast::<[f64; 8]>().read_unaligned() }
+    }
+
+    unsafe fn store_doubles(target: *mut f64, value: Self::Doubles) {
+        // SAFETY: the caller vouches for eight doubles.
+        unsafe { target.cast::<[f64; 8]>().write_unaligned(value) }
+    }
+
+    unsafe fn widen(source: *const f32) -> Self::Doubles {
+        // SAFETY: the caller vouches for eight floats.
+        unsafe { source.cast::<[f32; 8]>().read_unaligned() }.map(f64::from)
+    }
+
+    unsafe fn widen_halves(source: *const u16) -> Self::Doubles {
+        // SAFETY: the caller vouches for eight halves.
+        unsafe { source.cast::<[u16; 8]>().read_unaligned() }.map(|half| f64::from(half_to_float(half)))
     }
 
     unsafe fn prefetch(_address: *const u8) {}

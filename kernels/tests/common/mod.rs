@@ -1,5 +1,6 @@
 //! Random matrices, their values by the definition of each type, and a way to compute
 //! products with threads.
+#![allow(dead_code, reason = "each test file uses a part of this")]
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -164,24 +165,31 @@ pub(crate) fn multiply(matrix: &Matrix, packed: &[u8], columns: &[f32], width: u
     let rows = matrix.panels() * 16;
     let mut work = vec![0f32; product.work_bytes(threads) / 4];
     let mut results = vec![f32::NAN; rows * count];
-    let (barrier, next) = (Barrier::new(threads), AtomicUsize::new(threads));
+    let barrier = Barrier::new(threads);
     let (work, out) = (work.as_mut_ptr() as usize, results.as_mut_ptr() as usize);
+    on_threads(threads, |worker| {
+        let activations = Activations { data: columns.as_ptr(), shape: [count, 1, 1], strides: [width, 0, 0] };
+        // SAFETY: the vectors are as long as the product says.
+        unsafe { product.quantize(&activations, work as *mut u8, worker) };
+        if product.is_shared() {
+            barrier.wait();
+        }
+        // SAFETY: as before; all have quantised.
+        unsafe { product.multiply(packed.as_ptr(), work as *mut u8, out as *mut f32, worker) };
+    });
+    results
+}
+
+/// Lets so many threads work together.
+pub(crate) fn on_threads(threads: usize, work: impl Fn(&Worker<'_>) + Sync) {
+    let next = AtomicUsize::new(threads);
     thread::scope(|scope| {
         for index in 0..threads {
-            let (barrier, next) = (&barrier, &next);
+            let (next, work) = (&next, &work);
             scope.spawn(move || {
-                let activations = Activations { data: columns.as_ptr(), shape: [count, 1, 1], strides: [width, 0, 0] };
                 let next = || next.fetch_add(1, Ordering::Relaxed);
-                let worker = Worker { index, count: threads, next: &next };
-                // SAFETY: the vectors are as long as the product says.
-                unsafe { product.quantize(&activations, work as *mut u8, &worker) };
-                if product.is_shared() {
-                    barrier.wait();
-                }
-                // SAFETY: as before; all have quantised.
-                unsafe { product.multiply(packed.as_ptr(), work as *mut u8, out as *mut f32, &worker) };
+                work(&Worker { index, count: threads, next: &next });
             });
         }
     });
-    results
 }
