@@ -481,11 +481,10 @@ fn ten_minutes_take_no_more_memory_than_one() {
     }
     common::use_one_arena();
     let engine = engine(ModelOptions::new(model("whisper-tiny.en-f16.bin")).threads(2));
-    let one: Vec<f32> =
-        ["garden", "weather", "river", "garden", "weather", "river", "garden", "weather", "river"]
-            .iter()
-            .flat_map(|name| [samples(name), silence(1.5)].concat())
-            .collect();
+    let one: Vec<f32> = ["garden", "weather", "river", "garden", "weather", "river", "garden", "weather", "river"]
+        .iter()
+        .flat_map(|name| [samples(name), silence(1.5)].concat())
+        .collect();
     let wanted: String = ["garden", "weather", "river"].map(|name| said(name)).concat().repeat(3);
     let file = |minutes: usize| wav(RATE, 1, &one.repeat(minutes));
     text(&engine, &file(1));
