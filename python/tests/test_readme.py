@@ -37,8 +37,7 @@ def test_the_python_programs_run(qwen, run_python):
     done = run_python(program)
     assert (done.returncode, done.stderr) == (0, "")
     assert all(
-        word in done.stdout
-        for word in ["Paris", "Rome", "Madrid", "a + b", "Ada", "new car"]
+        word in done.stdout for word in ["Paris", "Rome", "Madrid", "a + b", "Ada", "new car"]
     )
     # Of three vectors with the first.
     assert re.search(r"^\[(1|0\.9{3})\S* +0\.[67]\d* +0\.[0-3]\d*\]$", done.stdout, re.M)

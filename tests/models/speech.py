@@ -47,10 +47,9 @@ def make(synthesiser: Path, coders: Path, target: Path) -> None:
     _write_words(speaker, target)
     sys.path.insert(0, str(coders))
     try:
+        said = speaker.say(TEXTS["garden"])
         for ending, form, codec, rate in CONTAINERS:
-            _encode(
-                target / f"garden.{ending}", form, codec, speaker.rate, rate, speaker.say(TEXTS["garden"])
-            )
+            _encode(target / f"garden.{ending}", form, codec, speaker.rate, rate, said)
     finally:
         sys.path.remove(str(coders))
 
