@@ -34,12 +34,19 @@ struct Answer {
     usage: Value,
 }
 
+/// Without what the request before may have changed.
+fn usage(reply: &Value) -> Value {
+    let mut usage = reply["usage"].clone();
+    usage["prompt_tokens_details"]["cached_tokens"] = Value::Null;
+    usage
+}
+
 fn answer(reply: &Value) -> Answer {
     let choice = &reply["choices"][0];
     Answer {
         content: choice["message"]["content"].as_str().or(choice["text"].as_str()).unwrap().to_owned(),
         finish_reason: choice["finish_reason"].clone(),
-        usage: reply["usage"].clone(),
+        usage: usage(reply),
     }
 }
 
@@ -50,7 +57,7 @@ fn joined(chunks: &[Value]) -> Answer {
             .filter_map(|choice| choice["delta"]["content"].as_str().or(choice["text"].as_str()))
             .collect(),
         finish_reason: choices().next_back().unwrap()["finish_reason"].clone(),
-        usage: chunks.last().unwrap()["usage"].clone(),
+        usage: usage(chunks.last().unwrap()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Attention against its definition in double precision, and that a result depends on nothing else.
 #![allow(
     clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,
     reason = "numbers are what is tested"
@@ -166,7 +167,7 @@ impl Case {
             values: Heads { data: values.as_ptr(), strides: [value_width * self.kv_heads, value_width] },
             mask: mask.as_ptr(),
             mask_stride: self.size,
-            sinks: self.sinks.as_ref().map_or(ptr::null(), |sinks| sinks.as_ptr()),
+            sinks: self.sinks.as_ref().map_or(ptr::null(), Vec::as_ptr),
             results: results.as_mut_ptr(),
         };
         assert!(attention.is_supported());

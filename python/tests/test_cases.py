@@ -27,13 +27,13 @@ class Answer:
 
     content: str
     finish_reason: str
-    usage: dict[str, Any]
+    usage: dict[str, int]
 
     @classmethod
     def whole(cls, reply: dict[str, Any]) -> "Answer":
         choice = reply["choices"][0]
         content = choice["text"] if "text" in choice else choice["message"]["content"]
-        return cls(content, choice["finish_reason"], reply["usage"])
+        return cls(content, choice["finish_reason"], counts(reply))
 
     @classmethod
     def joined(cls, chunks: list[dict[str, Any]]) -> "Answer":
@@ -41,7 +41,12 @@ class Answer:
         pieces = [choice["text"] if "text" in choice else choice["delta"] for choice in choices]
         texts = [piece if isinstance(piece, str) else piece.get("content") for piece in pieces]
         content = "".join(text or "" for text in texts)
-        return cls(content, choices[-1]["finish_reason"], chunks[-1]["usage"])
+        return cls(content, choices[-1]["finish_reason"], counts(chunks[-1]))
+
+
+def counts(reply: dict[str, Any]) -> dict[str, int]:
+    """The usage without its details, which the request before may have changed."""
+    return {key: value for key, value in reply["usage"].items() if isinstance(value, int)}
 
 
 def streamed(request: dict[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ impl Pace {
         match (self.plain.get(sequences), self.drafted) {
             (Some(Some(plain)), Some(drafted)) => share * plain > drafted * sequences as f64,
             // Only what can be compared.
-            (Some(None), _) | (None, _) => false,
+            (Some(None) | None, _) => false,
             (Some(Some(_)), None) => true,
         }
     }

@@ -241,12 +241,13 @@ impl Scheduler {
             }
             context.decode(batch)
         });
-        let drafted = || running.iter().filter_map(|running| running.part.as_ref()).map(|part| part.draft.len()).sum();
+        let parts = running.iter().filter_map(|running| running.part.as_ref());
+        let drafted = parts.map(|part| part.draft.len()).sum();
         // Without prompts, and without tokens that grammars forced.
-        if let (Some(pace), drafted) = (pace, drafted()) {
-            if batch.len() == running.len() + drafted {
-                pace.note(running.len(), drafted, started.elapsed());
-            }
+        if let Some(pace) = pace
+            && batch.len() == running.len() + drafted
+        {
+            pace.note(running.len(), drafted, started.elapsed());
         }
         decoded
     }

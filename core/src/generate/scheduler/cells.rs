@@ -80,11 +80,13 @@ impl Scheduler {
             self.running.iter_mut().filter(|running| !running.sequence.is_decoding())
         {
             let has = pin.as_ref().map_or(0, Pin::tokens);
-            if budget > 0 && sequence.cached() == has && !sequence.scores_prompt() {
-                if let Some(longer) = self.prefixes.share(&mut self.context, sequence.tokens(), *id, has) {
-                    sequence.share(longer.tokens());
-                    self.prefixes.unpin(pin.replace(longer));
-                }
+            if budget > 0
+                && sequence.cached() == has
+                && !sequence.scores_prompt()
+                && let Some(longer) = self.prefixes.share(&mut self.context, sequence.tokens(), *id, has)
+            {
+                sequence.share(longer.tokens());
+                self.prefixes.unpin(pin.replace(longer));
             }
             budget = budget.saturating_sub(sequence.next_slice(SLICE).tokens.len());
         }
