@@ -21,9 +21,9 @@ INTRODUCTION = """\
 # Compatibility
 
 What zerohop keeps of OpenAI's API, point by point, and the tests that hold it to that. Written by
-`tools/compatibility.py` from [tests/contract.toml](../tests/contract.toml) and the tests, which name
-points in comments. Fields that the hosted service alone can honour are refused with a 400 that names
-them; the README's "Limits" says what else is missing.
+`tools/compatibility.py` from [tests/contract.toml](../tests/contract.toml) and the tests, which
+name points in comments. Fields that the hosted service alone can honour are refused with a 400 that
+names them; the README's "Limits" says what else is missing.
 """
 
 

@@ -2,6 +2,7 @@
 
 python3 tools/testenv.py checks          what tools/requirements-checks.txt lists
 python3 tools/testenv.py openai3 ...     likewise tests/ecosystem/requirements-openai3.txt
+python3 tools/testenv.py peers           likewise benches/requirements-peers.txt
 """
 
 import argparse
@@ -14,8 +15,8 @@ from pathlib import Path
 from buildenv import ROOT, cache_dir, locked
 
 CHECKS = "checks"
-# Whose packages are listed beside this file.
-TOOLS = [CHECKS, "release", "site"]
+# Where the packages of some are listed.
+FOLDERS = {CHECKS: "tools", "release": "tools", "site": "tools", "peers": "benches"}
 
 
 def environment(name: str) -> Path:
@@ -25,7 +26,7 @@ def environment(name: str) -> Path:
 
 def requirements(name: str) -> Path:
     """The packages of an environment, with exact versions."""
-    folder = ROOT / ("tools" if name in TOOLS else "tests/ecosystem")
+    folder = ROOT / FOLDERS.get(name, "tests/ecosystem")
     return folder / f"requirements-{name}.txt"
 
 

@@ -389,6 +389,7 @@ OURS_ALONE = (
     types.BatchCounts,
     types.DetokenizeResponse,
     types.Device,
+    types.SystemInfo,
     types.ModelInfo,
     types.RerankDocument,
     types.RerankResponse,

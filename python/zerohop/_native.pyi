@@ -3114,7 +3114,7 @@ def devices() -> list[Device]:
     """The devices that this build can compute on, the processor among them."""
 
 def system_info() -> SystemInfo:
-    """This build and the machine that it runs on: its processors, what they can do, and the devices.
+    """This build and the machine that it runs on: processors, what they can do, devices.
 
     What to add to a report about speed, and to look at when a model does not load.
     """
