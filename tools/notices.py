@@ -113,7 +113,7 @@ def crates() -> Iterator[Part]:
     """The Rust crates."""
     texts_of: dict[str, str] = {}
     without: list[Part] = []
-    for package in sorted(linked(metadata()), key=lambda package: (package["name"], package["version"])):
+    for package in sorted(linked(metadata()), key=lambda it: (it["name"], it["version"])):
         name, version, licence = package["name"], package["version"], package["license"]
         url = package["repository"] or f"crate {name}"
         files = licence_files(Path(package["manifest_path"]).parent, licence)

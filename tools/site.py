@@ -4,10 +4,12 @@
 file that is not there fails the build, as do those within the site.
 """
 
+import json
 import os
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
@@ -20,6 +22,8 @@ import c_reference  # noqa: E402
 ROOT = Path(__file__).resolve().parent.parent
 # What `make docs` has written.
 PYTHON = ROOT / "build/docs"
+# What `make compare` has written, if it was run.
+COMPARISON = ROOT / "build/compare.json"
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -34,6 +38,19 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def comparison(report: dict[str, Any]) -> str:
+    """The figures of `make compare` as a section."""
+    engines = list(dict.fromkeys(name for row in report["figures"].values() for name in row))
+    rows = [["", *engines], ["---"] * (len(engines) + 1)]
+    for workload, medians in report["figures"].items():
+        rows.append(
+            [workload, *(f"{medians[name]:.3g}" if name in medians else "no" for name in engines)]
+        )
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    title = f"## The last comparison\n\n{report['model']}, medians of {report['rounds']}:"
+    return f"\n{title}\n\n{table}\n"
+
+
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Has links to files outside docs/ point to the published repository."""
     folder = ROOT / "docs" / Path(page.file.src_uri).parent
@@ -46,4 +63,6 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         kind = "tree" if target.is_dir() else "blob"
         return f"]({config.repo_url}/{kind}/main/{target.relative_to(ROOT).as_posix()}{anchor})"
 
+    if page.file.src_uri == "performance.md" and COMPARISON.exists():
+        markdown += comparison(json.loads(COMPARISON.read_text()))
     return re.sub(r"\]\((?P<path>\.\./[^)#\s]*)(?P<anchor>#[^)\s]*)?\)", published, markdown)

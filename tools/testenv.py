@@ -15,7 +15,7 @@ from pathlib import Path
 from buildenv import ROOT, cache_dir, locked
 
 CHECKS = "checks"
-# Where the lists of packages are; the others are those of tests/ecosystem.
+# Where the packages of some are listed.
 FOLDERS = {CHECKS: "tools", "release": "tools", "site": "tools", "peers": "benches"}
 
 
