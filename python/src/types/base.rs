@@ -11,6 +11,7 @@ use pyo3::types::{PyDict, PyIterator, PyList, PySet, PyType};
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 
+use super::audio;
 use super::classes::SCHEMAS;
 use super::dump::{Exclude, dump};
 use super::responses;
@@ -419,7 +420,11 @@ impl BaseModel {
 
 /// The schema of a class that has fields.
 fn schema_of(class: &Bound<'_, PyType>) -> PyResult<&'static Schema> {
-    let found = SCHEMAS.iter().chain(responses::SCHEMAS).find(|schema| (schema.class)(class.py()).is(class));
+    let found = SCHEMAS
+        .iter()
+        .chain(audio::SCHEMAS)
+        .chain(responses::SCHEMAS)
+        .find(|schema| (schema.class)(class.py()).is(class));
     found.copied().ok_or_else(|| PyTypeError::new_err("this class has no fields; use one of its subclasses"))
 }
 
