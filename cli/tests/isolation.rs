@@ -361,6 +361,7 @@ fn async_tasks_wait_for_a_worker_too() {
 
 #[test]
 fn adapters_are_applied_in_a_worker() {
+    let _alone = alone();
     let adapted = || tiny().adapter(model("tiny/tiny-lora.gguf"), 1.0);
     let named = |name: &str| {
         let mut request = chat("Hello", 16);

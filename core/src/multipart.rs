@@ -109,7 +109,7 @@ impl<'a> Form<'a> {
 
     fn take(&mut self, name: &'static str) -> Result<Option<Part<'a>>> {
         let Some(place) = self.0.iter().position(|part| part.name == name) else { return Ok(None) };
-        let part = self.0.swap_remove(place);
+        let part = self.0.remove(place);
         if self.0.iter().any(|part| part.name == name) {
             return Err(Error::invalid(name, format!("'{name}' is given twice")));
         }

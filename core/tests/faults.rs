@@ -88,7 +88,7 @@ fn a_cache_that_gets_no_memory_is_an_error() {
     drop(engine(tiny()));
     let before = status_kib("VmRSS:");
     // Of the second, not even a thread gets its stack.
-    for kib in [600 << 10, 20 << 10] {
+    for kib in [100 << 10, 20 << 10] {
         limit_memory(kib);
         let refused = Engine::builder().model("m", tiny().context_length(200_000)).build();
         no_limit();
