@@ -11,11 +11,6 @@ use pyo3::types::{PyDict, PyIterator, PyList, PySet, PyType};
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 
-<<<<<<< HEAD
-=======
-use super::audio;
-use super::classes::SCHEMAS;
->>>>>>> wt-med
 use super::dump::{Exclude, dump};
 use super::schema::{Schema, Shape, Spec};
 use super::select::Selection;
@@ -463,17 +458,8 @@ pub(crate) fn _restore<'py>(
 
 /// The schema of a class that has fields.
 fn schema_of(class: &Bound<'_, PyType>) -> PyResult<&'static Schema> {
-<<<<<<< HEAD
     let found = super::schemas().find(|schema| (schema.class)(class.py()).is(class));
     found.ok_or_else(|| PyTypeError::new_err("this class has no fields; use one of its subclasses"))
-=======
-    let found = SCHEMAS
-        .iter()
-        .chain(audio::SCHEMAS)
-        .chain(responses::SCHEMAS)
-        .find(|schema| (schema.class)(class.py()).is(class));
-    found.copied().ok_or_else(|| PyTypeError::new_err("this class has no fields; use one of its subclasses"))
->>>>>>> wt-med
 }
 
 fn select(json: Json, include: Option<&Bound<'_, PyAny>>, exclude: Option<&Bound<'_, PyAny>>) -> PyResult<Json> {
