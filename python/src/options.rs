@@ -47,6 +47,7 @@ use crate::progress::{Progress, Stopped};
 ///   except that `False` stops the loading. Or `True`, for a bar; that needs tqdm. A lazy model
 ///   reports its download only.
 #[pyclass(frozen, module = "zerohop")]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct ModelOptions {
     #[pyo3(get)]
     path: PathBuf,
@@ -90,6 +91,7 @@ impl ModelOptions {
         kv_type='f16', prefix_cache=True, speculation=True, mmap=True, repack='auto', chat_template=None, adapters=(), alias=(), \
         lazy=False, progress=None)")]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+    #[allow(clippy::fn_params_excessive_bools, reason = "they are keywords in Python")]
     fn new(
         py: Python<'_>,
         path: PathBuf,

@@ -83,6 +83,7 @@ pub(crate) type ProgressCallback = Arc<Mutex<dyn FnMut(f32) -> bool + Send>>;
 /// # let _ = options;
 /// ```
 #[derive(Clone, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct ModelOptions {
     pub(crate) path: PathBuf,
     pub(crate) context_length: Option<NonZeroU32>,
