@@ -281,8 +281,12 @@ fn context_params(options: &ContextOptions, abort: &Abort) -> sys::llama_context
     params.type_k = options.kv_type.to_ggml();
     params.type_v = options.kv_type.to_ggml();
     // Flash attention makes a prompt's logits depend on how it is cut into
-    // slices; without it they do not. Only a quantised cache needs it.
-    params.flash_attn_type = if options.kv_type == KvType::F16 || options.kv_type == KvType::F32 {
+    // slices; without it they do not. Only a quantised cache needs it. Vectors
+    // gain much by it: half of the time without it goes into attention, every
+    // token being compared with all of its batch.
+    params.flash_attn_type = if options.embeddings {
+        sys::LLAMA_FLASH_ATTN_TYPE_AUTO
+    } else if options.kv_type == KvType::F16 || options.kv_type == KvType::F32 {
         sys::LLAMA_FLASH_ATTN_TYPE_DISABLED
     } else {
         sys::LLAMA_FLASH_ATTN_TYPE_ENABLED
