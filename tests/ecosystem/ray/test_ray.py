@@ -18,12 +18,16 @@ import zerohop.ray
 ROOT = Path(__file__).resolve().parents[3]
 TINY = "tiny/tiny-llama.gguf"
 
+# Ray starts several processes for each data set, which on a busy machine takes minutes.
+pytestmark = pytest.mark.timeout(1200)
+
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
     # The workers import what this process does.
     path = os.pathsep.join(path for path in sys.path if path)
-    environment = {"PYTHONPATH": path}
+    # Ray reads the footer of a Parquet file with 32 processes unless it is told otherwise.
+    environment = {"PYTHONPATH": path, "RAY_DATA_PARQUET_FOOTER_NUM_ACTORS": "1"}
     ray.init(
         # Two for the actors, and some for what reads and writes the data.
         num_cpus=4,
