@@ -174,11 +174,12 @@ fn a_cancelled_batch_keeps_what_is_finished() {
     // BA4, BA6
     let engine = engine(roomy().parallel(2));
     let mut lines: Vec<String> = (0..4).map(|number| line(&format!("c{number}"), &body(number, 1))).collect();
-    lines.extend((0..20).map(|number| line(&format!("endless-{number}"), &body(number, ENDLESS))));
+    // One only: the other slot is for those before it, in whatever order their threads come.
+    lines.push(line("endless", &body(4, ENDLESS)));
     let running = create(&engine, &lines);
     let waiting = create(&engine, &lines);
     let batch = wait(&engine, &running.id, |batch| batch.request_counts.completed == 4);
-    assert_eq!((batch.status, batch.request_counts.total), (BatchStatus::InProgress, 24));
+    assert_eq!((batch.status, batch.request_counts.total), (BatchStatus::InProgress, 5));
     assert_eq!(batch.output_file_id, None);
 
     let batch = engine.batches().cancel(&waiting.id).unwrap();

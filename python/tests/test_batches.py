@@ -108,7 +108,8 @@ def test_faulty_lines(client):
 def test_the_sdk_cancels_and_lists(make_engine):
     # BA4, BA6
     with zerohop.OpenAI(make_engine(parallel=2)) as client:
-        lines = [line(0), *(line(number, max_tokens=100_000) for number in range(1, 9))]
+        # One that does not end, and a slot for the other.
+        lines = [line(0), line(1, max_tokens=100_000)]
         running, waiting = begin(client, jsonl(lines)), begin(client, jsonl(lines))
         running = wait(client, running, lambda batch: batch.request_counts.completed == 1)
         assert running.status == "in_progress"
