@@ -121,7 +121,7 @@ fn handle_later<B: AsRef<[u8]> + Send + 'static>(
     request: Request<B>,
 ) -> Pending {
     let (promise, promised) = promise();
-    let (theirs, call) = (engine.clone(), call.clone());
+    let (theirs, waiting, call) = (engine.clone(), call.clone(), call.clone());
     let handle = move |model: Result<_>| {
         if !promise.is_wanted() {
             return;
@@ -136,7 +136,7 @@ fn handle_later<B: AsRef<[u8]> + Send + 'static>(
         };
         promise.fulfil(router::answer(pending));
     };
-    model.with(engine.catalogue(), Box::new(handle));
+    model.with(engine.catalogue(), Some(waiting), Box::new(handle));
     Pending::prepared(promised)
 }
 

@@ -4,12 +4,14 @@ mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{
     ENDLESS, Loading, assert_memory_settles, count, engine, greedy, model, roomy, tiny, use_one_arena, wait_until,
 };
+use futures_executor::block_on;
 use zerohop::types::CreateChatCompletionRequest;
 use zerohop::{Body, Engine, ErrorKind, ModelOptions, inspect};
 
@@ -270,7 +272,44 @@ fn the_time_limit_of_a_request_includes_the_loading() {
     let engine = Engine::builder().model("m", tiny()).timeout(Duration::from_millis(20)).build().unwrap();
     let loading = Loading::begin(&engine, "slow");
     assert_eq!(ask(&engine, "slow").unwrap_err().kind(), ErrorKind::Timeout);
+    // Through the door too: a thread that waits, one that looks now and then, and a task.
+    let submit = || engine.submit(&chat("slow")).unwrap();
+    let mut polled = submit();
+    let replies = [
+        submit().wait(),
+        engine.submit_async(chat("slow")).unwrap().wait(),
+        block_on(engine.submit_async(chat("slow")).unwrap()),
+        loop {
+            if let Poll::Ready(reply) = polled.wait_until(Instant::now() + Duration::from_millis(5)) {
+                break reply;
+            }
+        },
+    ];
+    assert!(replies.iter().all(|reply| reply.as_ref().is_ok_and(|reply| reply.status() == 408)), "{replies:?}");
+    wait_until("a request goes on", || engine.metrics().requests_in_flight == 0);
     loading.finish().unwrap();
+    assert_eq!(engine.metrics().models[1].completion_tokens, 0);
+}
+
+#[test]
+fn of_those_who_wait_for_a_model_the_hurried_go_first() {
+    let engine = engine(tiny());
+    let loading = Loading::begin(&engine, "slow");
+    let submit = |timeout: Option<&str>| {
+        let mut request = chat("slow");
+        if let Some(timeout) = timeout {
+            request.headers_mut().insert("x-request-timeout", timeout.parse().unwrap());
+        }
+        engine.submit(&request).unwrap()
+    };
+    let [patient, unlimited] = [Some("3600"), None].map(submit);
+    for timeout in ["0.05", "0.001", "0.02"] {
+        assert_eq!(submit(Some(timeout)).wait().unwrap().status(), 408);
+    }
+    loading.finish().unwrap();
+    for pending in [patient, unlimited] {
+        assert_eq!(pending.wait().unwrap().status(), 200);
+    }
 }
 
 #[test]

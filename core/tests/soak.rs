@@ -39,7 +39,7 @@ fn nonsense(engine: &Engine, round: usize) {
 #[test]
 fn nothing_is_lost_or_leaked() {
     use_one_arena();
-    let shared = engine(tiny().parallel(8).queue(64));
+    let shared = engine(tiny().context_length(16_384).parallel(8).queue(64));
     let (over, done) = (AtomicBool::new(false), AtomicUsize::new(0));
     let start = Instant::now();
     let sizes = thread::scope(|scope| {

@@ -85,7 +85,8 @@ impl EngineBuilder {
     /// fails may end it ([`docs/native-faults.md`] says how far that is prevented). In a worker process,
     /// such a failure ends the worker: the requests that it was working on fail with status 503
     /// (`worker_ended`), and the next request starts another, which loads the models again. Completions
-    /// and responses that the worker kept in memory are lost then; files stay.
+    /// and responses that the worker kept in memory are lost then; files stay. What the worker logs is
+    /// logged in this process.
     ///
     /// All calls work as without: a request takes some ten microseconds longer.
     ///

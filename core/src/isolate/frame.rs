@@ -21,7 +21,7 @@ const MAX_PAYLOAD: u32 = 1 << 30;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {
-    /// To the worker: [`Load`], the first of all.
+    /// To the worker: [`Load`], the first of all but [`LogLevel`](Self::LogLevel).
     Load = 1,
     /// To the worker: a [`RequestHead`] and the body.
     Request = 2,
@@ -29,6 +29,8 @@ pub(super) enum Kind {
     Cancel = 3,
     /// To the worker: stop loading.
     StopLoading = 4,
+    /// To the worker: how many of the levels of logs somebody listens to.
+    LogLevel = 5,
 
     /// From the worker, the first of all: its version.
     Hello = 15,
@@ -44,12 +46,16 @@ pub(super) enum Kind {
     Event = 20,
     /// From the worker: the end of the events.
     End = 21,
+    /// From the worker: a [`Line`](super::logs::Line) of its logs.
+    Log = 22,
 }
 
 impl Kind {
     fn from_byte(byte: u8) -> Option<Self> {
-        use Kind::{Cancel, End, Event, Failed, Hello, Load, Loaded, Progress, Reply, Request, StopLoading};
-        [Load, Request, Cancel, StopLoading, Hello, Progress, Loaded, Failed, Reply, Event, End]
+        use Kind::{
+            Cancel, End, Event, Failed, Hello, Load, Loaded, Log, LogLevel, Progress, Reply, Request, StopLoading,
+        };
+        [Load, Request, Cancel, StopLoading, LogLevel, Hello, Progress, Loaded, Failed, Reply, Event, End, Log]
             .into_iter()
             .find(|kind| *kind as u8 == byte)
     }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io::{BufReader, Read};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use parking_lot::Mutex;
 
 use super::frame::{Failure, Frame, Kind, Load, Loaded, ReplyHead, RequestHead, damaged};
+use super::logs::{self, Line};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::cancel::{Cancel, CancelHandle};
 use crate::threads::join_other;
@@ -35,6 +36,8 @@ pub(super) struct Link {
     frames: Mutex<Option<Sender<Frame>>>,
     shared: Arc<Shared>,
     next: AtomicU64,
+    /// The levels of logs that the worker knows to be listened to.
+    log_levels: AtomicUsize,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -112,13 +115,15 @@ impl Link {
             )
             .with_source(error)
         })?;
-        let _ = sender.send(load);
         let link = Arc::new(Link {
             frames: Mutex::new(Some(sender)),
             shared: shared.clone(),
             next: AtomicU64::new(1),
+            log_levels: AtomicUsize::new(0),
             threads: Mutex::default(),
         });
+        link.tell_log_levels();
+        link.send(load);
         let mut threads = link.threads.lock();
         threads.push(start_thread("zerohop-to-worker", move || write_all(&receiver, stdin))?);
         threads.push(start_thread("zerohop-from-worker", move || shared.read_all(stdout, stderr))?);
@@ -132,6 +137,16 @@ impl Link {
         match self.shared.loading.take(&mut wait, VecDeque::pop_front) {
             Poll::Ready(step) => Some(step),
             Poll::Pending => None,
+        }
+    }
+
+    /// Tells the worker who listens to its logs, if that has changed.
+    fn tell_log_levels(&self) {
+        let levels = logs::wanted();
+        if self.log_levels.swap(levels, Ordering::Relaxed) != levels
+            && let Ok(frame) = Frame::json(Kind::LogLevel, 0, &levels)
+        {
+            self.send(frame);
         }
     }
 
@@ -168,6 +183,7 @@ impl Link {
             }
             requests.open.insert(id, exchange.clone());
         }
+        self.tell_log_levels();
         self.send(frame);
         Ok(RemoteReply(Ticket(Arc::new(OpenRequest { id, exchange, link: self.clone() }))))
     }
@@ -281,7 +297,8 @@ impl Shared {
             }
             Kind::Event => self.update(frame.request, |exchange| exchange.events.push_back(frame.payload)),
             Kind::End => self.update(frame.request, |exchange| exchange.ended = true),
-            Kind::Load | Kind::Request | Kind::Cancel | Kind::StopLoading => return Err(damaged()),
+            Kind::Log => frame.read_json::<Line>()?.emit(),
+            Kind::Load | Kind::Request | Kind::Cancel | Kind::StopLoading | Kind::LogLevel => return Err(damaged()),
         }
         Ok(())
     }

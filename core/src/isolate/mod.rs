@@ -8,6 +8,7 @@
 mod child;
 mod frame;
 mod link;
+mod logs;
 mod streamed;
 mod worker;
 

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use super::frame::{Failure, Frame, Kind, Load, Loaded, ReplyHead, RequestHead};
 use super::link::header_pairs;
+use super::logs;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::cancel::CancelHandle;
 use crate::door;
@@ -24,7 +25,8 @@ const STACK: usize = 512 << 10;
 /// engine writes to, writes to the one that it reads. Returns when the engine has closed its end.
 ///
 /// Programs that link the library statically and ship no `zerohop` command can be workers themselves:
-/// started with the only argument `worker`, they call this and exit.
+/// started with the only argument `worker`, they call this and exit. What is logged here goes to
+/// `tracing` in the engine's process, unless the program has set a subscriber of its own.
 ///
 /// # Errors
 ///
@@ -36,6 +38,8 @@ pub fn run_worker(input: impl Read, output: impl Write + Send + 'static) -> io::
         running: Mutex::default(),
         stop_loading: AtomicBool::new(false),
     });
+    let logged = worker.clone();
+    logs::forward(move |line| logged.write(Frame::json(Kind::Log, 0, &line)));
     worker.write(Frame::json(Kind::Hello, 0, &crate::version()));
     let mut input = BufReader::new(input);
     while let Some(frame) = Frame::read(&mut input)? {
@@ -45,6 +49,7 @@ pub fn run_worker(input: impl Read, output: impl Write + Send + 'static) -> io::
                 let loader = worker.clone();
                 thread::Builder::new().spawn(move || loader.load(load))?;
             }
+            Kind::LogLevel => logs::set_wanted(frame.read_json()?),
             Kind::StopLoading => worker.stop_loading.store(true, Ordering::Relaxed),
             Kind::Request => worker.begin(frame),
             Kind::Cancel => worker.cancel(frame.request),

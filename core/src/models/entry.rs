@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 
 use super::Catalogue;
 use super::memory::Reservation;
@@ -31,16 +32,26 @@ pub(crate) struct Entry {
     pub(super) is_removable: bool,
     meters: Arc<ModelMeters>,
     state: Mutex<State>,
-    /// The threads that load it, or have.
+    /// Signalled when `Loading` is over, or has another time limit.
+    changed: Condvar,
+    /// The threads that load it, or keep the time meanwhile, or have.
     loaders: Mutex<Vec<JoinHandle<()>>>,
     last_use: AtomicU64,
+}
+
+/// One who waits, and the request that this is for if its time has a limit.
+struct Waiting {
+    then: Waiter,
+    call: Option<Arc<Call>>,
 }
 
 enum State {
     Unloaded,
     Loading {
         stop: Arc<AtomicBool>,
-        waiting: Vec<Waiter>,
+        waiting: Vec<Waiting>,
+        /// Whether a thread keeps the time of those who wait.
+        is_timed: bool,
     },
     Loaded(Arc<ServedModel>),
     /// Of a worker process, which is asked in place of this one.
@@ -52,14 +63,14 @@ enum State {
 impl Entry {
     pub(super) fn new(name: &str, checked: &CheckedModel, is_removable: bool) -> Self {
         let options = ModelOptions { progress: None, ..checked.options().clone() };
-        let state =
-            if options.lazy { State::Unloaded } else { State::Loading { stop: Arc::default(), waiting: Vec::new() } };
+        let state = if options.lazy { State::Unloaded } else { State::loading(Vec::new()) };
         Entry {
             info: RwLock::new(checked.info(name)),
             options,
             is_removable,
             meters: Arc::default(),
             state: Mutex::new(state),
+            changed: Condvar::new(),
             loaders: Mutex::default(),
             last_use: AtomicU64::new(0),
         }
@@ -73,6 +84,7 @@ impl Entry {
             is_removable: false,
             meters: Arc::default(),
             state: Mutex::new(State::InWorker),
+            changed: Condvar::new(),
             loaders: Mutex::default(),
             last_use: AtomicU64::new(0),
         }
@@ -141,7 +153,7 @@ impl Entry {
         let call = Call::current();
         let deadline = call.as_ref().and_then(|call| call.deadline());
         let (promise, promised) = promise();
-        self.with(catalogue, Box::new(move |served| promise.fulfil(served)));
+        self.with(catalogue, None, Box::new(move |served| promise.fulfil(served)));
         match promised.advance(&mut deadline.map_or(Wait::Forever, Wait::Until)) {
             Poll::Ready(served) => served?,
             Poll::Pending => Err(call.map_or_else(Error::cancelled, |call| call.timeout())),
@@ -152,24 +164,66 @@ impl Entry {
     /// `then` holds the model, it is in use.
     ///
     /// It gets an error when the model cannot be loaded now (`Unavailable`), was unloaded
-    /// (`Unavailable`), or the engine was closed (`Closed`).
-    pub(crate) fn with(self: &Arc<Self>, catalogue: &Arc<Catalogue>, then: Waiter) {
+    /// (`Unavailable`), the engine was closed (`Closed`), or the time of `call` has passed (`Timeout`).
+    pub(crate) fn with(self: &Arc<Self>, catalogue: &Arc<Catalogue>, call: Option<Arc<Call>>, then: Waiter) {
         self.last_use.store(catalogue.next_use(), Ordering::Relaxed);
         let mut state = self.state.lock();
         let ready = match &mut *state {
             State::Loaded(served) => Ok(served.clone()),
             State::InWorker => Err(Error::internal("the model is in the worker process")),
             State::Ended(reason) => Err(reason.clone()),
-            State::Loading { waiting, .. } => return waiting.push(then),
+            State::Loading { waiting, .. } => {
+                waiting.push(Waiting { then, call });
+                return self.keep_time(state);
+            }
             State::Unloaded => {
-                let stop = Arc::<AtomicBool>::default();
-                *state = State::Loading { stop, waiting: vec![then] };
-                drop(state);
+                *state = State::loading(vec![Waiting { then, call }]);
+                self.keep_time(state);
                 return self.start_loading(catalogue);
             }
         };
         drop(state);
         then(ready);
+    }
+
+    /// Sees to it that nobody waits longer than the request's time, in a state that is `Loading`.
+    fn keep_time(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        let State::Loading { waiting, is_timed, .. } = &mut *state else { return };
+        let has_limit = waiting.last().is_some_and(|waiting| waiting.deadline().is_some());
+        if !has_limit {
+            return;
+        }
+        if *is_timed {
+            self.changed.notify_all();
+            return;
+        }
+        *is_timed = true;
+        drop(state);
+        let entry = self.clone();
+        // Where no thread starts, they wait for the model.
+        if let Ok(thread) = thread::Builder::new().name("zerohop-load-time".to_owned()).spawn(move || entry.end_late())
+        {
+            let mut loaders = self.loaders.lock();
+            loaders.retain(|loader| !loader.is_finished());
+            loaders.push(thread);
+        }
+    }
+
+    /// Ends the waiting of those whose time passes, until nobody waits for the loading any more.
+    fn end_late(&self) {
+        let mut state = self.state.lock();
+        while let State::Loading { waiting, .. } = &mut *state {
+            let now = Instant::now();
+            let late: Vec<Waiting> = waiting.extract_if(.., |waiting| waiting.is_late(now)).collect();
+            let next = waiting.iter().filter_map(Waiting::deadline).min();
+            if !late.is_empty() {
+                MutexGuard::unlocked(&mut state, || late.into_iter().for_each(Waiting::time_out));
+            } else if let Some(next) = next {
+                self.changed.wait_until(&mut state, next);
+            } else {
+                self.changed.wait(&mut state);
+            }
+        }
     }
 
     fn start_loading(self: &Arc<Self>, catalogue: &Arc<Catalogue>) {
@@ -227,6 +281,7 @@ impl Entry {
                 Err(_) if self.options.lazy => State::Unloaded,
                 Err(error) => State::Ended(error.clone()),
             };
+            self.changed.notify_all();
             match std::mem::replace(&mut *state, next) {
                 State::Loading { waiting, .. } => waiting,
                 _ => Vec::new(),
@@ -273,6 +328,7 @@ impl Entry {
             if matches!(*state, State::Ended(_)) {
                 return;
             }
+            self.changed.notify_all();
             std::mem::replace(&mut *state, State::Ended(reason.clone()))
         };
         match ended {
@@ -280,7 +336,7 @@ impl Entry {
                 served.end(reason.clone());
                 self.forget_size();
             }
-            State::Loading { stop, waiting } => {
+            State::Loading { stop, waiting, .. } => {
                 stop.store(true, Ordering::Relaxed);
                 call_all(waiting, Err(reason.clone()));
             }
@@ -297,11 +353,36 @@ impl Entry {
     }
 }
 
-/// None suffers from another's fault.
-fn call_all(waiting: Vec<Waiter>, result: Result<Arc<ServedModel>>) {
+impl State {
+    fn loading(waiting: Vec<Waiting>) -> Self {
+        State::Loading { stop: Arc::default(), waiting, is_timed: false }
+    }
+}
+
+impl Waiting {
+    fn deadline(&self) -> Option<Instant> {
+        self.call.as_ref().and_then(|call| call.deadline())
+    }
+
+    fn is_late(&self, now: Instant) -> bool {
+        self.call.as_ref().is_some_and(|call| call.is_late(now))
+    }
+
+    fn time_out(self) {
+        let error = self.call.as_ref().map_or_else(Error::cancelled, |call| call.timeout());
+        self.call_with(Err(error));
+    }
+
+    /// None suffers from another's fault.
+    fn call_with(self, result: Result<Arc<ServedModel>>) {
+        let _ = catch_unwind(AssertUnwindSafe(|| (self.then)(result)));
+    }
+}
+
+fn call_all(waiting: Vec<Waiting>, result: Result<Arc<ServedModel>>) {
     let results = std::iter::repeat_n(result, waiting.len());
-    for (waiter, result) in waiting.into_iter().zip(results) {
+    for (waiting, result) in waiting.into_iter().zip(results) {
         // The last one gets the model itself, so that nobody else seems to use it.
-        let _ = catch_unwind(AssertUnwindSafe(|| waiter(result)));
+        waiting.call_with(result);
     }
 }
