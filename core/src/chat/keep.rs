@@ -111,7 +111,6 @@ fn messages(store: &Store, id: &str, page: &PageParams) -> Result<ChatCompletion
     page.page(messages, ListOrder::Asc)
 }
 
-/// What is kept.
 /// The path of a kept chat completion, or of what belongs to it.
 fn path(id: &str, rest: &str) -> String {
     format!("{CHAT_COMPLETIONS}/{}{rest}", utf8_percent_encode(id, NON_ALPHANUMERIC))

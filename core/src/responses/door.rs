@@ -71,7 +71,7 @@ pub(crate) fn create(engine: &Engine, body: &[u8]) -> Result<Pending> {
     engine.responses().submit(&request).map(Pending::response)
 }
 
-/// Such a request need not say which model it is for if there is only one, and may be empty.
+/// Such a request need not say which model it is for if there is only one.
 fn read_count(engine: &Engine, body: &[u8]) -> Result<CreateResponse> {
     let RawCreateResponse { model, input, mut request } = from_body(body)?;
     let only = || match &engine.model_info()[..] {
