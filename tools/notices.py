@@ -75,9 +75,9 @@ class Part:
     text: str
 
 
-def metadata() -> dict[str, Any]:
-    """What cargo knows of the workspace and its dependencies."""
-    filters = [word for platform in PLATFORMS for word in ("--filter-platform", platform)]
+def metadata(platforms: list[str]) -> dict[str, Any]:
+    """What cargo knows of the workspace and its dependencies, on all platforms if none is given."""
+    filters = [word for platform in platforms for word in ("--filter-platform", platform)]
     command = ["cargo", "metadata", "--locked", "--format-version=1", *filters]
     known: dict[str, Any] = json.loads(subprocess.check_output(command, cwd=ROOT))
     return known
@@ -113,7 +113,7 @@ def crates() -> Iterator[Part]:
     """The Rust crates."""
     texts_of: dict[str, str] = {}
     without: list[Part] = []
-    for package in sorted(linked(metadata()), key=lambda it: (it["name"], it["version"])):
+    for package in sorted(linked(metadata(PLATFORMS)), key=lambda it: (it["name"], it["version"])):
         name, version, licence = package["name"], package["version"], package["license"]
         url = package["repository"] or f"crate {name}"
         files = licence_files(Path(package["manifest_path"]).parent, licence)
@@ -138,9 +138,11 @@ def after(path: Path, start: str) -> str:
     return text[text.index(start) :].replace("*/", "").strip()
 
 
-def native(sources: Path) -> Iterator[Part]:
-    """The C and C++ parts, which come with one crate."""
-    llama = sources / "llama.cpp"
+def native(packages: list[dict[str, Any]]) -> Iterator[Part]:
+    """The C and C++ parts, which come with two of the packages."""
+    folders = {package["name"]: Path(package["manifest_path"]).parent for package in packages}
+    llama = folders["llama-cpp-sys-2"] / "llama.cpp"
+    whisper = folders["whisper-rs-sys"] / "whisper.cpp"
     vendor = llama / "vendor"
     github = "https://github.com"
     yield Part(
@@ -149,6 +151,13 @@ def native(sources: Path) -> Iterator[Part]:
         "MIT",
         f"{github}/ggml-org/llama.cpp",
         (llama / "LICENSE").read_text(),
+    )
+    yield Part(
+        "whisper.cpp",
+        "",
+        "MIT",
+        f"{github}/ggml-org/whisper.cpp",
+        (whisper / "LICENSE").read_text(),
     )
     sgemm = (llama / "ggml/src/ggml-cpu/llamafile/sgemm.cpp").read_text()
     yield Part(
@@ -204,9 +213,8 @@ def native(sources: Path) -> Iterator[Part]:
 
 def page() -> str:
     """The whole file: each text once, under all that it belongs to."""
-    parts = list(crates())
-    sys_crate = next(p for p in linked(metadata()) if p["name"] == "llama-cpp-sys-2")
-    parts = [*native(Path(sys_crate["manifest_path"]).parent), *parts]
+    # whisper.cpp's crate is not built: only its sources are used.
+    parts = [*native(metadata([])["packages"]), *crates()]
     parts_of = defaultdict(list)
     for part in parts:
         parts_of[" ".join(part.text.split())].append(part)

@@ -19,7 +19,8 @@ pub fn measure(is_bare: bool, model: &str, texts: &str, out: &str) -> Result<f64
     let texts: Vec<String> = serde_json::from_slice(&fs::read(texts)?)?;
     let (vectors, seconds) = if is_bare { bare(model, &texts)? } else { ours(model, &texts)? };
     fs::write(out, vectors.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>())?;
-    Ok(texts.len() as f64 * f64::from(ROUNDS - 1) / seconds)
+    let texts = u32::try_from(texts.len())?;
+    Ok(f64::from(texts) * f64::from(ROUNDS - 1) / seconds)
 }
 
 fn ours(model: &str, texts: &[String]) -> Result<(Vec<f32>, f64), Error> {

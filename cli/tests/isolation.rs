@@ -390,7 +390,7 @@ fn batch_lines(count: usize) -> String {
         });
         json!({"custom_id": format!("c{number}"), "method": "POST", "url": "/v1/chat/completions", "body": body})
     };
-    (0..count).map(|number| format!("{}\n", line(number))).collect()
+    (0..count).fold(String::new(), |lines, number| lines + &line(number).to_string() + "\n")
 }
 
 /// The answers of a file of results by their custom ids, each of which is there once.
@@ -417,10 +417,11 @@ fn a_batch_of_files_outlives_workers() {
     let mut first = Some(worker(&engine));
     // What the worker was answering is asked of the next one.
     let options = BatchOptions::new().progress(move |counts| {
-        if counts.completed > 0 && counts.completed < 60 {
-            if let Some(worker) = first.take() {
-                worker.kill();
-            }
+        if counts.completed > 0
+            && counts.completed < 60
+            && let Some(worker) = first.take()
+        {
+            worker.kill();
         }
         true
     });

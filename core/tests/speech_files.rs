@@ -28,7 +28,9 @@ fn tiny(mut weight: impl FnMut() -> f32) -> (Vec<u8>, usize) {
         put(&mut file, i32::try_from(shape.len()).unwrap());
         put(&mut file, i32::try_from(name.len()).unwrap());
         put(&mut file, 0);
-        shape.iter().for_each(|size| put(&mut file, *size));
+        for size in shape {
+            put(&mut file, *size);
+        }
         file.extend(name.as_bytes());
         (0..shape.iter().product::<i32>()).for_each(|_| file.extend(weight().to_le_bytes()));
     };

@@ -359,12 +359,16 @@ fn chat_and_speech_go_on_at_the_same_time() {
     let garden = CreateTranscriptionRequest::new("whisper", speech("garden.wav"));
     let alone = engine.transcriptions().create(&garden).unwrap();
     std::thread::scope(|scope| {
-        let chats = scope.spawn(|| (0..20).map(|_| engine.chat().create(&common::greedy("Hi", 20)).unwrap()).count());
+        let chats = scope.spawn(|| {
+            for _ in 0..20 {
+                engine.chat().create(&common::greedy("Hi", 20)).unwrap();
+            }
+        });
         let texts: Vec<_> = (0..3).map(|_| scope.spawn(|| engine.transcriptions().create(&garden).unwrap())).collect();
         for text in texts {
             assert_eq!(text.join().unwrap(), alone);
         }
-        assert_eq!(chats.join().unwrap(), 20);
+        chats.join().unwrap();
     });
 }
 
@@ -486,7 +490,7 @@ fn ten_minutes_take_no_more_memory_than_one() {
         .iter()
         .flat_map(|name| [samples(name), silence(1.5)].concat())
         .collect();
-    let wanted: String = ["garden", "weather", "river"].map(|name| said(name)).concat().repeat(3);
+    let wanted: String = ["garden", "weather", "river"].map(said).concat().repeat(3);
     let file = |minutes: usize| wav(RATE, 1, &one.repeat(minutes));
     text(&engine, &file(1));
     let before = common::resident_kib();

@@ -39,7 +39,6 @@ pub const ZEROHOP_AUDIO_FORMAT_VERBOSE_JSON: zerohop_audio_format = 4;
 /// Only read, and only during the call it is passed to.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
-#[expect(clippy::struct_excessive_bools, reason = "each is asked for on its own")]
 pub struct zerohop_transcription_request {
     /// The size of this struct as the caller knows it; set by the init function.
     pub struct_size: usize,

@@ -4,6 +4,7 @@ The tiny models have random weights: they are fast, and go on to the token limit
 answer.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator

@@ -233,9 +233,10 @@ class ModelOptions:
     - `parallel`: requests computed together, 1 to 256; by default 16. Others wait in the queue.
     - `queue`: requests that may wait, by default 512; one more raises `RateLimitError`.
     - `kv_type`: the numeric type of the KV cache: `"f32"`, `"f16"`, `"q8_0"` or `"q4_0"`.
-    - `prefix_cache`: whether what was computed stays in the KV cache for requests that begin alike: the
-      next turn of a conversation, the same instructions before another question. Kept cells are given
-      up when running requests need them; `cached_tokens` in usage says how much was not computed again.
+    - `prefix_cache`: whether what was computed stays in the KV cache for requests that begin alike:
+      the next turn of a conversation, the same instructions before another question. Kept cells
+      are given up when running requests need them; `cached_tokens` in usage says how much was not
+      computed again.
     - `speculation`: whether tokens that came before, in the prompt or the answer, are drafted where
       the newest ones come again, and checked together. No answer changes; it is left alone where it
       does not pay.
@@ -3901,6 +3902,7 @@ def system_info() -> SystemInfo:
 
     What to add to a report about speed, and to look at when a model does not load.
     """
+
 def _restore(class_: type[BaseModel], name: str, fields: dict[str, Any]) -> BaseModel:
     """An object that was pickled: of this class, with the schema of this name."""
 

@@ -106,8 +106,8 @@ fn chat(engine: &Engine) -> Result<f64, Error> {
 
 /// The time of an answer that repeats most of its prompt.
 fn edit(engine: &Engine) -> Result<f64, Error> {
-    let file: String =
-        (1..16).map(|number| format!("def step_{number}(value):\n    return value * {number} + offset\n\n")).collect();
+    let steps = (1..16).map(|number| format!("def step_{number}(value):\n    return value * {number} + offset\n"));
+    let file = steps.collect::<Vec<_>>().join("\n");
     let question = format!("Repeat this file with `offset` renamed to `shift`, and nothing else:\n\n{file}");
     let started = Instant::now();
     engine.chat().create(&request(vec![ChatCompletionMessage::user(question)], 200))?;

@@ -66,7 +66,7 @@ fn loud_samples_are_clipped_and_impossible_ones_refused() {
 #[test]
 fn what_is_no_audio_is_refused() {
     assert!(refusal(b"").contains("empty"));
-    for garbage in [&b"x"[..], &[0; 100_000], b"{\"a\": 1}", b"RIFF", b"OggS", b"ID3", b"fLaC\0\0\0\x22", &[0xff; 5000]]
+    for garbage in [&b"x"[..], &[0; 10_000], b"{\"a\": 1}", b"RIFF", b"OggS", b"ID3", b"fLaC\0\0\0\x22", &[0xff; 5000]]
     {
         refusal(garbage);
     }

@@ -111,7 +111,7 @@ fn newest_logits(model: &Arc<Model>, threads: u32, slices: Slices, others: i32) 
     let mut batch = Batch::new(512, model.vocab().len());
     for sequence in 1..=others {
         batch.clear();
-        for (position, &token) in tokens[..1 + sequence as usize % 9].iter().enumerate() {
+        for (position, &token) in tokens[..=sequence as usize % 9].iter().enumerate() {
             batch.push(token, position, sequence, false);
         }
         decode(&mut context, &mut batch);

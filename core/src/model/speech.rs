@@ -342,9 +342,13 @@ mod tests {
         let hparams = [51_864, 1500, 4, 2, 1, 448, 4, 2, 1, 80, 1];
         let mut file = MAGIC.to_vec();
         let put = |file: &mut Vec<u8>, number: i32| file.extend(number.to_le_bytes());
-        hparams.iter().for_each(|number| put(&mut file, *number));
+        for number in hparams {
+            put(&mut file, number);
+        }
         let filters = file.len();
-        [80, 201].iter().for_each(|number| put(&mut file, *number));
+        for number in [80, 201] {
+            put(&mut file, number);
+        }
         file.resize(file.len() + 80 * 201 * 4, 0);
         let vocabulary = file.len();
         put(&mut file, 2);
@@ -358,10 +362,10 @@ mod tests {
         all.sort_by(|a, b| a.0.cmp(&b.0));
         for (name, expected) in all {
             let rank = expected.shape.iter().rposition(|dimension| *dimension > 1).unwrap() + 1;
-            [i32::try_from(rank).unwrap(), i32::try_from(name.len()).unwrap(), expected.numbers.id]
-                .iter()
-                .for_each(|number| put(&mut file, *number));
-            expected.shape[..rank].iter().for_each(|number| put(&mut file, *number));
+            let head = [i32::try_from(rank).unwrap(), i32::try_from(name.len()).unwrap(), expected.numbers.id];
+            for number in head.iter().chain(&expected.shape[..rank]) {
+                put(&mut file, *number);
+            }
             file.extend(name.bytes());
             let elements: u64 = expected.shape.iter().map(|n| u64::from(n.unsigned_abs())).product();
             file.resize(file.len() + usize::try_from(elements * expected.numbers.bytes).unwrap(), 0);

@@ -278,7 +278,9 @@ mod tests {
 
     fn read(fields: &[(&str, &str)]) -> Result<CreateTranscriptionRequest> {
         let mut form = Writer::new(&AudioFile::new("a.wav", *b"RIFF"), "m");
-        fields.iter().for_each(|(name, text)| form.text(name, text));
+        for (name, text) in fields {
+            form.text(name, text);
+        }
         let request = form.request("/").unwrap();
         SpeechForm::read(request.headers(), request.body())?.transcription()
     }

@@ -249,10 +249,10 @@ fn finite(number: f32) -> f32 {
 }
 
 /// AU6
-fn subtitles(head: &str, point: char, heard: &[Heard]) -> String {
-    let mut text = head.to_owned();
+fn subtitles(opening: &str, point: char, heard: &[Heard]) -> String {
+    let mut text = opening.to_owned();
     for (number, segment) in heard.iter().enumerate() {
-        if head.is_empty() {
+        if opening.is_empty() {
             let _ = writeln!(text, "{}", number + 1);
         }
         let (start, end) = (timestamp(segment.start, point), timestamp(segment.end, point));

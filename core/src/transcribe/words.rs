@@ -11,7 +11,8 @@ use crate::audio::RATE;
 use crate::backend::{SpeechModel, SpeechSegment, SpeechWindow, Token};
 
 /// Frames of a second.
-const FRAMES: f64 = (RATE as usize / FRAME) as f64;
+#[expect(clippy::cast_precision_loss, reason = "a frame has few samples")]
+const FRAMES: f64 = RATE as f64 / FRAME as f64;
 /// Frames of quiet that no word has within it.
 const GAP: usize = 10;
 /// A sound that is so many times shorter than another is the rest of the word before.

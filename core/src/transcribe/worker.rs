@@ -248,7 +248,8 @@ impl Job {
             .language
             .and_then(|code| (0..).map_while(|number| model.language(number)).find(|(known, _)| *known == code));
         if let Some(prompt) = &self.prompt {
-            let start = (prompt.len().saturating_sub(PROMPT_BYTES)..).find(|start| prompt.is_char_boundary(*start));
+            let start = (prompt.len().saturating_sub(PROMPT_BYTES)..=prompt.len())
+                .find(|start| prompt.is_char_boundary(*start));
             let tail = prompt.get(start.unwrap_or_default()..).unwrap_or_default().trim();
             let mut tokens = if tail.is_empty() { Vec::new() } else { model.tokenize(&format!(" {tail}"))? };
             // The spelling of a control token is text.
