@@ -5,6 +5,7 @@ import copy
 import gc
 import inspect
 import pickle
+import shutil
 import threading
 import time
 
@@ -37,6 +38,12 @@ def make_async(tiny):
         return zerohop.AsyncEngine(tiny, **{"context_length": ENDLESS, "threads": 1} | options)
 
     return make
+
+
+@pytest.fixture
+def unshared(tiny, tmp_path):
+    """The tiny model in a file that no other engine has loaded: there is something to load."""
+    return shutil.copy(tiny, tmp_path)
 
 
 def test_replies_are_those_of_the_engine(engine, run):
@@ -142,7 +149,7 @@ def test_loading(make_async, run, how):
     run(main)
 
 
-def test_loading_happens_once_and_elsewhere(tiny, run):
+def test_loading_happens_once_and_elsewhere(unshared, run):
     async def main():
         callers, started = set(), []
 
@@ -150,7 +157,7 @@ def test_loading_happens_once_and_elsewhere(tiny, run):
             callers.add(threading.get_ident())
             started.extend([fraction] if fraction == 0 else [])
 
-        engine = zerohop.AsyncEngine(tiny, threads=1, progress=progress)
+        engine = zerohop.AsyncEngine(unshared, threads=1, progress=progress)
         natives = await gather(*[engine._loaded] * 10)
         assert len(set(map(id, natives))) == 1
         assert len(started) == 1 and threading.get_ident() not in callers
@@ -228,10 +235,10 @@ class Held:
         time.sleep(0.05)
 
 
-def test_cancelling_the_last_who_waits_stops_the_loading(tiny, run):
+def test_cancelling_the_last_who_waits_stops_the_loading(unshared, run):
     async def main():
         held = Held()
-        engine = zerohop.AsyncEngine(tiny, threads=1, progress=held)
+        engine = zerohop.AsyncEngine(unshared, threads=1, progress=held)
 
         async def wait(seconds):
             with anyio.move_on_after(seconds) as scope:
@@ -244,7 +251,7 @@ def test_cancelling_the_last_who_waits_stops_the_loading(tiny, run):
         assert held.seen[-1] == 1
         await engine.close()
         held = Held()
-        engine = zerohop.AsyncEngine(tiny, threads=1, progress=held)
+        engine = zerohop.AsyncEngine(unshared, threads=1, progress=held)
         assert await wait(0.1)
         # Were it not stopped, it would go on.
         await anyio.sleep(0.3)
@@ -255,10 +262,10 @@ def test_cancelling_the_last_who_waits_stops_the_loading(tiny, run):
     run(main)
 
 
-def test_closing_stops_the_loading(tiny, run):
+def test_closing_stops_the_loading(unshared, run):
     async def main():
         held = Held()
-        engine = zerohop.AsyncEngine(tiny, threads=1, progress=held)
+        engine = zerohop.AsyncEngine(unshared, threads=1, progress=held)
 
         async def load():
             with pytest.raises(zerohop.ZerohopError):

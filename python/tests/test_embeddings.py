@@ -110,7 +110,7 @@ def test_the_sdk_decodes_what_it_asked_for(client: openai.OpenAI) -> None:
     assert reply.usage.total_tokens == reply.usage.prompt_tokens > 150
 
     floats = client.embeddings.create(model=name, input=TEXTS[0], encoding_format="float")
-    assert np.allclose(floats.data[0].embedding, reply.data[0].embedding, atol=1e-5)
+    assert np.allclose(floats.data[0].embedding, reply.data[0].embedding, atol=1e-4)
     text = client.embeddings.create(model=name, input=TEXTS[0], encoding_format="base64")
     raw: Any = text.data[0].embedding
     assert np.allclose(np.frombuffer(base64.b64decode(raw), "<f4"), floats.data[0].embedding)

@@ -99,6 +99,7 @@ def comparable(response: Response) -> dict[str, Any]:
         del dump[key]
     for item in dump["output"]:
         item.pop("id"), item.pop("call_id", None)
+    del dump["usage"]["input_tokens_details"]["cached_tokens"]
     return dump
 
 

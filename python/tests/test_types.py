@@ -382,6 +382,7 @@ def test_classes_are_where_they_say(cls):
 
 
 OURS_ALONE = (
+    types.adapter.Adapter,
     types.BaseModel,
     types.BatchCounts,
     types.DetokenizeResponse,

@@ -255,7 +255,7 @@ fn subtitles(opening: &str, point: char, heard: &[Heard]) -> String {
         if opening.is_empty() {
             let _ = writeln!(text, "{}", number + 1);
         }
-        let (start, end) = (timestamp(segment.start, point), timestamp(segment.end, point));
+        let (start, end) = (timestamp(rounded(segment.start), point), timestamp(rounded(segment.end), point));
         // An arrow and an empty line would end the entry.
         let said = segment.text.trim().replace("-->", "->");
         let said: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
@@ -297,17 +297,17 @@ mod tests {
 
     fn written(format: AudioResponseFormat) -> TranscriptionReply {
         let reply = Reply { format, logprobs: false, words: false, segments: true, translated: false };
-        let all = vec![heard(0.0, 1.5, " One,"), heard(1.5, 3723.0044, " two --> \n\n three. ")];
+        let all = vec![heard(0.0, 1.5, " One,"), heard(1.5, 3723.0984, " two --> \n\n three. ")];
         write(reply, all, &End { duration: 3723.5, language: "english", prompt_tokens: 3 })
     }
 
     #[test]
     fn subtitles_have_their_forms() {
         // AU6
-        let srt = "1\n00:00:00,000 --> 00:00:01,500\nOne,\n\n2\n00:00:01,500 --> 01:02:03,004\ntwo -> \n three.\n\n";
+        let srt = "1\n00:00:00,000 --> 00:00:01,500\nOne,\n\n2\n00:00:01,500 --> 01:02:03,100\ntwo -> \n three.\n\n";
         assert_eq!(written(AudioResponseFormat::Srt), TranscriptionReply::Text(srt.to_owned()));
         let vtt =
-            "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nOne,\n\n00:00:01.500 --> 01:02:03.004\ntwo -> \n three.\n\n";
+            "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nOne,\n\n00:00:01.500 --> 01:02:03.100\ntwo -> \n three.\n\n";
         assert_eq!(written(AudioResponseFormat::Vtt), TranscriptionReply::Text(vtt.to_owned()));
     }
 
