@@ -328,7 +328,7 @@ mod tests {
         assert_eq!(json, r#"{"text":"One, two --> \n\n three.","usage":{"type":"duration","seconds":3723.5}}"#);
         let TranscriptionReply::Verbose(reply) = written(AudioResponseFormat::VerboseJson) else { panic!() };
         let segments = reply.segments.unwrap();
-        assert_eq!((segments[1].id, segments[1].start, segments[1].end), (1, 1.5, 3723.0));
+        assert_eq!((segments[1].id, segments[1].start, segments[1].end), (1, 1.5, 3723.1));
         assert!(reply.words.is_none());
         assert_eq!((reply.language.as_str(), reply.duration), ("english", 3723.5));
     }
