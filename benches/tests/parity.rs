@@ -51,8 +51,8 @@ fn greedy_answers_equal_the_bare_loops() {
         .collect();
     drop(bare);
 
-    // Our kernels round differently.
-    let options = ModelOptions::new(model()).repack(Repack::Off);
+    // Our kernels round differently, and so do llama.cpp's where what is kept lies before the prompt's cells.
+    let options = ModelOptions::new(model()).repack(Repack::Off).prefix_cache(false);
     let engine = Engine::builder().model("qwen", options).build().unwrap();
     for (prompt, expected) in prompts.iter().zip(&expected) {
         let request = CreateChatCompletionRequest::new("qwen", [ChatCompletionMessage::user(prompt.as_str())])

@@ -16,9 +16,12 @@ pub(crate) struct Places {
     limit: usize,
 }
 
-/// A request's place; dropping it frees the place.
+/// A request's place, or several; dropping it frees them.
 #[derive(Debug)]
-pub(crate) struct Place(Arc<AtomicUsize>);
+pub(crate) struct Place {
+    taken: Arc<AtomicUsize>,
+    count: usize,
+}
 
 impl Places {
     pub(crate) fn new(limit: usize) -> Self {
@@ -36,21 +39,29 @@ impl Places {
     ///
     /// `RateLimit` when all are taken (ER5).
     pub(crate) fn take(&self) -> Result<Place> {
-        let next = |taken| (taken < self.limit).then_some(taken + 1);
+        self.take_many(1, || {
+            format!("{} requests are running or waiting already; try again later or raise the queue option", self.limit)
+        })
+    }
+
+    /// Takes `count` places.
+    ///
+    /// # Errors
+    ///
+    /// `RateLimit` with `message` when there are not so many.
+    pub(crate) fn take_many(&self, count: usize, message: impl FnOnce() -> String) -> Result<Place> {
+        let next = |taken: usize| taken.checked_add(count).filter(|taken| *taken <= self.limit);
         if self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok() {
-            return Ok(Place(self.taken.clone()));
+            return Ok(Place { taken: self.taken.clone(), count });
         }
-        let message = format!(
-            "{} requests are running or waiting already; try again later or raise the queue option",
-            self.limit
-        );
-        Err(Error::new(ErrorKind::RateLimit, message).with_code("rate_limit_exceeded").with_retry_after(RETRY_AFTER))
+        let error = Error::new(ErrorKind::RateLimit, message());
+        Err(error.with_code("rate_limit_exceeded").with_retry_after(RETRY_AFTER))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Release);
+        self.taken.fetch_sub(self.count, Ordering::Release);
     }
 }
 

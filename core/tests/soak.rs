@@ -5,7 +5,6 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
-use std::io::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -36,9 +35,10 @@ fn rounds() -> (u32, Duration) {
 }
 
 /// Tells how it goes where somebody watches.
+#[expect(clippy::print_stdout, reason = "the test is run to be watched")]
 fn tell(what: &str) {
     if std::env::var_os("ZEROHOP_TEST_SOAK_SECONDS").is_some() {
-        writeln!(std::io::stdout(), "{what}").unwrap();
+        println!("{what}");
     }
 }
 

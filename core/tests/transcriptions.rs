@@ -12,7 +12,7 @@ use zerohop::types::{
     TimestampGranularity, TranscriptionInclude, TranscriptionReply, TranscriptionStreamEvent, TranscriptionUsage,
     TranscriptionVerbose,
 };
-use zerohop::{Engine, Error, ErrorKind, ModelOptions};
+use zerohop::{Engine, Error, ErrorKind, KvType, ModelOptions};
 
 /// The rate of the test speech.
 const RATE: u32 = 22_050;
@@ -125,6 +125,18 @@ fn every_container_is_read() {
         let heard = text(&engine, &speech(&format!("garden.{ending}")));
         // What lossy codecs leave out may cost a word, and another for where it was cut.
         assert!(error_rate(&wav, &heard) <= 0.2, "{ending}: {heard}");
+    }
+}
+
+#[test]
+fn recordings_that_follow_each_other_in_a_file_are_heard() {
+    let engine = whisper();
+    for name in ["garden.ogg", "garden.opus"] {
+        let one = speech(name);
+        let file = AudioFile::new(name, [&one.content[..], &one.content].concat());
+        let reply = verbose(&engine, &request(&file));
+        assert!(reply.duration > 8.0, "{name}: {}", reply.duration);
+        assert_eq!(words(&reply.text).iter().filter(|word| *word == "children").count(), 2, "{name}: {}", reply.text);
     }
 }
 
@@ -339,6 +351,11 @@ fn models_do_what_they_are_made_for() {
     refused(engine.tokenize(&zerohop::types::TokenizeRequest::new("m", "Hi")).unwrap_err());
     let embedding = zerohop::types::CreateEmbeddingRequest::new("m", ["Hi"]);
     refused(engine.embeddings().create(&embedding).unwrap_err());
+    let file = model("whisper-tiny.en-f16.bin");
+    for options in [ModelOptions::new(&file).context_length(512), ModelOptions::new(&file).kv_type(KvType::Q8_0)] {
+        let error = Engine::builder().model("m", options).build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    }
     let infos = engine.model_info();
     assert_eq!((infos[1].architecture.as_str(), infos[1].quantization.as_deref()), ("whisper", Some("F16")));
     assert!(infos[1].loaded && infos[1].parameters > 30_000_000);
@@ -410,6 +427,37 @@ fn a_short_file_does_not_wait_for_a_long_one() {
     let mut stream = engine.transcriptions().create_stream(&request(&wav(RATE, 1, &long))).unwrap();
     engine.close();
     assert_eq!(stream.find_map(Result::err).unwrap().kind(), ErrorKind::Closed);
+}
+
+#[test]
+fn nobody_waits_for_long_silence() {
+    let engine = whisper();
+    let silence = vec![0.0; 2 * 3600 * 2000];
+    let mut stream = engine.transcriptions().create_stream(&request(&wav(2000, 1, &silence))).unwrap();
+    text(&engine, &speech("garden.wav"));
+    // Each had some turns.
+    let (passed, length) = stream.progress().unwrap();
+    assert!(passed < 1800.0 && length.is_some(), "{passed}");
+    stream.cancel_handle().cancel();
+    assert_eq!(stream.find_map(Result::err).unwrap().kind(), ErrorKind::Cancelled);
+    common::wait_until_idle(&engine);
+}
+
+#[test]
+fn some_may_wait_and_no_more() {
+    // ER5
+    let engine = engine(ModelOptions::new(model("whisper-tiny.en-f16.bin")).queue(1));
+    let long: Vec<f32> = std::iter::repeat_with(|| samples("weather")).take(120).flatten().collect();
+    let start = || engine.transcriptions().create_stream(&request(&wav(RATE, 1, &long)));
+    let running = start().unwrap();
+    let waiting = start().unwrap();
+    let refused = start().unwrap_err();
+    assert_eq!((refused.status(), refused.code()), (Some(429), Some("rate_limit_exceeded")));
+    // Whoever leaves gives the place back, running or not.
+    drop(waiting);
+    common::wait_until("the place is taken", || start().is_ok());
+    drop(running);
+    common::wait_until_idle(&engine);
 }
 
 #[test]

@@ -494,7 +494,7 @@ impl zerohop_model_options {
 }
 
 /// A truth value of the C caller's.
-fn is_set(value: &MaybeUninit<bool>) -> bool {
+pub(crate) fn is_set(value: &MaybeUninit<bool>) -> bool {
     // SAFETY: the byte came from C memory or from the defaults, so it is initialised; as a
     // `u8` any value is valid.
     unsafe { value.as_ptr().cast::<u8>().read() != 0 }

@@ -2,6 +2,7 @@
 
 use std::ffi::c_void;
 use std::fs;
+use std::mem::MaybeUninit;
 use std::path::Path;
 use std::ptr;
 
@@ -60,22 +61,22 @@ pub struct zerohop_transcription_request {
     pub temperature: f32,
     /// Whether the verbose format has times of words; then its segments are left out
     /// unless `segments` is true.
-    pub words: bool,
+    pub words: MaybeUninit<bool>,
     /// Whether the verbose format has segments, where it has words.
-    pub segments: bool,
+    pub segments: MaybeUninit<bool>,
     /// Whether the text is to be English, whatever is spoken. The model has to know
-    /// several languages; `language`, `words` and `stream` have to be as the init
-    /// function sets them.
-    pub translate: bool,
+    /// several languages; `language`, `words`, `segments` and `stream` have to be as the
+    /// init function sets them.
+    pub translate: MaybeUninit<bool>,
     /// Whether the response is a stream: see `zerohop_response_next`. With the format
     /// JSON or TEXT only.
-    pub stream: bool,
+    pub stream: MaybeUninit<bool>,
     /// Cancels this request from another thread; NULL for nothing. May be freed
     /// before the request has ended.
     pub cancel: *const zerohop_cancel_token,
 }
 
-// SAFETY: `repr(C)`, size first; integers, truth values that C's `bool` fills, and pointers.
+// SAFETY: `repr(C)`, size first; integers, pointers and `MaybeUninit`s.
 unsafe impl Growing for zerohop_transcription_request {
     const DEFAULT: Self = zerohop_transcription_request {
         struct_size: size_of::<Self>(),
@@ -87,10 +88,10 @@ unsafe impl Growing for zerohop_transcription_request {
         prompt: zerohop_str::NONE,
         format: ZEROHOP_AUDIO_FORMAT_JSON,
         temperature: 0.0,
-        words: false,
-        segments: false,
-        translate: false,
-        stream: false,
+        words: MaybeUninit::new(false),
+        segments: MaybeUninit::new(false),
+        translate: MaybeUninit::new(false),
+        stream: MaybeUninit::new(false),
         cancel: ptr::null(),
     };
     const FIRST_SIZE: usize = size_of::<Self>();
@@ -202,8 +203,10 @@ impl zerohop_transcription_request {
             _ => return Err(Failure::argument("format", "is no zerohop_audio_format")),
         };
         let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        if self.translate {
-            if !language.is_empty() || self.words || self.segments || self.stream {
+        let [words, segments, translate, stream] =
+            [&self.words, &self.segments, &self.translate, &self.stream].map(options::is_set);
+        if translate {
+            if !language.is_empty() || words || segments || stream {
                 return Err(Failure::argument("translate", "goes with no language, words, segments or stream"));
             }
             let mut request = CreateTranslationRequest::new(model, file).response_format(format);
@@ -212,8 +215,8 @@ impl zerohop_transcription_request {
         }
         let mut request = CreateTranscriptionRequest::new(model, file).response_format(format);
         (request.language, request.prompt) = (given(language), given(prompt));
-        request.stream = Some(self.stream);
-        let wanted = [(self.words, TimestampGranularity::Word), (self.segments, TimestampGranularity::Segment)];
+        request.stream = Some(stream);
+        let wanted = [(words, TimestampGranularity::Word), (segments, TimestampGranularity::Segment)];
         let wanted = wanted.into_iter().filter_map(|(is_wanted, which)| is_wanted.then_some(which));
         Ok(Speech::Transcription(request.timestamp_granularities(wanted).temperature(self.temperature)))
     }
@@ -260,7 +263,7 @@ mod tests {
             request.format = ZEROHOP_AUDIO_FORMAT_VERBOSE_JSON;
             request.language = zerohop_str::literal("en");
             request.prompt = zerohop_str::literal("p");
-            request.words = true;
+            request.words = MaybeUninit::new(true);
         });
         let expected = plain()
             .response_format(AudioResponseFormat::VerboseJson)
@@ -270,7 +273,10 @@ mod tests {
         assert_eq!(speech.unwrap(), Speech::Transcription(expected));
         let expected = CreateTranslationRequest::new("m", file.clone());
         let expected = expected.response_format(AudioResponseFormat::Json).temperature(0.0);
-        assert_eq!(to_speech(|request| request.translate = true).unwrap(), Speech::Translation(expected));
+        assert_eq!(
+            to_speech(|request| request.translate = MaybeUninit::new(true)).unwrap(),
+            Speech::Translation(expected)
+        );
     }
 
     #[test]
@@ -280,7 +286,10 @@ mod tests {
         assert_eq!(fault(|request| request.audio = ptr::null()), "audio");
         assert_eq!(fault(|request| (request.audio, request.audio_size) = (ptr::null(), 0)), "audio");
         assert_eq!(fault(|request| request.path = zerohop_str::literal("a.wav")), "audio");
-        assert_eq!(fault(|request| (request.translate, request.stream) = (true, true)), "translate");
+        assert_eq!(
+            fault(|request| (request.translate, request.stream) = (MaybeUninit::new(true), MaybeUninit::new(true))),
+            "translate"
+        );
         let no_file = |request: &mut zerohop_transcription_request| {
             (request.audio, request.audio_size) = (ptr::null(), 0);
             request.path = zerohop_str::literal("/no/such.wav");

@@ -149,13 +149,15 @@ impl Upload {
         }
         for &name in &self.parameters[1..] {
             if let Some(value) = arguments.get_item(name)? {
-                add_field(&mut fields, name, &value)?;
+                add_field(&mut fields, name, &value, DEPTH)?;
             }
         }
         if let Some(extra) = arguments.get_item("extra_body")?.filter(|extra| !extra.is_none()) {
             for item in extra.cast::<PyMapping>()?.items()?.iter() {
                 let (name, value): (String, Bound<'_, PyAny>) = item.extract()?;
-                add_field(&mut fields, &name, &value)?;
+                // It goes before the method's own parameters.
+                fields.retain(|(field, _)| field.split('[').next() != Some(&name));
+                add_field(&mut fields, &name, &value, DEPTH)?;
             }
         }
         let is_verbose = fields.iter().any(|(name, value)| name == "response_format" && value == "verbose_json");
@@ -165,17 +167,24 @@ impl Upload {
     }
 }
 
+/// How deep a parameter's value may be nested.
+const DEPTH: usize = 8;
+
 /// The form's parts for a parameter, as openai's SDK has them.
-fn add_field(fields: &mut Vec<(String, String)>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+fn add_field(fields: &mut Vec<(String, String)>, name: &str, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
     if value.is_none() {
         return Ok(());
     }
+    let Some(depth) = depth.checked_sub(1) else {
+        let message = format!("Invalid '{name}': it is nested too deeply, or contains itself");
+        return Err(errors::bad_request(value.py(), name, &message));
+    };
     if let Ok(truth) = value.cast::<PyBool>() {
         fields.push((name.to_owned(), truth.is_true().to_string()));
     } else if let Ok(mapping) = value.cast::<PyMapping>() {
         for item in mapping.items()?.iter() {
             let (key, value): (String, Bound<'_, PyAny>) = item.extract()?;
-            add_field(fields, &format!("{name}[{key}]"), &value)?;
+            add_field(fields, &format!("{name}[{key}]"), &value, depth)?;
         }
     } else if value.is_instance_of::<PyString>() || value.extract::<f64>().is_ok() {
         fields.push((name.to_owned(), value.str()?.to_str()?.to_owned()));
@@ -184,7 +193,7 @@ fn add_field(fields: &mut Vec<(String, String)>, name: &str, value: &Bound<'_, P
             errors::bad_request(value.py(), name, &format!("Invalid '{name}': expected a text, a number or a list"))
         })?;
         for item in items {
-            add_field(fields, &format!("{name}[]"), &item?)?;
+            add_field(fields, &format!("{name}[]"), &item?, depth)?;
         }
     }
     Ok(())

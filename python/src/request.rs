@@ -9,6 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping};
+use uuid::Uuid;
 
 use crate::door::PendingReply;
 use crate::handle::Handle;
@@ -110,11 +111,7 @@ impl Call {
             let text = text.replace('\\', "\\\\").replace('"', "%22");
             text.replace('\r', "%0D").replace('\n', "%0A")
         };
-        let mut boundary = "zerohop".to_owned();
-        let holds = |boundary: &str| content.windows(boundary.len()).any(|window| window == boundary.as_bytes());
-        while holds(&boundary) || fields.iter().any(|(_, value)| value.contains(&boundary)) {
-            boundary.push('-');
-        }
+        let boundary = Uuid::new_v4().simple().to_string();
         let mut form = Vec::with_capacity(content.len() + 1024);
         let mut part = |head: &str, content: &[u8]| {
             form.extend_from_slice(

@@ -222,6 +222,26 @@ def test_nothing_speaks(client: openai.OpenAI) -> None:
     assert caught.value.code == "unsupported_endpoint"
 
 
+def test_parameters_of_any_form(hearing: zerohop.Engine) -> None:
+    create: Any = hearing.audio.transcriptions.create
+    path = speech("garden.mp3")
+    # What is extra goes before.
+    extra = {"response_format": "verbose_json", "timestamp_granularities": ["word"]}
+    given = {"response_format": "text", "timestamp_granularities": ["segment"]}
+    reply = create(file=path, **given, extra_body=extra)
+    assert reply.words and not reply.segments
+    endless: Any = {}
+    endless["a"] = endless
+    lists: Any = []
+    lists.append(lists)
+    for name, value in [("chunking_strategy", endless), ("include", lists)]:
+        with pytest.raises(zerohop.BadRequestError, match="nested"):
+            create(file=path, **{name: value})
+    # Nothing in a file ends the form.
+    with pytest.raises(zerohop.BadRequestError, match="cannot be read"):
+        create(file=b"zerohop" + b"-" * 100)
+
+
 def test_files_of_every_kind(hearing: zerohop.Engine) -> None:
     path = speech("garden.mp3")
     create = hearing.audio.transcriptions.create

@@ -28,6 +28,10 @@ pub(crate) const RATE: u32 = 16_000;
 const RATES: std::ops::RangeInclusive<u32> = 2_000..=384_000;
 /// The channels that a file may have.
 const MAX_CHANNELS: usize = 32;
+/// The frames that a packet may have by its file's word: decoders make room for them. FLAC's have up to 65,535.
+const MAX_FRAMES: u64 = 1 << 18;
+/// The bytes of a packet: 32 channels of such a block of FLAC's, not compressed.
+const MAX_PACKET: usize = 8 << 20;
 /// The longest audio, in seconds: a day.
 const MAX_SECONDS: u64 = 24 * 3600;
 /// Damaged packets after which the file is given up, beside half of all.
@@ -111,7 +115,8 @@ impl Audio {
                 return self.finish().map(|()| true);
             }
             Err(DecodeError::ResetRequired) => {
-                self.decoder = select(&*self.format)?.1;
+                // Another recording follows in the same file: a chained OGG.
+                (self.track, self.decoder) = select(&*self.format)?;
                 return Ok(true);
             }
             Err(DecodeError::DecodeError(_)) => {
@@ -122,6 +127,9 @@ impl Audio {
         };
         if packet.track_id != self.track {
             return Ok(true);
+        }
+        if packet.data.len() > MAX_PACKET {
+            return Err(refused("it has a packet of more than 8 MiB"));
         }
         self.packets += 1;
         let mut interleaved: Vec<f32> = Vec::new();
@@ -240,6 +248,9 @@ fn select(format: &dyn FormatReader) -> Result<(u32, Box<dyn AudioDecoder>)> {
     let params = params.ok_or_else(|| refused("its audio has an unknown form"))?;
     if let (Some(rate), Some(channels)) = (params.sample_rate, &params.channels) {
         check_shape(rate, channels.count())?;
+    }
+    if params.max_frames_per_packet.max(params.frames_per_block).is_some_and(|frames| frames > MAX_FRAMES) {
+        return Err(refused("it says that its packets are long ones"));
     }
     let decoder = CODECS.make_audio_decoder(params, &AudioDecoderOptions::default());
     Ok((track.id, decoder.map_err(|error| unreadable(&error))?))

@@ -104,3 +104,29 @@ fn a_file_may_be_damaged_anywhere() {
         }
     }
 }
+
+/// A CAF file of 24-bit samples, of which so many bytes and frames are said to be a packet.
+fn caf(bytes_per_packet: u32, frames_per_packet: u32, samples: usize) -> Vec<u8> {
+    let mut file = b"caff\0\x01\0\0desc".to_vec();
+    file.extend(32_u64.to_be_bytes());
+    file.extend(16_000_f64.to_be_bytes());
+    file.extend(b"lpcm");
+    for number in [2, bytes_per_packet, frames_per_packet, 1, 24] {
+        file.extend(number.to_be_bytes());
+    }
+    file.extend(b"data");
+    file.extend((4 + 3 * samples as u64).to_be_bytes());
+    file.extend([0; 4]);
+    file.resize(file.len() + 3 * samples, 0);
+    file
+}
+
+#[test]
+fn room_is_not_made_for_what_a_file_says() {
+    assert_eq!(decode(&caf(3, 1, 1000)).unwrap().len(), 1000);
+    for frames in [u32::MAX, 1 << 20] {
+        assert!(refusal(&caf(3, frames, 0)).contains("packets are long"));
+        refusal(&caf(u32::MAX, frames, 1000));
+    }
+    refusal(&caf(3 << 22, 1, 1 << 22));
+}

@@ -49,13 +49,17 @@ impl Transcriptions<'_> {
     pub fn create(&self, request: &CreateTranscriptionRequest) -> Result<TranscriptionReply> {
         request.validate(false)?;
         if self.engine.isolated().is_some() {
-            return self.engine.remote_text(request.response_format, &request.to_http(false)?);
+            return remote_text(
+                request.response_format,
+                door::submit(self.engine, &request.to_http(false)?, false)?.wait()?,
+            );
         }
         self.submit(request)?.wait()
     }
 
     /// Like [`create`](Self::create), telling meanwhile how many seconds have been heard, and of how many if the
-    /// file says so. The request is cancelled when `report` gives false.
+    /// file says so. The request is cancelled when `report` gives false. With
+    /// [`isolation`](crate::EngineBuilder::isolation), nothing is known of that before the end: 0 and `None`.
     ///
     /// # Errors
     ///
@@ -78,7 +82,16 @@ impl Transcriptions<'_> {
     ) -> Result<TranscriptionReply> {
         request.validate(false)?;
         if self.engine.isolated().is_some() {
-            return self.create(request);
+            let mut pending = door::submit(self.engine, &request.to_http(false)?, false)?;
+            loop {
+                // The worker tells of the end alone.
+                if !report(0.0, None) {
+                    return Err(Error::cancelled());
+                }
+                if let Poll::Ready(reply) = pending.wait_until(Instant::now() + REPORT_PERIOD) {
+                    return remote_text(request.response_format, reply?);
+                }
+            }
         }
         let mut pending = self.submit(request)?;
         loop {
@@ -166,7 +179,10 @@ impl Translations<'_> {
     pub fn create(&self, request: &CreateTranslationRequest) -> Result<TranscriptionReply> {
         request.validate()?;
         if self.engine.isolated().is_some() {
-            return self.engine.remote_text(request.response_format, &request.to_http()?);
+            return remote_text(
+                request.response_format,
+                door::submit(self.engine, &request.to_http()?, false)?.wait()?,
+            );
         }
         self.submit(request)?.wait()
     }
@@ -199,22 +215,18 @@ impl Engine {
     pub fn translations(&self) -> Translations<'_> {
         Translations { engine: self }
     }
+}
 
-    /// A worker process's reply.
-    fn remote_text(
-        &self,
-        format: Option<AudioResponseFormat>,
-        request: &http::Request<Vec<u8>>,
-    ) -> Result<TranscriptionReply> {
-        let Body::Full(body) = successful(door::submit(self, request, false)?.wait()?)?.into_body() else {
-            return Err(Error::internal("the worker process streams"));
-        };
-        match format.unwrap_or_default() {
-            AudioResponseFormat::Json => read_reply(&body).map(TranscriptionReply::Json),
-            AudioResponseFormat::VerboseJson => read_reply(&body).map(TranscriptionReply::Verbose),
-            AudioResponseFormat::Text | AudioResponseFormat::Srt | AudioResponseFormat::Vtt => String::from_utf8(body)
-                .map(TranscriptionReply::Text)
-                .map_err(|_| Error::internal("the worker process wrote no UTF-8")),
-        }
+/// A worker process's reply.
+fn remote_text(format: Option<AudioResponseFormat>, reply: http::Response<Body>) -> Result<TranscriptionReply> {
+    let Body::Full(body) = successful(reply)?.into_body() else {
+        return Err(Error::internal("the worker process streams"));
+    };
+    match format.unwrap_or_default() {
+        AudioResponseFormat::Json => read_reply(&body).map(TranscriptionReply::Json),
+        AudioResponseFormat::VerboseJson => read_reply(&body).map(TranscriptionReply::Verbose),
+        AudioResponseFormat::Text | AudioResponseFormat::Srt | AudioResponseFormat::Vtt => String::from_utf8(body)
+            .map(TranscriptionReply::Text)
+            .map_err(|_| Error::internal("the worker process wrote no UTF-8")),
     }
 }

@@ -85,6 +85,11 @@ impl Lookup {
         drafted
     }
 
+    /// Takes the draft back, which will not be computed.
+    pub(super) fn forget(&mut self) {
+        self.draft.clear();
+    }
+
     fn rest(&mut self) {
         self.pause = self.patience;
         self.patience = (2 * self.patience).min(32);

@@ -53,6 +53,11 @@ impl Prediction {
         self.next = self.locate(answer);
     }
 
+    /// Takes the draft back, which will not be computed.
+    pub(super) fn forget(&mut self) {
+        self.draft.clear();
+    }
+
     /// Tokens of the prediction that were in the answer, and those that were
     /// computed in vain (CR14).
     pub(super) fn counts(&self) -> (usize, usize) {

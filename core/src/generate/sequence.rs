@@ -290,6 +290,10 @@ impl Sequence {
     pub(super) fn evicted(&mut self) {
         self.cached = 0;
         self.shared_prompt = None;
+        self.lookup.forget();
+        if let Some(prediction) = &mut self.prediction {
+            prediction.forget();
+        }
         if !self.has_told_reuse {
             self.reused = 0;
         }

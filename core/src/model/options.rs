@@ -106,8 +106,9 @@ pub struct ModelOptions {
 
 impl ModelOptions {
     /// The model at `path`, with every option at its default: a GGUF file, the first of a split model, a
-    /// speech model in whisper.cpp's format, a folder with one model in it, or a name on the Hugging Face hub, `hf:owner/repo:Q4_K_M` (see
-    /// [`pull`](crate::pull)).
+    /// speech model in whisper.cpp's format, a folder with one model in it, or a name on the Hugging Face
+    /// hub, `hf:owner/repo:Q4_K_M` (see [`pull`](crate::pull)). Of the options, a speech model has use for
+    /// `threads`, `parallel`, `queue`, `aliases`, `lazy` and `progress`.
     pub fn new(path: impl AsRef<Path>) -> Self {
         ModelOptions {
             path: path.as_ref().to_path_buf(),
@@ -222,7 +223,8 @@ impl ModelOptions {
 
     /// Whether what was computed stays in the KV cache for requests that begin alike: the next turn of a
     /// conversation, the same instructions before another question. Kept cells are given up when
-    /// running requests need them. Models with a recurrent state keep nothing. Default: true.
+    /// running requests need them. Up to 64 sequences are kept, and with [`parallel`](Self::parallel) above
+    /// 192 fewer: 256 less it. Models with a recurrent state keep nothing. Default: true.
     ///
     /// Usage reports in `cached_tokens` how much of a prompt was not computed again.
     #[must_use]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::file::MappedFile;
 use super::gate;
 use super::load::ModelInfo;
-use super::options::{GpuLayers, ModelOptions};
+use super::options::{GpuLayers, KvType, ModelOptions};
 use super::speech::{self, SpeechHeader};
 use super::weights::FileIdentity;
 use crate::api::error::{Error, ErrorKind, Result};
@@ -44,6 +44,12 @@ impl SpeechFile {
         }
         if !options.adapters.is_empty() {
             return lacks("adapters");
+        }
+        if options.context_length.is_some() {
+            return lacks("context length to choose");
+        }
+        if options.kv_type != KvType::F16 {
+            return lacks("KV cache of another type");
         }
         let identity = mapped.identity.clone();
         Ok(SpeechFile { identity, header, size: mapped.size, created: mapped.created })

@@ -5,6 +5,7 @@
 mod feed;
 mod form;
 mod levels;
+mod queue;
 mod reply;
 mod stream;
 mod windows;
@@ -25,17 +26,20 @@ use crate::call::Call;
 use crate::metrics::ModelMeters;
 use crate::model::{ModelInfo, SpokenModel};
 use crate::places::Places;
-use crate::threads::{Ending, join_other};
+use crate::threads::join_other;
 pub(crate) use form::{SpeechForm, read_model};
+use queue::Queue;
 pub(crate) use reply::PendingTranscription;
 pub use stream::{TranscriptionAsyncStream, TranscriptionStream};
 use windows::{Pauses, Windows};
-use worker::{Job, Progress, Queue, Worker};
+use worker::{Job, Progress, Worker};
 
 /// Tokens that a second of audio counts as: the positions that an encoder computes for it.
 const TOKENS_OF_SECOND: usize = 50;
 /// The step between the temperatures of a passage's passes.
 const TEMPERATURE_STEP: f32 = 0.2;
+/// Bytes of the files of all requests that run or wait, which is two of the largest.
+const MAX_BYTES: usize = 1 << 30;
 /// Bytes of stack of a thread that hears: whisper.cpp splits prompts with a regular expression.
 const STACK: usize = 16 << 20;
 
@@ -56,8 +60,9 @@ pub(crate) struct Transcriber {
     model: SpokenModel,
     queue: Arc<Queue>,
     places: Places,
+    /// The bytes of all requests' files.
+    bytes: Places,
     meters: Arc<ModelMeters>,
-    ending: Ending,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -71,10 +76,10 @@ impl Transcriber {
         meters: &Arc<ModelMeters>,
     ) -> Result<Self> {
         let transcriber = Transcriber {
-            queue: Arc::new(Queue::new()),
-            places: Places::new(queue),
+            queue: Arc::new(Queue::new(meters.clone())),
+            places: Places::new(states as usize + queue),
+            bytes: Places::new(MAX_BYTES),
             meters: meters.clone(),
-            ending: Ending::default(),
             threads: Mutex::default(),
             model,
         };
@@ -87,15 +92,21 @@ impl Transcriber {
                 threads: (threads / states).max(1),
                 queue: transcriber.queue.clone(),
                 meters: meters.clone(),
-                ending: transcriber.ending.clone(),
             };
-            let builder = thread::Builder::new().name("zerohop-speech".to_owned()).stack_size(STACK);
-            let thread = builder.spawn(move || worker.run()).map_err(|error| {
-                Error::new(ErrorKind::Unavailable, "the speech thread cannot start").with_source(error)
-            })?;
-            transcriber.threads.lock().push(thread);
+            transcriber.spawn("zerohop-speech", move || worker.run())?;
         }
+        let queue = transcriber.queue.clone();
+        transcriber.spawn("zerohop-speech-time", move || queue.end_waiting())?;
         Ok(transcriber)
+    }
+
+    fn spawn(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
+        let builder = thread::Builder::new().name(name.to_owned()).stack_size(STACK);
+        let thread = builder
+            .spawn(run)
+            .map_err(|error| Error::new(ErrorKind::Unavailable, "the speech thread cannot start").with_source(error))?;
+        self.threads.lock().push(thread);
+        Ok(())
     }
 
     pub(crate) fn info(&self) -> &ModelInfo {
@@ -114,7 +125,10 @@ impl Transcriber {
         if task.prompt.as_deref().is_some_and(|prompt| prompt.contains('\0')) {
             return Err(Error::invalid("prompt", "'prompt' must have no NUL characters"));
         }
-        let place = self.places.take()?;
+        let bytes = self.bytes.take_many(task.file.content.len(), || {
+            format!("audio files of {} MiB are running or waiting already; try again later", MAX_BYTES >> 20)
+        })?;
+        let places = [self.places.take()?, bytes];
         let audio = Audio::open(task.file.content, &task.file.name)?;
         let call = Call::current();
         if let Some(call) = &call {
@@ -142,14 +156,12 @@ impl Transcriber {
             feed,
             stop: Stop { abort, deadline: call.as_ref().and_then(|call| call.deadline()) },
             call,
-            place,
+            places,
             arrived: Instant::now(),
             progress: Progress::default(),
         };
-        match self.queue.push(job) {
-            None => Ok(receiver),
-            Some(_) => Err(self.ending.error()),
-        }
+        self.queue.push(job)?;
+        Ok(receiver)
     }
 
     /// The code of the language to hear; `None` if it is to be found out.
@@ -181,8 +193,7 @@ impl Transcriber {
 
     /// Ends all requests with `reason`, and the threads. Returns when they have gone.
     pub(crate) fn end(&self, reason: Error) {
-        self.ending.set(reason);
-        self.queue.end();
+        self.queue.end(reason);
         let threads = std::mem::take(&mut *self.threads.lock());
         threads.into_iter().for_each(join_other);
     }

@@ -30,7 +30,17 @@ pub(super) struct Windows {
     /// The number of samples before that.
     passed: u64,
     ended: bool,
+    /// Whether something was left out since the last window.
+    follows_gap: bool,
     pauses: Option<Pauses>,
+}
+
+/// What is next in a file.
+pub(super) enum Next<'a> {
+    Window(Window<'a>),
+    /// Nothing to hear, which was passed.
+    Gap,
+    End,
 }
 
 /// A window to hear.
@@ -45,49 +55,49 @@ pub(super) struct Window<'a> {
 
 impl Windows {
     pub(super) fn new(audio: Audio, pauses: Option<Pauses>) -> Self {
-        Windows { audio, samples: Vec::new(), passed: 0, ended: false, pauses }
+        Windows { audio, samples: Vec::new(), passed: 0, ended: false, follows_gap: false, pauses }
     }
 
-    /// The next window in which there may be speech; `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<Window<'_>>> {
-        let mut follows_gap = false;
-        let (length, levels) = loop {
-            // A little more, to know whether it is the last.
-            self.fill(WINDOW + FRAME)?;
-            if self.samples.is_empty() || (self.passed > 0 && self.samples.len() < SHORTEST) {
-                self.pass(self.samples.len());
-                return Ok(None);
+    /// The next window in which there may be speech, or a passage without any: one step of bounded length.
+    pub(super) fn next(&mut self) -> Result<Next<'_>> {
+        // A little more, to know whether it is the last.
+        self.fill(WINDOW + FRAME)?;
+        if self.samples.is_empty() || (self.passed > 0 && self.samples.len() < SHORTEST) {
+            self.pass(self.samples.len());
+            return Ok(Next::End);
+        }
+        let length = self.samples.len().min(WINDOW);
+        let levels = Levels::of(&self.samples[..length]);
+        let length = match self.pauses {
+            _ if levels.are_empty() => return Ok(self.leave_out(length)),
+            None => length,
+            Some(pauses) => {
+                let threshold = levels.threshold(pauses.threshold);
+                let Some((first, behind)) = levels.louder(0..levels.len(), threshold) else {
+                    return Ok(self.leave_out(length));
+                };
+                let lead = (first * FRAME).saturating_sub(pauses.padding);
+                if lead > FRAME {
+                    return Ok(self.leave_out(lead));
+                }
+                let pause = levels.last_pause(levels.len(), pauses.silence.div_ceil(FRAME), threshold);
+                let end = if self.samples.len() > WINDOW {
+                    pause.map(|frame| frame * FRAME).filter(|end| *end >= SHORTEST_CHUNK)
+                } else {
+                    Some(behind * FRAME + pauses.silence)
+                };
+                end.unwrap_or(length).min(length)
             }
-            let length = self.samples.len().min(WINDOW);
-            let levels = Levels::of(&self.samples[..length]);
-            if levels.are_empty() {
-                self.pass(length);
-                follows_gap = true;
-                continue;
-            }
-            let Some(pauses) = self.pauses else { break (length, levels) };
-            let threshold = levels.threshold(pauses.threshold);
-            let Some((first, behind)) = levels.louder(0..levels.len(), threshold) else {
-                self.pass(length);
-                follows_gap = true;
-                continue;
-            };
-            let lead = (first * FRAME).saturating_sub(pauses.padding);
-            if lead > FRAME {
-                self.pass(lead);
-                follows_gap = true;
-                continue;
-            }
-            let pause = levels.last_pause(levels.len(), pauses.silence.div_ceil(FRAME), threshold);
-            let end = if self.samples.len() > WINDOW {
-                pause.map(|frame| frame * FRAME).filter(|end| *end >= SHORTEST_CHUNK)
-            } else {
-                Some(behind * FRAME + pauses.silence)
-            };
-            break (end.unwrap_or(length).min(length), levels);
         };
-        let (samples, start) = (&self.samples[..length], self.passed);
-        Ok(Some(Window { samples, levels, start, follows_gap }))
+        let follows_gap = std::mem::take(&mut self.follows_gap);
+        Ok(Next::Window(Window { samples: &self.samples[..length], levels, start: self.passed, follows_gap }))
+    }
+
+    /// Passes so many samples, which nobody is to hear.
+    fn leave_out(&mut self, count: usize) -> Next<'static> {
+        self.pass(count);
+        self.follows_gap = true;
+        Next::Gap
     }
 
     /// Goes on behind so many samples.

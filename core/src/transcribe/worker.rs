@@ -1,14 +1,12 @@
 //! The threads that hear: they compute one window of one request after another, each request in turn.
 
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use parking_lot::{Condvar, Mutex};
-
 use super::feed::{End, Piece, Sender};
-use super::windows::{WINDOW, Windows, seconds};
+use super::queue::Queue;
+use super::windows::{Next, WINDOW, Windows, seconds};
 use super::words::{self, Place as Placed};
 use crate::api::error::{Error, Result};
 use crate::audio::RATE;
@@ -16,7 +14,6 @@ use crate::backend::{SpeechModel, SpeechState, Stop, Token, WindowOptions};
 use crate::call::Call;
 use crate::metrics::ModelMeters;
 use crate::places::Place;
-use crate::threads::Ending;
 
 /// Tokens that a window is told of what was before it: half of a model's context, without a mark.
 const PAST: usize = 223;
@@ -38,7 +35,8 @@ pub(super) struct Job {
     pub(super) feed: Sender,
     pub(super) stop: Stop,
     pub(super) call: Option<Arc<Call>>,
-    pub(super) place: Place,
+    /// Its place, and the bytes of its file.
+    pub(super) places: [Place; 2],
     pub(super) arrived: Instant,
     pub(super) progress: Progress,
 }
@@ -54,20 +52,6 @@ pub(super) struct Progress {
     language: Option<(&'static str, &'static str)>,
 }
 
-/// The requests, those that wait first.
-pub(super) struct Queue {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    jobs: VecDeque<Job>,
-    /// What ends those that are being computed.
-    computing: Vec<Stop>,
-    ended: bool,
-}
-
 /// What one thread needs.
 pub(super) struct Worker {
     pub(super) state: SpeechState,
@@ -75,88 +59,27 @@ pub(super) struct Worker {
     pub(super) threads: u32,
     pub(super) queue: Arc<Queue>,
     pub(super) meters: Arc<ModelMeters>,
-    pub(super) ending: Ending,
-}
-
-impl Queue {
-    pub(super) fn new() -> Self {
-        Queue { state: Mutex::default(), changed: Condvar::new() }
-    }
-
-    /// Adds a request, at the end; gives it back when there will be no thread for it.
-    pub(super) fn push(&self, job: Job) -> Option<Job> {
-        let mut state = self.state.lock();
-        if state.ended {
-            return Some(job);
-        }
-        state.jobs.push_back(job);
-        self.changed.notify_one();
-        None
-    }
-
-    /// Has the threads end, and what they compute.
-    pub(super) fn end(&self) {
-        let mut state = self.state.lock();
-        state.ended = true;
-        state.computing.iter().for_each(|stop| stop.abort.abort());
-        self.changed.notify_all();
-    }
-
-    /// The request whose turn it is; `None` at the end.
-    fn take(&self, meters: &ModelMeters) -> Option<Job> {
-        let mut state = self.state.lock();
-        loop {
-            if state.ended {
-                return None;
-            }
-            if let Some(job) = state.jobs.pop_front() {
-                state.computing.push(job.stop.clone());
-                meters.queue_length.set(state.jobs.len());
-                meters.slots_busy.set(state.computing.len());
-                return Some(job);
-            }
-            self.changed.wait(&mut state);
-        }
-    }
-
-    /// After a window.
-    fn put_back(&self, stop: &Stop, meters: &ModelMeters) {
-        let mut state = self.state.lock();
-        state.computing.retain(|other| !other.abort.is_same(&stop.abort));
-        meters.slots_busy.set(state.computing.len());
-    }
-
-    fn drain(&self) -> VecDeque<Job> {
-        let mut state = self.state.lock();
-        state.ended = true;
-        std::mem::take(&mut state.jobs)
-    }
 }
 
 impl Worker {
     /// Serves requests until the model is ended.
     pub(super) fn run(mut self) {
-        while let Some(mut job) = self.queue.take(&self.meters) {
+        while let Some(mut job) = self.queue.take() {
             let stop = job.stop.clone();
             let stepped = catch_unwind(AssertUnwindSafe(|| self.step(&mut job)));
-            self.queue.put_back(&stop, &self.meters);
+            self.queue.put_back(&stop);
             match stepped {
-                Ok(Ok(None)) => {
-                    if let Some(job) = self.queue.push(job) {
-                        job.fail(self.ending.error());
-                    }
-                }
+                // At the end, it was told.
+                Ok(Ok(None)) => drop(self.queue.push(job)),
                 Ok(Ok(Some(end))) => job.finish(end),
                 Ok(Err(error)) => job.fail(error),
                 Err(_) => job.fail(Error::internal("the speech thread met a fault")),
             }
         }
-        for job in self.queue.drain() {
-            job.fail(self.ending.error());
-        }
+        self.queue.fail_all();
     }
 
-    /// Computes a request's next window; gives the end when there is none.
+    /// Computes a request's next window, or passes what has nothing to hear; gives the end when there is none.
     fn step(&mut self, job: &mut Job) -> Result<Option<End>> {
         if !job.progress.begun {
             job.begin(&self.model)?;
@@ -164,12 +87,19 @@ impl Worker {
         }
         self.check(job)?;
         let duration = job.windows.duration();
-        let Some(window) = job.windows.next()? else {
-            let duration = job.windows.seconds();
-            let language = job.progress.language.map_or("english", |(_, name)| name);
-            let prompt_tokens = job.progress.prompt.len();
-            job.feed.progress(duration, Some(duration));
-            return Ok(Some(End { duration, language, prompt_tokens }));
+        let window = match job.windows.next()? {
+            Next::Window(window) => window,
+            Next::Gap => {
+                job.feed.progress(job.windows.seconds(), duration);
+                return Ok(None);
+            }
+            Next::End => {
+                let duration = job.windows.seconds();
+                let language = job.progress.language.map_or("english", |(_, name)| name);
+                let prompt_tokens = job.progress.prompt.len();
+                job.feed.progress(duration, Some(duration));
+                return Ok(Some(End { duration, language, prompt_tokens }));
+            }
         };
         if window.follows_gap || job.windows_are_separate {
             job.progress.past.clone_from(&job.progress.prompt);
@@ -189,7 +119,7 @@ impl Worker {
             window.samples
         };
         let Some(computed) = self.state.compute(samples, &options, &job.stop)? else {
-            return Err(self.check_stop(&job.stop, job.call.as_deref()).unwrap_or_else(Error::cancelled));
+            return Err(self.queue.reason(&job.stop, job.call.as_deref()));
         };
         let language = job.progress.language.or_else(|| self.model.language(computed.language));
         let place = Placed {
@@ -223,19 +153,10 @@ impl Worker {
     ///
     /// Why the request is not to go on.
     fn check(&self, job: &Job) -> Result<()> {
-        if !job.stop.is_reached() {
+        if !job.is_over() {
             return Ok(());
         }
-        Err(self.check_stop(&job.stop, job.call.as_deref()).unwrap_or_else(Error::cancelled))
-    }
-
-    /// Why a request was stopped, if not by its caller.
-    fn check_stop(&self, stop: &Stop, call: Option<&Call>) -> Option<Error> {
-        if self.queue.state.lock().ended {
-            return Some(self.ending.error());
-        }
-        let is_late = stop.deadline.is_some_and(|deadline| deadline <= Instant::now());
-        call.filter(|_| is_late).map(Call::timeout)
+        Err(self.queue.reason(&job.stop, job.call.as_deref()))
     }
 }
 
@@ -264,12 +185,17 @@ impl Job {
         Ok(())
     }
 
+    /// Whether it was cancelled, or its time has passed.
+    pub(super) fn is_over(&self) -> bool {
+        self.stop.is_reached()
+    }
+
     fn finish(self, end: End) {
         if let Some(call) = &self.call {
             call.succeed();
         }
         // Before the caller hears of the end: a model whose answers are there is not in use.
-        drop(self.place);
+        drop(self.places);
         self.feed.end(end);
     }
 
@@ -277,7 +203,7 @@ impl Job {
         if let Some(call) = &self.call {
             call.fail(&error);
         }
-        drop(self.place);
+        drop(self.places);
         self.feed.fail(error);
     }
 }

@@ -118,7 +118,7 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Empties the prefix cache. False if it was empty.
+    /// Lets go of a kept sequence that no running one uses, or else of all. False if there was none.
     pub(super) fn forget_prefixes(&mut self) -> Result<bool> {
         if self.prefixes.evict(&mut self.context)? {
             return Ok(true);
@@ -129,7 +129,7 @@ impl Scheduler {
         Ok(self.prefixes.clear(&mut self.context))
     }
 
-    /// Empties the prefix cache, and then pushes out the newest sequences, until the others
+    /// Lets go of kept sequences, and then pushes out the newest running ones, until the others
     /// have the cells that this step needs: one for each that is generating, and the oldest
     /// unfinished prompt's slice. Alone, a sequence always fits.
     pub(super) fn make_room(&mut self) -> Result<()> {
