@@ -39,7 +39,8 @@ def test_a_stream(names, engine, run_async):
         stream = await litellm.acompletion(client=zerohop.AsyncOpenAI(engine), **request)
         return [chunk.choices[0].delta.content or "" async for chunk in stream]
 
-    assert run_async(async_pieces()) == pieces
+    # How many tokens come at once is another matter.
+    assert "".join(run_async(async_pieces())) == "".join(pieces)
 
 
 def test_structured_outputs(names):
