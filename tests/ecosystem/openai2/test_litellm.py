@@ -33,7 +33,7 @@ def test_a_stream(names, engine, run_async):
     chunks = list(litellm.completion(client=names["client"], **request))
     pieces = [chunk.choices[0].delta.content or "" for chunk in chunks]
     assert "Paris" in "".join(pieces)
-    assert len(pieces) > 3
+    assert len(pieces) > 1
 
     async def async_pieces():
         stream = await litellm.acompletion(client=zerohop.AsyncOpenAI(engine), **request)

@@ -37,7 +37,7 @@ def test_chat_and_complete(llm):
 def test_stream_chat(llm, run_async):
     pieces = [reply.delta for reply in llm.stream_chat(CAPITAL, max_tokens=32)]
     assert "Paris" in "".join(pieces)
-    assert len(pieces) > 3
+    assert len(pieces) > 1
 
     async def async_pieces():
         stream = await llm.astream_chat(CAPITAL, max_tokens=32)

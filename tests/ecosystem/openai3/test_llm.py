@@ -30,7 +30,7 @@ def test_a_prompt(model):
     response = model.prompt("What is the capital of France?", temperature=0, max_tokens=32)
     pieces = list(response)
     assert "Paris" in "".join(pieces)
-    assert len(pieces) > 3
+    assert len(pieces) > 1
     assert response.usage().output > 1
 
 

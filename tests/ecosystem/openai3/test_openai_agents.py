@@ -33,7 +33,7 @@ def test_a_stream(model, run_async):
 
     pieces = run_async(pieces())
     assert "Paris" in "".join(pieces)
-    assert len(pieces) > 3
+    assert len(pieces) > 1
 
 
 def test_structured_outputs(model, run_async):

@@ -34,7 +34,7 @@ def test_a_stream(names, run_async):
 
     pieces = run_async(pieces())
     assert "Paris" in "".join(pieces)
-    assert len(pieces) > 3
+    assert len(pieces) > 1
 
 
 @pytest.mark.parametrize("kind", [ToolOutput, NativeOutput])
