@@ -426,8 +426,8 @@ extern "C" void zerohop_native_set_processors(uint32_t number) {
         if (is_ours()) {                                                 \
             return static_cast<decltype(&name)>(nullptr);                \
         }                                                                \
-        static const auto function = theirs<decltype(name)>(#name);      \
-        return function;                                                 \
+        static const auto found = theirs<decltype(name)>(#name);         \
+        return found;                                                    \
     }()
 
 ZEROHOP_OPENMP void GOMP_parallel(void (*region)(void *), void * data, unsigned threads, unsigned flags) {
