@@ -667,8 +667,8 @@ typedef struct zerohop_transcription_request {
   bool segments;
   /**
    * Whether the text is to be English, whatever is spoken. The model has to know
-   * several languages; `language`, `words` and `stream` have to be as the init
-   * function sets them.
+   * several languages; `language`, `words`, `segments` and `stream` have to be as the
+   * init function sets them.
    */
   bool translate;
   /**
