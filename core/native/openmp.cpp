@@ -324,7 +324,7 @@ class pool {
         const pid_t process = getpid();
         pool * found = existing.load(std::memory_order_acquire);
         while (found == nullptr || found->process != process) {
-            pool * created = new pool(process);
+            pool * created = new pool(process, found);
             if (existing.compare_exchange_strong(found, created, std::memory_order_acq_rel)) {
                 crowds = 0;
                 return *created;
@@ -337,7 +337,7 @@ class pool {
     processors all;
 
   private:
-    explicit pool(pid_t process) noexcept : process(process) {}
+    pool(pid_t process, const pool * parents) noexcept : process(process), parents(parents) {}
 
     worker * take_idle() noexcept {
         const std::lock_guard<std::mutex> lock(mutex);
@@ -349,6 +349,8 @@ class pool {
     }
 
     const pid_t process;
+    // The parent process's, which nobody can free any more: so leak checkers see that it is known.
+    [[maybe_unused]] const pool * const parents;
     std::mutex mutex;
     worker * idle = nullptr;
 };
