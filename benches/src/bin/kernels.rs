@@ -96,7 +96,7 @@ fn seconds_per_product(matrix: &Matrix, packed: &[Vec<u8>], columns: usize, thre
                             };
                             // SAFETY: all buffers are as long as the product says.
                             unsafe {
-                                product.quantize(&activations, work, &worker);
+                                product.prepare(&activations, work, &worker);
                                 if product.is_shared() {
                                     barrier.wait();
                                 }

@@ -107,6 +107,14 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn load_upper_halves(source: *const u8) -> Self::Floats {
+        unsafe {
+            let numbers = _mm512_cvtepu16_epi32(_mm256_loadu_si256(source.cast()));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(numbers))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn load_u8(source: *const u8) -> Self::Floats {
         unsafe { _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(source.cast()))) }
     }
@@ -142,6 +150,11 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn transpose(sources: &[*const u16; 16], target: *mut f32) {
         unsafe { Avx2::transpose(sources, target) }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose_four(sources: [*const f32; 4], target: *mut f32, step: usize) {
+        unsafe { Avx2::transpose_four(sources, target, step) }
     }
 
     #[inline(always)]
