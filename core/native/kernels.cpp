@@ -117,7 +117,7 @@ class traits : public ggml::cpu::tensor_traits {
         if (params->ith == 0) {
             ggml_threadpool_chunk_set(params->threadpool, params->nth);
         }
-        if (kernels->quantize(&product)) {
+        if (kernels->prepare(&product)) {
             ggml_barrier(params->threadpool);
         }
         kernels->multiply(&product);

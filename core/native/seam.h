@@ -165,7 +165,7 @@ struct zerohop_kernels {
     bool (*pack)(int32_t type, int64_t width, int64_t rows, const void * source, void * target);
     size_t (*work_size)(const struct zerohop_product * product, int32_t threads);
     // Does this thread's part; true when all threads must have done theirs before one multiplies.
-    bool (*quantize)(const struct zerohop_product * product);
+    bool (*prepare)(const struct zerohop_product * product);
     void (*multiply)(const struct zerohop_product * product);
     // Needs the sizes alone.
     bool (*attends)(const struct zerohop_attention * attention);

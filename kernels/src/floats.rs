@@ -157,16 +157,19 @@ pub(crate) unsafe fn arrange<S: Simd>(columns: &[*const f32], groups: usize, tar
     let fours = together / 4 * 4;
     // SAFETY: the caller vouches for the numbers.
     unsafe {
-        for column in (0..fours).step_by(4) {
-            let sources = [columns[column], columns[column + 1], columns[column + 2], columns[column + 3]];
-            for index in (0..32 * groups).step_by(4) {
-                let target = target.add(index * together + column);
-                S::transpose_four(sources.map(|source| source.wrapping_add(index)), target, together);
+        for group in 0..groups {
+            let target = target.add(32 * group * together);
+            for column in (0..fours).step_by(4) {
+                let sources = [columns[column], columns[column + 1], columns[column + 2], columns[column + 3]];
+                for index in (0..32).step_by(4) {
+                    let sources = sources.map(|source| source.wrapping_add(32 * group + index));
+                    S::transpose_four(sources, target.add(index * together + column), together);
+                }
             }
-        }
-        for (column, source) in columns.iter().enumerate().skip(fours) {
-            for index in 0..32 * groups {
-                target.add(index * together + column).write(source.add(index).read());
+            for (column, source) in columns.iter().enumerate().skip(fours) {
+                for index in 0..32 {
+                    target.add(index * together + column).write(source.add(32 * group + index).read());
+                }
             }
         }
     }

@@ -23,7 +23,7 @@ pub(super) static KERNELS: NativeKernels = NativeKernels {
     supports,
     pack,
     work_size,
-    quantize,
+    prepare,
     multiply,
     attends: attention::attends,
     attention_work_size: attention::work_size,
@@ -117,13 +117,13 @@ unsafe extern "C" fn work_size(product: *const NativeProduct, threads: i32) -> u
     job.map_or(0, |job| job.product.work_bytes(usize::try_from(threads).unwrap_or(1)))
 }
 
-unsafe extern "C" fn quantize(product: *const NativeProduct) -> bool {
+unsafe extern "C" fn prepare(product: *const NativeProduct) -> bool {
     // SAFETY: the seam passes a product that it has described.
     let native = unsafe { &*product };
     let Some(job) = Job::new(native) else { return false };
     let _ = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: the seam vouches for the memory, whose size was asked of us.
-        unsafe { job.product.quantize(&job.activations, native.work, &job.worker(&|| next(native))) }
+        unsafe { job.product.prepare(&job.activations, native.work, &job.worker(&|| next(native))) }
     }));
     job.product.is_shared()
 }
@@ -133,7 +133,7 @@ unsafe extern "C" fn multiply(product: *const NativeProduct) {
     let native = unsafe { &*product };
     let Some(job) = Job::new(native) else { return };
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: the seam vouches for the memory, and has let all threads quantise.
+        // SAFETY: the seam vouches for the memory, and has let all threads prepare.
         unsafe { job.product.multiply(native.weights, native.work, native.results, &job.worker(&|| next(native))) }
     }));
 }

@@ -79,7 +79,7 @@ pub(super) struct NativeKernels {
     pub(super) pack:
         unsafe extern "C" fn(weights_type: i32, width: i64, rows: i64, source: *const u8, target: *mut u8) -> bool,
     pub(super) work_size: unsafe extern "C" fn(product: *const NativeProduct, threads: i32) -> usize,
-    pub(super) quantize: unsafe extern "C" fn(product: *const NativeProduct) -> bool,
+    pub(super) prepare: unsafe extern "C" fn(product: *const NativeProduct) -> bool,
     pub(super) multiply: unsafe extern "C" fn(product: *const NativeProduct),
     pub(super) attends: unsafe extern "C" fn(attention: *const NativeAttention) -> bool,
     pub(super) attention_work_size: unsafe extern "C" fn(attention: *const NativeAttention, threads: i32) -> usize,
