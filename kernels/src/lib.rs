@@ -6,7 +6,8 @@
 //! each of which calls [`Product::prepare`] and, after all have done that where
 //! [`Product::is_shared`] says so, [`Product::multiply`].
 //!
-//! [`Attention`] computes what the tokens of a batch take from a cache of keys and values.
+//! [`Attention`] computes what the tokens of a batch take from a cache of keys and values, [`Gelu`] an
+//! activation function.
 //!
 //! With quantised weights the columns are quantised to 8 bits in groups of 32, as llama.cpp
 //! does for its blocks of 32; with weights that are floats they stay as they are. A result depends on its row and its column alone, or on its query and the keys and
@@ -24,8 +25,10 @@
 
 mod activations;
 mod attention;
+mod exp;
 mod floats;
 mod format;
+mod gelu;
 mod integers;
 mod kernel;
 mod matrix;
@@ -34,6 +37,7 @@ mod simd;
 mod tile;
 
 pub use attention::{Attention, Heads};
+pub use gelu::Gelu;
 pub use matrix::Matrix;
 pub use product::{Activations, Product, Worker};
 

@@ -188,6 +188,6 @@ impl Product {
 }
 
 /// A thread's equal part of `0..all`.
-fn share(all: usize, worker: &Worker<'_>) -> Range<usize> {
+pub(crate) fn share(all: usize, worker: &Worker<'_>) -> Range<usize> {
     all * worker.index / worker.count..all * (worker.index + 1) / worker.count
 }

@@ -8,17 +8,8 @@
 
 mod common;
 
-use common::{Random, all_values, multiply, pack, prepared, random_rows};
+use common::{Random, all_values, available, multiply, pack, prepared, random_rows};
 use zerohop_kernels::{Isa, Matrix, Type};
-
-/// The instruction sets that this processor has.
-fn available() -> Vec<Isa> {
-    #[cfg(target_arch = "x86_64")]
-    let all = [Isa::Portable, Isa::Avx2, Isa::Avx512];
-    #[cfg(not(target_arch = "x86_64"))]
-    let all = [Isa::Portable];
-    all.into_iter().filter(|isa| isa.is_available()).collect()
-}
 
 fn columns(random: &mut Random, width: usize, count: usize) -> Vec<f32> {
     let mut columns: Vec<f32> = (0..width * count).map(|_| random.float()).collect();

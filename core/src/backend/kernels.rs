@@ -12,9 +12,9 @@ use std::slice;
 use std::sync::OnceLock;
 use std::thread;
 
-use zerohop_kernels::{Activations, Isa, Matrix, Product, Type, Worker};
+use zerohop_kernels::{Activations, Gelu, Isa, Matrix, Product, Type, Worker};
 
-use super::native::{self, NativeKernels, NativeProduct};
+use super::native::{self, NativeGelu, NativeKernels, NativeProduct};
 
 /// Bytes below which packing a matrix is not worth another thread.
 const PACKED_ALONE: usize = 1 << 20;
@@ -28,6 +28,7 @@ pub(super) static KERNELS: NativeKernels = NativeKernels {
     attends: attention::attends,
     attention_work_size: attention::work_size,
     attend: attention::attend,
+    gelu,
 };
 
 /// Puts the kernels at llama.cpp's disposal, if this processor has any.
@@ -136,6 +137,18 @@ unsafe extern "C" fn multiply(product: *const NativeProduct) {
         // SAFETY: the seam vouches for the memory, and has let all threads prepare.
         unsafe { job.product.multiply(native.weights, native.work, native.results, &job.worker(&|| next(native))) }
     }));
+}
+
+unsafe extern "C" fn gelu(gelu: *const NativeGelu) {
+    // SAFETY: the seam passes what it has described.
+    let native = unsafe { &*gelu };
+    let (Some(isa), Ok(index), Ok(count)) = (isa(), usize::try_from(native.thread), usize::try_from(native.threads))
+    else {
+        return;
+    };
+    let gelu = Gelu { source: native.source, target: native.target, count: native.count };
+    // SAFETY: the seam vouches for the numbers.
+    unsafe { gelu.compute(isa, &Worker { index, count, next: &|| usize::MAX }) }
 }
 
 /// The next piece of work, whose number is never negative.

@@ -125,6 +125,11 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn div(a: Self::Floats, b: Self::Floats) -> Self::Floats {
+        unsafe { [_mm256_div_ps(a[0], b[0]), _mm256_div_ps(a[1], b[1])] }
+    }
+
+    #[inline(always)]
     unsafe fn mul_add(a: Self::Floats, b: Self::Floats, c: Self::Floats) -> Self::Floats {
         unsafe { [_mm256_fmadd_ps(a[0], b[0], c[0]), _mm256_fmadd_ps(a[1], b[1], c[1])] }
     }

@@ -97,6 +97,11 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn div(a: Self::Floats, b: Self::Floats) -> Self::Floats {
+        unsafe { _mm512_div_ps(a, b) }
+    }
+
+    #[inline(always)]
     unsafe fn mul_add(a: Self::Floats, b: Self::Floats, c: Self::Floats) -> Self::Floats {
         unsafe { _mm512_fmadd_ps(a, b, c) }
     }

@@ -98,6 +98,10 @@ impl Simd for Portable {
         std::array::from_fn(|row| a[row] * b[row])
     }
 
+    unsafe fn div(a: Self::Floats, b: Self::Floats) -> Self::Floats {
+        std::array::from_fn(|row| a[row] / b[row])
+    }
+
     unsafe fn mul_add(a: Self::Floats, b: Self::Floats, c: Self::Floats) -> Self::Floats {
         std::array::from_fn(|row| a[row].mul_add(b[row], c[row]))
     }

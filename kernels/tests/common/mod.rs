@@ -6,7 +6,16 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use zerohop_kernels::{Activations, Matrix, Product, Type, Worker};
+use zerohop_kernels::{Activations, Isa, Matrix, Product, Type, Worker};
+
+/// The instruction sets that this processor has.
+pub(crate) fn available() -> Vec<Isa> {
+    #[cfg(target_arch = "x86_64")]
+    let all = [Isa::Portable, Isa::Avx2, Isa::Avx512];
+    #[cfg(not(target_arch = "x86_64"))]
+    let all = [Isa::Portable];
+    all.into_iter().filter(|isa| isa.is_available()).collect()
+}
 
 /// A small generator, so that a failure can be repeated.
 pub(crate) struct Random(pub(crate) u64);
