@@ -67,7 +67,7 @@ unsafe fn compute<S: Simd>(gelu: &Gelu, range: Range<usize>) {
 #[inline(always)]
 unsafe fn of<S: Simd>(x: S::Floats) -> S::Floats {
     /// Minus twice the square root of 2 / pi.
-    const FACTOR: f32 = -1.595_769_1;
+    const FACTOR: f32 = -1.595_769;
     const CUBE: f32 = 0.044_715 * FACTOR;
     // SAFETY: the caller vouches for the instruction set.
     unsafe {

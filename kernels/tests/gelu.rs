@@ -1,4 +1,10 @@
 //! GELU against its definition in double precision.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    reason = "numbers are what is tested"
+)]
 
 mod common;
 
@@ -26,7 +32,8 @@ fn results_are_those_of_double_precision_and_the_same_everywhere() {
             let results = compute(isa, &numbers, threads);
             for (result, number) in results.iter().zip(&numbers) {
                 let x = f64::from(*number);
-                let exact = 0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3))).tanh());
+                let exact =
+                    0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3))).tanh());
                 let error = (f64::from(*result) - exact).abs();
                 assert!(error <= 1e-6 * exact.abs() + 2e-7, "{isa:?}: {result} for {exact}, of {number}");
             }
