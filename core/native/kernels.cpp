@@ -1,6 +1,6 @@
 // Gives llama.cpp's weight matrices to the kernels of the crate `kernels`: a buffer type
 // that packs what is stored in it, and computes products with it in ggml's own threads.
-// The same buffer type is asked for every operation, and so gets attention too.
+// The same buffer type is asked for every operation, and so gets attention and GELU too.
 #include "seam.h"
 
 #include "ggml-backend-impl.h"
@@ -100,6 +100,18 @@ bool is_attention(const ggml_tensor * op) {
     return kernels->attends(&attention);
 }
 
+// GELU of what a product with packed weights gave, perhaps with a bias added: a model that is not packed is computed
+// as llama.cpp does.
+bool is_gelu(const ggml_tensor * op) {
+    if (op->op != GGML_OP_UNARY || ggml_get_unary_op(op) != GGML_UNARY_OP_GELU) {
+        return false;
+    }
+    const ggml_tensor * source = op->src[0];
+    const ggml_tensor * product = source->op == GGML_OP_ADD ? source->src[0] : source;
+    return product->op == GGML_OP_MUL_MAT && is_packed(product->src[0]) && op->type == GGML_TYPE_F32 &&
+           source->type == GGML_TYPE_F32 && ggml_is_contiguous(op) && ggml_is_contiguous(source);
+}
+
 class traits : public ggml::cpu::tensor_traits {
     bool work_size(int threads, const ggml_tensor * op, size_t & size) override {
         const zerohop_product product = describe(op);
@@ -117,7 +129,7 @@ class traits : public ggml::cpu::tensor_traits {
         if (params->ith == 0) {
             ggml_threadpool_chunk_set(params->threadpool, params->nth);
         }
-        if (kernels->quantize(&product)) {
+        if (kernels->prepare(&product)) {
             ggml_barrier(params->threadpool);
         }
         kernels->multiply(&product);
@@ -148,6 +160,24 @@ class attention_traits : public ggml::cpu::tensor_traits {
     }
 };
 
+class gelu_traits : public ggml::cpu::tensor_traits {
+    bool work_size(int, const ggml_tensor *, size_t & size) override {
+        size = 0;
+        return true;
+    }
+
+    bool compute_forward(ggml_compute_params * params, ggml_tensor * op) override {
+        zerohop_gelu gelu = {};
+        gelu.source = static_cast<const float *>(op->src[0]->data);
+        gelu.target = static_cast<float *>(op->data);
+        gelu.count = ggml_nelements(op);
+        gelu.thread = params->ith;
+        gelu.threads = params->nth;
+        kernels->gelu(&gelu);
+        return true;
+    }
+};
+
 class extra_buffer_type : public ggml::cpu::extra_buffer_type {
     bool supports_op(ggml_backend_dev_t, const ggml_tensor * op) override {
         const ggml_tensor * weights = op->src[0];
@@ -170,8 +200,12 @@ class extra_buffer_type : public ggml::cpu::extra_buffer_type {
     ggml::cpu::tensor_traits * get_tensor_traits(const ggml_tensor * op) override {
         static traits traits;
         static attention_traits attention_traits;
+        static gelu_traits gelu_traits;
         if (is_attention(op)) {
             return &attention_traits;
+        }
+        if (is_gelu(op)) {
+            return &gelu_traits;
         }
         return op->op == GGML_OP_MUL_MAT && is_packed(op->src[0]) ? &traits : nullptr;
     }

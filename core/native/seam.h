@@ -158,6 +158,15 @@ struct zerohop_attention {
     void *                pool;
 };
 
+// GELU of floats, as one of several threads sees it.
+struct zerohop_gelu {
+    const float * source;
+    float *       target;   // may be the source
+    size_t        count;
+    int32_t       thread;
+    int32_t       threads;
+};
+
 // What the crate `kernels` does. None of these unwinds.
 struct zerohop_kernels {
     bool (*supports)(int32_t type, int64_t width, int64_t rows);
@@ -165,18 +174,20 @@ struct zerohop_kernels {
     bool (*pack)(int32_t type, int64_t width, int64_t rows, const void * source, void * target);
     size_t (*work_size)(const struct zerohop_product * product, int32_t threads);
     // Does this thread's part; true when all threads must have done theirs before one multiplies.
-    bool (*quantize)(const struct zerohop_product * product);
+    bool (*prepare)(const struct zerohop_product * product);
     void (*multiply)(const struct zerohop_product * product);
     // Needs the sizes alone.
     bool (*attends)(const struct zerohop_attention * attention);
     size_t (*attention_work_size)(const struct zerohop_attention * attention, int32_t threads);
     // Does this thread's part.
     void (*attend)(const struct zerohop_attention * attention);
+    // Does this thread's part.
+    void (*gelu)(const struct zerohop_gelu * gelu);
 };
 
-// Offers weight matrices, and attention where llama.cpp has it as one operation (flash attention) over
-// half-precision floats, to these kernels from now on. The table must stay. Only before the
-// first model is loaded, while no other thread uses llama.cpp.
+// Offers weight matrices, attention where llama.cpp has it as one operation (flash attention) over
+// half-precision floats, and GELU after products with offered weights, to these kernels from now on. The table
+// must stay. Only before the first model is loaded, while no other thread uses llama.cpp.
 void zerohop_native_kernels_register(const struct zerohop_kernels * table);
 
 // Whether the weights that this thread loads are offered to the kernels. At first they are not.

@@ -1,15 +1,16 @@
-//! Products of quantised weight matrices, as GGUF files hold them, with columns of
-//! floats, and attention, for zerohop's CPU computing.
+//! Products of weight matrices, as GGUF files hold them, with columns of floats, and
+//! attention, for zerohop's CPU computing.
 //!
 //! A [`Matrix`] is packed once: 16 rows side by side, every bit kept, in as many bytes
 //! as before. A [`Product`] with some columns is then computed by any number of threads,
-//! each of which calls [`Product::quantize`] and, after all have done that where
+//! each of which calls [`Product::prepare`] and, after all have done that where
 //! [`Product::is_shared`] says so, [`Product::multiply`].
 //!
-//! [`Attention`] computes what the tokens of a batch take from a cache of keys and values.
+//! [`Attention`] computes what the tokens of a batch take from a cache of keys and values, [`Gelu`] an
+//! activation function.
 //!
-//! The columns are quantised to 8 bits in groups of 32, as llama.cpp does for its blocks
-//! of 32. A result depends on its row and its column alone, or on its query and the keys and
+//! With quantised weights the columns are quantised to 8 bits in groups of 32, as llama.cpp
+//! does for its blocks of 32; with weights that are floats they stay as they are. A result depends on its row and its column alone, or on its query and the keys and
 //! values that this may see: not on the number of columns or threads, not on what else is in
 //! the cache or where, and not on the instruction set, of which the best one is
 //! [chosen at run time](Isa::detect).
@@ -24,7 +25,11 @@
 
 mod activations;
 mod attention;
+mod exp;
+mod floats;
 mod format;
+mod gelu;
+mod integers;
 mod kernel;
 mod matrix;
 mod product;
@@ -32,6 +37,7 @@ mod simd;
 mod tile;
 
 pub use attention::{Attention, Heads};
+pub use gelu::Gelu;
 pub use matrix::Matrix;
 pub use product::{Activations, Product, Worker};
 
@@ -116,12 +122,25 @@ pub enum Type {
     Q5K,
     Q6K,
     Iq4Nl,
+    F16,
+    Bf16,
 }
 
 impl Type {
     /// All of them.
-    pub const ALL: [Type; 9] =
-        [Type::Q4_0, Type::Q4_1, Type::Q5_0, Type::Q5_1, Type::Q8_0, Type::Q4K, Type::Q5K, Type::Q6K, Type::Iq4Nl];
+    pub const ALL: [Type; 11] = [
+        Type::Q4_0,
+        Type::Q4_1,
+        Type::Q5_0,
+        Type::Q5_1,
+        Type::Q8_0,
+        Type::Q4K,
+        Type::Q5K,
+        Type::Q6K,
+        Type::Iq4Nl,
+        Type::F16,
+        Type::Bf16,
+    ];
 
     /// The type with a number of GGUF's, if there are kernels for it.
     ///
@@ -142,6 +161,8 @@ impl Type {
             13 => Type::Q5K,
             14 => Type::Q6K,
             20 => Type::Iq4Nl,
+            1 => Type::F16,
+            30 => Type::Bf16,
             _ => return None,
         })
     }

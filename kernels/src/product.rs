@@ -3,13 +3,12 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::activations::{RECORD, Record, TOGETHER, place, together};
-use crate::format::ROWS;
-use crate::kernel::Kernel;
+use crate::floats::Floats;
+use crate::integers::Integers;
+use crate::kernel::Way;
 use crate::matrix::Matrix;
-use crate::tile::{Columns, Tile};
 
-/// Up to so many activations each thread quantises them all for itself, which takes
+/// Up to so many activations each thread prepares them all for itself, which takes
 /// less time than waiting for the others.
 const PRIVATE: usize = 8192;
 
@@ -17,7 +16,7 @@ const PRIVATE: usize = 8192;
 /// parts, since one may be held up by other programs.
 const SMALL: usize = 1 << 23;
 
-/// Bytes of quantised columns that a thread works with before it goes on to others, to
+/// Bytes of prepared columns that a thread works with before it goes on to others, to
 /// find them in its cache.
 const CACHED: usize = 384 << 10;
 
@@ -42,7 +41,7 @@ impl Activations {
     /// # Safety
     ///
     /// The column exists.
-    unsafe fn column(&self, index: usize) -> *const f32 {
+    pub(crate) unsafe fn column(&self, index: usize) -> *const f32 {
         let [first, second, _] = self.shape;
         let along = [index % first, index / first % second, index / first / second];
         let offset: usize = along.iter().zip(self.strides).map(|(along, stride)| along * stride).sum();
@@ -71,8 +70,8 @@ impl fmt::Debug for Worker<'_> {
 /// A packed matrix times columns.
 #[derive(Debug, Clone, Copy)]
 pub struct Product {
-    matrix: Matrix,
-    columns: usize,
+    pub(crate) matrix: Matrix,
+    pub(crate) columns: usize,
 }
 
 impl Product {
@@ -84,15 +83,15 @@ impl Product {
     /// Bytes of memory that `threads` threads need to compute it; alignment for `f32`
     /// suffices.
     pub fn work_bytes(&self, threads: usize) -> usize {
-        self.records() * RECORD * if self.is_shared() { 1 } else { threads }
+        self.own_bytes() * if self.is_shared() { 1 } else { threads }
     }
 
-    /// Whether all threads must have quantised before one multiplies.
+    /// Whether all threads must have prepared before one multiplies.
     pub fn is_shared(&self) -> bool {
         self.columns * self.matrix.width > PRIVATE || self.matrix.rows * self.matrix.width > SMALL
     }
 
-    /// Does this thread's part of quantising the columns.
+    /// Does this thread's part of preparing the columns: quantising them, or laying them side by side.
     ///
     /// # Safety
     ///
@@ -100,26 +99,16 @@ impl Product {
     /// wide; `work` has [`work_bytes`](Product::work_bytes) bytes, aligned and the same for all
     /// threads, which no one but they use; `worker` is one of no more threads than those
     /// were asked for.
-    pub unsafe fn quantize(&self, activations: &Activations, work: *mut u8, worker: &Worker<'_>) {
+    pub unsafe fn prepare(&self, activations: &Activations, work: *mut u8, worker: &Worker<'_>) {
         debug_assert_eq!(activations.columns(), self.columns);
-        let groups = self.groups();
-        // SAFETY: the caller vouches for the memory.
-        let records = unsafe { self.own_records(work, worker) };
-        let all = self.records();
-        let part = if self.is_shared() { share(all, worker) } else { 0..all };
-        let mut index = part.start;
-        while index < part.end {
-            let (column, group) = (index / groups, index % groups);
-            let count = (groups - group).min(part.end - index);
-            let step = together(self.columns, column / TOGETHER * TOGETHER);
-            // SAFETY: the caller vouches for the column; the places are among `records`,
-            // and this thread's alone.
-            unsafe {
-                let source = activations.column(column).add(32 * group);
-                let target = records.add(place(self.columns, groups, column, group));
-                (self.matrix.kernel.quantize)(source, count, target, step);
+        let part = |units: usize| if self.is_shared() { share(units, worker) } else { 0..units };
+        // SAFETY: the caller vouches for the memory, and the parts do not overlap.
+        unsafe {
+            let work = self.own_work(work, worker);
+            match &self.matrix.kernel.way {
+                Way::Integers(way) => way.prepare(self, activations, work.cast(), part(Integers::units(self))),
+                Way::Floats(way) => way.prepare(self, activations, work.cast(), part(Floats::units(self))),
             }
-            index += count;
         }
     }
 
@@ -127,113 +116,78 @@ impl Product {
     ///
     /// # Safety
     ///
-    /// `packed` is the packed matrix, `work` is what [`quantize`](Product::quantize) has
+    /// `packed` is the packed matrix, `work` is what [`prepare`](Product::prepare) has
     /// filled, by all threads if the product is shared, and `results` has room for the
     /// results, a column's one after another.
     pub unsafe fn multiply(&self, packed: *const u8, work: *mut u8, results: *mut f32, worker: &Worker<'_>) {
-        // SAFETY: the caller vouches for the memory.
-        let records = unsafe { self.own_records(work, worker) };
         let panels = self.matrix.panels();
-        let parts = self.parts();
+        // SAFETY: the caller vouches for the memory.
+        let work = unsafe { self.own_work(work, worker) };
         if !self.is_shared() {
-            for panel in share(panels, worker) {
-                // SAFETY: the caller vouches for the memory, and the panel exists.
-                unsafe { self.panel(packed, records, results, panel, 0..self.columns) };
-            }
+            // SAFETY: the caller vouches for the memory.
+            unsafe { self.run(packed, work, results, share(panels, worker), 0..self.columns) };
             return;
         }
-        let length = (panels * parts / (worker.count * 8)).clamp(1, panels);
+        let step = self.part_columns();
+        let parts = self.columns.div_ceil(step);
+        // Panels may go in pairs.
+        let length = (panels * parts / (worker.count * 8)).clamp(1, panels).next_multiple_of(2);
         let runs = panels.div_ceil(length);
         let mut index = worker.index;
         while index < runs * parts {
             let (part, run) = (index / runs, index % runs);
-            let step = self.part_columns();
             let columns = part * step..self.columns.min((part + 1) * step);
-            for panel in run * length..panels.min((run + 1) * length) {
-                // SAFETY: the caller vouches for the memory, and the panel exists.
-                unsafe { self.panel(packed, records, results, panel, columns.clone()) };
-            }
+            // SAFETY: the caller vouches for the memory, and the panels exist.
+            unsafe { self.run(packed, work, results, run * length..panels.min((run + 1) * length), columns) };
             index = (worker.next)();
         }
     }
 
-    /// Multiplies a panel with some columns, the first a multiple of [`TOGETHER`].
-    unsafe fn panel(
+    /// Multiplies some panels with some columns, the first of a part.
+    unsafe fn run(
         &self,
         packed: *const u8,
-        records: *const Record,
+        work: *const u8,
         results: *mut f32,
-        panel: usize,
+        panels: Range<usize>,
         columns: Range<usize>,
     ) {
-        let kernel = &self.matrix.kernel;
-        let (blocks, groups) = (self.matrix.blocks(), self.groups());
-        // SAFETY: the panel exists.
-        let packed = unsafe { packed.add(panel * self.matrix.panel_bytes()) };
-        let mut column = columns.start;
-        while column < columns.end {
-            let side_by_side = together(self.columns, column / TOGETHER * TOGETHER);
-            let left = side_by_side - column % TOGETHER;
-            let (tile, count) = kernel.tile(left);
-            // SAFETY: `count` columns lie side by side from this one on; the results of a
-            // panel and a column are written by one thread.
-            unsafe {
-                let columns = Columns {
-                    records: records.add(place(self.columns, groups, column, 0)),
-                    step: side_by_side,
-                    results: results.add(column * self.matrix.rows + panel * ROWS),
-                    stride: self.matrix.rows,
-                };
-                tile(packed, blocks, columns);
+        // SAFETY: the caller vouches for the memory.
+        unsafe {
+            match &self.matrix.kernel.way {
+                Way::Integers(way) => way.multiply(self, packed, work.cast(), results, (panels, columns)),
+                Way::Floats(way) => way.multiply(self, packed, work.cast(), results, (panels, columns)),
             }
-            column += count;
         }
     }
 
-    /// This thread's records, or all threads'.
-    #[expect(clippy::cast_ptr_alignment, reason = "the caller vouches for the alignment")]
-    unsafe fn own_records(&self, work: *mut u8, worker: &Worker<'_>) -> *mut Record {
-        let first = if self.is_shared() { 0 } else { worker.index * self.records() };
+    /// This thread's memory, or all threads'.
+    unsafe fn own_work(&self, work: *mut u8, worker: &Worker<'_>) -> *mut u8 {
+        let offset = if self.is_shared() { 0 } else { worker.index * self.own_bytes() };
         // SAFETY: the caller vouches for `work_bytes`.
-        unsafe { work.cast::<Record>().add(first) }
+        unsafe { work.add(offset) }
     }
 
-    fn records(&self) -> usize {
-        self.columns * self.groups()
+    /// Bytes of all columns, prepared.
+    fn own_bytes(&self) -> usize {
+        self.columns * self.groups() * self.matrix.kernel.way.group_bytes()
     }
 
     /// Groups of 32 weights of a row.
-    fn groups(&self) -> usize {
+    pub(crate) fn groups(&self) -> usize {
         self.matrix.width / 32
-    }
-
-    /// Into how many parts the columns are cut.
-    fn parts(&self) -> usize {
-        self.columns.div_ceil(self.part_columns())
     }
 
     /// Columns of a part.
     fn part_columns(&self) -> usize {
-        let most = (CACHED / (self.groups() * RECORD)).max(2 * TOGETHER);
+        let way = &self.matrix.kernel.way;
+        let most = (CACHED / (self.groups() * way.group_bytes())).max(2 * way.together());
         let parts = self.columns.div_ceil(most);
-        self.columns.div_ceil(parts).next_multiple_of(TOGETHER)
-    }
-}
-
-impl Kernel {
-    /// The tile to take when so many columns are left, and how many it takes.
-    fn tile(&self, left: usize) -> (Tile, usize) {
-        match self.wide_tile {
-            Some(tile) if left >= TOGETHER => (tile, TOGETHER),
-            _ => {
-                let count = left.min(self.tiles.len());
-                (self.tiles[count - 1], count)
-            }
-        }
+        self.columns.div_ceil(parts).next_multiple_of(way.together())
     }
 }
 
 /// A thread's equal part of `0..all`.
-fn share(all: usize, worker: &Worker<'_>) -> Range<usize> {
+pub(crate) fn share(all: usize, worker: &Worker<'_>) -> Range<usize> {
     all * worker.index / worker.count..all * (worker.index + 1) / worker.count
 }

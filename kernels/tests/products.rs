@@ -8,17 +8,8 @@
 
 mod common;
 
-use common::{Random, all_values, multiply, pack, quantized, random_rows};
+use common::{Random, all_values, available, multiply, pack, prepared, random_rows};
 use zerohop_kernels::{Isa, Matrix, Type};
-
-/// The instruction sets that this processor has.
-fn available() -> Vec<Isa> {
-    #[cfg(target_arch = "x86_64")]
-    let all = [Isa::Portable, Isa::Avx2, Isa::Avx512];
-    #[cfg(not(target_arch = "x86_64"))]
-    let all = [Isa::Portable];
-    all.into_iter().filter(|isa| isa.is_available()).collect()
-}
 
 fn columns(random: &mut Random, width: usize, count: usize) -> Vec<f32> {
     let mut columns: Vec<f32> = (0..width * count).map(|_| random.float()).collect();
@@ -40,11 +31,11 @@ fn results_are_those_of_double_precision() {
             let data = random_rows(&mut random, weights, width, rows);
             let values = all_values(weights, &data);
             let columns = columns(&mut random, width, count);
-            let quantized: Vec<f64> = columns.chunks_exact(width).flat_map(quantized).collect();
+            let prepared: Vec<f64> = columns.chunks_exact(width).flat_map(|column| prepared(weights, column)).collect();
             for isa in available() {
                 let matrix = Matrix::new(weights, isa, width, rows).unwrap();
                 let results = multiply(&matrix, &pack(&matrix, &data), &columns, width, 1);
-                for (column, results) in quantized.chunks_exact(width).zip(results.chunks_exact(rows)) {
+                for (column, results) in prepared.chunks_exact(width).zip(results.chunks_exact(rows)) {
                     for (row, result) in values.chunks_exact(width).zip(results) {
                         let exact: f64 = row.iter().zip(column).map(|(a, b)| a * b).sum();
                         let size: f64 = row.iter().zip(column).map(|(a, b)| (a * b).abs()).sum();
@@ -95,15 +86,17 @@ fn a_column_depends_on_nothing_else() {
 
 #[test]
 fn large_products_are_cut_into_parts_alike() {
-    let (width, rows, count) = (2048, 64, 150);
-    let mut random = Random(9);
-    let data = random_rows(&mut random, Type::Q4K, width, rows);
-    let columns = columns(&mut random, width, count);
-    let matrix = Matrix::new(Type::Q4K, Isa::detect().unwrap_or(Isa::Portable), width, rows).unwrap();
-    let packed = pack(&matrix, &data);
-    let together = multiply(&matrix, &packed, &columns, width, 3);
-    for (column, results) in columns.chunks_exact(width).zip(together.chunks_exact(rows)) {
-        assert_eq!(multiply(&matrix, &packed, column, width, 2), results);
+    let (width, rows, count) = (2048, 112, 150);
+    for weights in [Type::Q4K, Type::F16] {
+        let mut random = Random(9);
+        let data = random_rows(&mut random, weights, width, rows);
+        let columns = columns(&mut random, width, count);
+        let matrix = Matrix::new(weights, Isa::detect().unwrap_or(Isa::Portable), width, rows).unwrap();
+        let packed = pack(&matrix, &data);
+        let together = multiply(&matrix, &packed, &columns, width, 3);
+        for (column, results) in columns.chunks_exact(width).zip(together.chunks_exact(rows)) {
+            assert_eq!(multiply(&matrix, &packed, column, width, 2), results, "{weights:?}");
+        }
     }
 }
 
@@ -130,5 +123,6 @@ fn shapes_without_kernels_are_refused() {
     assert!(!new(Type::Q5_0, 0, 16) && !new(Type::Q5_0, 32, 0));
     assert!(!new(Type::Q5_0, 48, 16) && !new(Type::Q5_0, 32, 24));
     assert!(new(Type::Q6K, 256, 16) && !new(Type::Q6K, 128, 16));
+    assert!(new(Type::F16, 32, 16) && !new(Type::F16, 40, 16) && !new(Type::Bf16, 32, 8));
     assert!(!new(Type::Q8_0, usize::MAX - 31, 16) && !new(Type::Q8_0, 32, usize::MAX - 15));
 }

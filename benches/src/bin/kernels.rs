@@ -1,5 +1,5 @@
 //! Prints the speed of the kernels for each type of weights, beside what this machine
-//! can do at all: integer products in registers, and reading memory.
+//! can do at all: products in registers, and reading memory.
 //!
 //! `cargo run --release -p zerohop-bench --bin kernels`
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
@@ -26,16 +26,19 @@ fn main() {
     };
     let threads = thread::available_parallelism().map_or(1, Into::into);
     for isa in isas {
-        let (products, bandwidth) = (products_per_second(threads), bytes_per_second(threads));
+        let (products, floats) = (products_per_second(threads), floats_per_second(threads));
+        let bandwidth = bytes_per_second(threads);
         println!(
-            "{isa:?}, {threads} threads; this machine: {:.0} GOP/s in registers, reads {:.1} GB/s",
+            "{isa:?}, {threads} threads; this machine: {:.0} GOP/s in registers, {:.0} with floats, reads {:.1} GB/s",
             products / 1e9,
+            floats / 1e9,
             bandwidth / 1e9
         );
         println!("{ROWS} x {WIDTH} times 1 to 512 columns: GOP/s, and of what is possible");
         for weights in Type::ALL {
             let Some(matrix) = Matrix::new(weights, isa, WIDTH, ROWS) else { continue };
             let packed = packed(&matrix);
+            let possible = if matches!(weights, Type::F16 | Type::Bf16) { floats } else { products };
             print!("  {:6}", format!("{weights:?}"));
             for columns in COLUMNS {
                 let seconds = seconds_per_product(&matrix, &packed, columns, threads);
@@ -43,7 +46,7 @@ fn main() {
                 let share = if columns <= 4 {
                     (matrix.bytes() as f64 / seconds) / bandwidth
                 } else {
-                    (operations / seconds) / products
+                    (operations / seconds) / possible
                 };
                 print!("  {columns:3}: {:5.0} {share:.2}", operations / seconds / 1e9);
             }
@@ -96,7 +99,7 @@ fn seconds_per_product(matrix: &Matrix, packed: &[Vec<u8>], columns: usize, thre
                             };
                             // SAFETY: all buffers are as long as the product says.
                             unsafe {
-                                product.quantize(&activations, work, &worker);
+                                product.prepare(&activations, work, &worker);
                                 if product.is_shared() {
                                     barrier.wait();
                                 }
@@ -192,8 +195,50 @@ fn products_per_second(threads: usize) -> f64 {
     best_rate(threads, || unsafe { if Isa::Avx512.is_available() { wide() } else { narrow() } })
 }
 
+/// The same with 32-bit floats.
+#[cfg(target_arch = "x86_64")]
+fn floats_per_second(threads: usize) -> f64 {
+    use std::arch::x86_64::{_mm256_fmadd_ps, _mm256_set1_ps, _mm512_fmadd_ps, _mm512_set1_ps};
+
+    const ROUNDS: usize = 2_000_000;
+
+    #[target_feature(enable = "avx512f")]
+    fn wide() -> f64 {
+        let values = black_box(_mm512_set1_ps(0.5));
+        let mut sums = [values; 12];
+        for _ in 0..ROUNDS {
+            for sum in &mut sums {
+                *sum = _mm512_fmadd_ps(*sum, values, values);
+            }
+        }
+        black_box(sums);
+        (ROUNDS * 12 * 32) as f64
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    fn narrow() -> f64 {
+        let values = black_box(_mm256_set1_ps(0.5));
+        let mut sums = [values; 12];
+        for _ in 0..ROUNDS {
+            for sum in &mut sums {
+                *sum = _mm256_fmadd_ps(*sum, values, values);
+            }
+        }
+        black_box(sums);
+        (ROUNDS * 12 * 16) as f64
+    }
+
+    // SAFETY: the processor has what is asked for.
+    best_rate(threads, || unsafe { if Isa::Avx512.is_available() { wide() } else { narrow() } })
+}
+
 #[cfg(not(target_arch = "x86_64"))]
 fn products_per_second(_threads: usize) -> f64 {
+    f64::NAN
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn floats_per_second(_threads: usize) -> f64 {
     f64::NAN
 }
 

@@ -175,7 +175,7 @@ fn logits_depend_neither_on_slices_nor_on_the_crowd_nor_on_threads() {
 fn packed_weights_are_what_ggml_reads_from_the_file() {
     const WIDTH: usize = 256;
     const ROWS: usize = 16;
-    let numbers = [2, 3, 6, 7, 8, 12, 13, 14, 20];
+    let numbers = [2, 3, 6, 7, 8, 12, 13, 14, 20, 1, 30];
     assert_eq!(numbers.map(|number| Type::from_gguf(number).unwrap()), Type::ALL);
     let floats: Vec<f32> = (0..ROWS * WIDTH).map(|index| ((index * index) % 997) as f32 / 500.0 - 1.0).collect();
     for number in numbers {
@@ -255,7 +255,7 @@ fn multiply(number: u32, rows: &[u8], columns: &[f32], row_count: usize, width: 
         assert!((table.pack)(number, width, row_count, rows.as_ptr(), packed.as_mut_ptr()));
         let mut work = vec![0f32; (table.work_size)(&raw const product, 1) / 4];
         product.work = work.as_mut_ptr().cast();
-        (table.quantize)(&raw const product);
+        (table.prepare)(&raw const product);
         (table.multiply)(&raw const product);
     }
     results

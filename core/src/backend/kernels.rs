@@ -12,9 +12,9 @@ use std::slice;
 use std::sync::OnceLock;
 use std::thread;
 
-use zerohop_kernels::{Activations, Isa, Matrix, Product, Type, Worker};
+use zerohop_kernels::{Activations, Gelu, Isa, Matrix, Product, Type, Worker};
 
-use super::native::{self, NativeKernels, NativeProduct};
+use super::native::{self, NativeGelu, NativeKernels, NativeProduct};
 
 /// Bytes below which packing a matrix is not worth another thread.
 const PACKED_ALONE: usize = 1 << 20;
@@ -23,11 +23,12 @@ pub(super) static KERNELS: NativeKernels = NativeKernels {
     supports,
     pack,
     work_size,
-    quantize,
+    prepare,
     multiply,
     attends: attention::attends,
     attention_work_size: attention::work_size,
     attend: attention::attend,
+    gelu,
 };
 
 /// Puts the kernels at llama.cpp's disposal, if this processor has any.
@@ -117,13 +118,13 @@ unsafe extern "C" fn work_size(product: *const NativeProduct, threads: i32) -> u
     job.map_or(0, |job| job.product.work_bytes(usize::try_from(threads).unwrap_or(1)))
 }
 
-unsafe extern "C" fn quantize(product: *const NativeProduct) -> bool {
+unsafe extern "C" fn prepare(product: *const NativeProduct) -> bool {
     // SAFETY: the seam passes a product that it has described.
     let native = unsafe { &*product };
     let Some(job) = Job::new(native) else { return false };
     let _ = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: the seam vouches for the memory, whose size was asked of us.
-        unsafe { job.product.quantize(&job.activations, native.work, &job.worker(&|| next(native))) }
+        unsafe { job.product.prepare(&job.activations, native.work, &job.worker(&|| next(native))) }
     }));
     job.product.is_shared()
 }
@@ -133,9 +134,21 @@ unsafe extern "C" fn multiply(product: *const NativeProduct) {
     let native = unsafe { &*product };
     let Some(job) = Job::new(native) else { return };
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: the seam vouches for the memory, and has let all threads quantise.
+        // SAFETY: the seam vouches for the memory, and has let all threads prepare.
         unsafe { job.product.multiply(native.weights, native.work, native.results, &job.worker(&|| next(native))) }
     }));
+}
+
+unsafe extern "C" fn gelu(gelu: *const NativeGelu) {
+    // SAFETY: the seam passes what it has described.
+    let native = unsafe { &*gelu };
+    let (Some(isa), Ok(index), Ok(count)) = (isa(), usize::try_from(native.thread), usize::try_from(native.threads))
+    else {
+        return;
+    };
+    let gelu = Gelu { source: native.source, target: native.target, count: native.count };
+    // SAFETY: the seam vouches for the numbers.
+    unsafe { gelu.compute(isa, &Worker { index, count, next: &|| usize::MAX }) }
 }
 
 /// The next piece of work, whose number is never negative.

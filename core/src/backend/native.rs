@@ -72,18 +72,29 @@ pub(super) struct NativeAttention {
     pub(super) pool: *mut c_void,
 }
 
-/// What the seam calls to pack, multiply and attend.
+/// `zerohop_gelu`.
+#[repr(C)]
+pub(super) struct NativeGelu {
+    pub(super) source: *const f32,
+    pub(super) target: *mut f32,
+    pub(super) count: usize,
+    pub(super) thread: i32,
+    pub(super) threads: i32,
+}
+
+/// What the seam calls to pack and to compute.
 #[repr(C)]
 pub(super) struct NativeKernels {
     pub(super) supports: extern "C" fn(weights_type: i32, width: i64, rows: i64) -> bool,
     pub(super) pack:
         unsafe extern "C" fn(weights_type: i32, width: i64, rows: i64, source: *const u8, target: *mut u8) -> bool,
     pub(super) work_size: unsafe extern "C" fn(product: *const NativeProduct, threads: i32) -> usize,
-    pub(super) quantize: unsafe extern "C" fn(product: *const NativeProduct) -> bool,
+    pub(super) prepare: unsafe extern "C" fn(product: *const NativeProduct) -> bool,
     pub(super) multiply: unsafe extern "C" fn(product: *const NativeProduct),
     pub(super) attends: unsafe extern "C" fn(attention: *const NativeAttention) -> bool,
     pub(super) attention_work_size: unsafe extern "C" fn(attention: *const NativeAttention, threads: i32) -> usize,
     pub(super) attend: unsafe extern "C" fn(attention: *const NativeAttention),
+    pub(super) gelu: unsafe extern "C" fn(gelu: *const NativeGelu),
 }
 
 unsafe extern "C" {

@@ -44,7 +44,7 @@ impl<T> Heads<T> {
 pub struct Attention {
     /// Tokens of the batch.
     pub tokens: usize,
-    /// Cells of the cache, a multiple of 16.
+    /// Cells of the cache, or of the batch itself where there is none.
     pub cells: usize,
     /// Heads of the queries, a multiple of `kv_heads`.
     pub heads: usize,
@@ -81,7 +81,7 @@ impl Attention {
     pub fn is_supported(&self) -> bool {
         let Attention { tokens, cells, heads, kv_heads, key_width, value_width, .. } = *self;
         let sizes = [tokens, cells, heads, kv_heads, key_width, value_width];
-        !sizes.contains(&0) && cells % 16 == 0 && heads % kv_heads == 0 && key_width % 8 == 0 && value_width % 8 == 0
+        !sizes.contains(&0) && heads % kv_heads == 0 && key_width % 8 == 0 && value_width % 8 == 0
     }
 
     /// Bytes of memory that `threads` threads need to compute it.

@@ -30,7 +30,7 @@ pub(super) struct Room {
 /// The sizes of a room's parts, in units of 8 bytes.
 fn sizes(attention: &Attention) -> [usize; 9] {
     let set = attention.cells.div_ceil(64);
-    let row = attention.cells / 2 + 8;
+    let row = attention.cells.div_ceil(2) + 8;
     [
         set,
         set,

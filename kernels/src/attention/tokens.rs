@@ -47,8 +47,12 @@ unsafe fn see<S: Simd>(attention: &Attention, token: usize, set: *mut u64) -> us
             let mut bits = 0u64;
             for part in 0..4 {
                 let cell = 64 * word + 16 * part;
-                if cell < attention.cells {
+                if cell + 16 <= attention.cells {
                     bits |= u64::from(S::unequal(mask.add(cell), HIDDEN)) << (16 * part);
+                } else {
+                    for cell in cell..attention.cells {
+                        bits |= u64::from(*mask.add(cell) != HIDDEN) << (cell % 64);
+                    }
                 }
             }
             set.add(word).write(bits);

@@ -3,13 +3,15 @@
 //! A packed matrix is a row of *panels*, one for each 16 rows. A panel is a row of
 //! packed blocks, each holding that block of all 16 rows: first the scales, 16 side by
 //! side, then the quantised values, of which 4 bytes of each row lie side by side. A
-//! packed block is as long as the 16 it was made of.
+//! packed block is as long as the 16 it was made of. Weights that are floats lie one of each row side by side.
 
+mod floats;
 mod k;
 mod legacy;
 
 use crate::simd::Simd;
 
+pub(crate) use floats::{BLOCK, BYTES, Bf16, F16, FloatFormat, pack as pack_floats};
 pub(crate) use k::{Q4K, Q5K, Q6K};
 pub(crate) use legacy::{Iq4Nl, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0};
 

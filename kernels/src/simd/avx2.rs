@@ -125,6 +125,11 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn div(a: Self::Floats, b: Self::Floats) -> Self::Floats {
+        unsafe { [_mm256_div_ps(a[0], b[0]), _mm256_div_ps(a[1], b[1])] }
+    }
+
+    #[inline(always)]
     unsafe fn mul_add(a: Self::Floats, b: Self::Floats, c: Self::Floats) -> Self::Floats {
         unsafe { [_mm256_fmadd_ps(a[0], b[0], c[0]), _mm256_fmadd_ps(a[1], b[1], c[1])] }
     }
@@ -133,6 +138,15 @@ impl Simd for Avx2 {
     unsafe fn load_halves(source: *const u8) -> Self::Floats {
         unsafe {
             [_mm256_cvtph_ps(_mm_loadu_si128(source.cast())), _mm256_cvtph_ps(_mm_loadu_si128(source.add(16).cast()))]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_upper_halves(source: *const u8) -> Self::Floats {
+        unsafe {
+            let first = _mm256_cvtepu16_epi32(_mm_loadu_si128(source.cast()));
+            let second = _mm256_cvtepu16_epi32(_mm_loadu_si128(source.add(16).cast()));
+            [_mm256_castsi256_ps(_mm256_slli_epi32::<16>(first)), _mm256_castsi256_ps(_mm256_slli_epi32::<16>(second))]
         }
     }
 
@@ -213,6 +227,21 @@ impl Simd for Avx2 {
                     _mm256_storeu_ps(target.add(64), _mm256_permute2f128_ps::<0x31>(fours[index], fours[4 + index]));
                 }
             }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose_four(sources: [*const f32; 4], target: *mut f32, step: usize) {
+        unsafe {
+            let (a, b) = (_mm_loadu_ps(sources[0]), _mm_loadu_ps(sources[1]));
+            let (c, d) = (_mm_loadu_ps(sources[2]), _mm_loadu_ps(sources[3]));
+            // The first two of each pair of places, then the last two.
+            let (ab, cd) = (_mm_unpacklo_ps(a, b), _mm_unpacklo_ps(c, d));
+            _mm_storeu_ps(target, _mm_movelh_ps(ab, cd));
+            _mm_storeu_ps(target.add(step), _mm_movehl_ps(cd, ab));
+            let (ab, cd) = (_mm_unpackhi_ps(a, b), _mm_unpackhi_ps(c, d));
+            _mm_storeu_ps(target.add(2 * step), _mm_movelh_ps(ab, cd));
+            _mm_storeu_ps(target.add(3 * step), _mm_movehl_ps(cd, ab));
         }
     }
 

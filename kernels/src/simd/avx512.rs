@@ -97,6 +97,11 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn div(a: Self::Floats, b: Self::Floats) -> Self::Floats {
+        unsafe { _mm512_div_ps(a, b) }
+    }
+
+    #[inline(always)]
     unsafe fn mul_add(a: Self::Floats, b: Self::Floats, c: Self::Floats) -> Self::Floats {
         unsafe { _mm512_fmadd_ps(a, b, c) }
     }
@@ -104,6 +109,14 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn load_halves(source: *const u8) -> Self::Floats {
         unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(source.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_upper_halves(source: *const u8) -> Self::Floats {
+        unsafe {
+            let numbers = _mm512_cvtepu16_epi32(_mm256_loadu_si256(source.cast()));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(numbers))
+        }
     }
 
     #[inline(always)]
@@ -142,6 +155,11 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn transpose(sources: &[*const u16; 16], target: *mut f32) {
         unsafe { Avx2::transpose(sources, target) }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose_four(sources: [*const f32; 4], target: *mut f32, step: usize) {
+        unsafe { Avx2::transpose_four(sources, target, step) }
     }
 
     #[inline(always)]

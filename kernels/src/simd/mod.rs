@@ -67,10 +67,13 @@ pub(crate) trait Simd: Copy + 'static {
 
     unsafe fn splat(value: f32) -> Self::Floats;
     unsafe fn mul(a: Self::Floats, b: Self::Floats) -> Self::Floats;
+    unsafe fn div(a: Self::Floats, b: Self::Floats) -> Self::Floats;
     /// `a * b + c`, rounded once.
     unsafe fn mul_add(a: Self::Floats, b: Self::Floats, c: Self::Floats) -> Self::Floats;
     /// Reads 16 half-precision floats.
     unsafe fn load_halves(source: *const u8) -> Self::Floats;
+    /// Reads 16 floats of which the file has the upper halves (`BF16`).
+    unsafe fn load_upper_halves(source: *const u8) -> Self::Floats;
     /// Reads 16 unsigned bytes.
     unsafe fn load_u8(source: *const u8) -> Self::Floats;
     /// Reads 16 signed bytes.
@@ -87,6 +90,9 @@ pub(crate) trait Simd: Copy + 'static {
     /// Reads eight half-precision floats at each of 16 places and writes them as floats: the first of
     /// each place, then the second of each, and so on.
     unsafe fn transpose(sources: &[*const u16; 16], target: *mut f32);
+    /// Reads four floats at each of four places and writes the first of each place, `step` floats further the
+    /// second of each, and so on.
+    unsafe fn transpose_four(sources: [*const f32; 4], target: *mut f32, step: usize);
     /// Which of 16 numbers of two bytes are not `value`, a bit for each.
     unsafe fn unequal(source: *const u16, value: u16) -> u16;
 

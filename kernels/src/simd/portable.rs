@@ -98,6 +98,10 @@ impl Simd for Portable {
         std::array::from_fn(|row| a[row] * b[row])
     }
 
+    unsafe fn div(a: Self::Floats, b: Self::Floats) -> Self::Floats {
+        std::array::from_fn(|row| a[row] / b[row])
+    }
+
     unsafe fn mul_add(a: Self::Floats, b: Self::Floats, c: Self::Floats) -> Self::Floats {
         std::array::from_fn(|row| a[row].mul_add(b[row], c[row]))
     }
@@ -106,6 +110,12 @@ impl Simd for Portable {
         // SAFETY: the caller vouches for 32 bytes.
         let halves = unsafe { source.cast::<[[u8; 2]; 16]>().read_unaligned() };
         halves.map(|half| half_to_float(u16::from_le_bytes(half)))
+    }
+
+    unsafe fn load_upper_halves(source: *const u8) -> Self::Floats {
+        // SAFETY: the caller vouches for 32 bytes.
+        let halves = unsafe { source.cast::<[[u8; 2]; 16]>().read_unaligned() };
+        halves.map(|half| f32::from_bits(u32::from(u16::from_le_bytes(half)) << 16))
     }
 
     unsafe fn load_u8(source: *const u8) -> Self::Floats {
@@ -147,6 +157,15 @@ impl Simd for Portable {
                     let half = source.add(row).read_unaligned();
                     target.add(16 * row + column).write_unaligned(half_to_float(half));
                 }
+            }
+        }
+    }
+
+    unsafe fn transpose_four(sources: [*const f32; 4], target: *mut f32, step: usize) {
+        for (column, source) in sources.iter().enumerate() {
+            for row in 0..4 {
+                // SAFETY: the caller vouches for four floats there, and for their places here.
+                unsafe { target.add(step * row + column).write(source.add(row).read()) };
             }
         }
     }

@@ -6,7 +6,16 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use zerohop_kernels::{Activations, Matrix, Product, Type, Worker};
+use zerohop_kernels::{Activations, Isa, Matrix, Product, Type, Worker};
+
+/// The instruction sets that this processor has.
+pub(crate) fn available() -> Vec<Isa> {
+    #[cfg(target_arch = "x86_64")]
+    let all = [Isa::Portable, Isa::Avx2, Isa::Avx512];
+    #[cfg(not(target_arch = "x86_64"))]
+    let all = [Isa::Portable];
+    all.into_iter().filter(|isa| isa.is_available()).collect()
+}
 
 /// A small generator, so that a failure can be repeated.
 pub(crate) struct Random(pub(crate) u64);
@@ -40,6 +49,15 @@ impl Random {
         };
         bits.to_le_bytes()
     }
+
+    /// The upper half of a float, of very different sizes, now and then zero.
+    fn upper_half(&mut self) -> [u8; 2] {
+        let bits = match self.next() % 64 {
+            0 => 0,
+            _ => (self.next() as u16 & 0x807f) | ((107 + self.next() % 40) as u16) << 7,
+        };
+        bits.to_le_bytes()
+    }
 }
 
 /// Weights and bytes of a block, and where its half-precision floats are.
@@ -53,6 +71,7 @@ pub(crate) fn block(weights: Type) -> (usize, usize, &'static [usize]) {
         Type::Q4K => (256, 144, &[0, 2]),
         Type::Q5K => (256, 176, &[0, 2]),
         Type::Q6K => (256, 210, &[208]),
+        Type::F16 | Type::Bf16 => (1, 2, &[0]),
         other => panic!("{other:?} is not tested"),
     }
 }
@@ -64,7 +83,8 @@ pub(crate) fn random_rows(random: &mut Random, weights: Type, width: usize, rows
     for _ in 0..width / length * rows {
         let mut block: Vec<u8> = (0..bytes).map(|_| random.byte()).collect();
         for &place in halves {
-            block[place..place + 2].copy_from_slice(&random.half());
+            let half = if weights == Type::Bf16 { random.upper_half() } else { random.half() };
+            block[place..place + 2].copy_from_slice(&half);
         }
         data.extend(block);
     }
@@ -121,6 +141,8 @@ fn values(weights: Type, block: &[u8]) -> Vec<f64> {
                 half(&block[208..]) * f64::from(scale) * (f64::from(low) + 16.0 * f64::from(high) - 32.0)
             })
             .collect(),
+        Type::F16 => vec![half(block)],
+        Type::Bf16 => vec![f64::from(f32::from_bits(u32::from(u16::from_le_bytes([block[0], block[1]])) << 16))],
         other => panic!("{other:?} is not tested"),
     }
 }
@@ -139,8 +161,11 @@ pub(crate) fn all_values(weights: Type, rows: &[u8]) -> Vec<f64> {
     rows.chunks_exact(block(weights).1).flat_map(|block| values(weights, block)).collect()
 }
 
-/// What a column becomes when it is quantised.
-pub(crate) fn quantized(column: &[f32]) -> Vec<f64> {
+/// What a column is computed as: quantised, unless the weights are floats.
+pub(crate) fn prepared(weights: Type, column: &[f32]) -> Vec<f64> {
+    if matches!(weights, Type::F16 | Type::Bf16) {
+        return column.iter().copied().map(f64::from).collect();
+    }
     column
         .chunks_exact(32)
         .flat_map(|group| {
@@ -170,7 +195,7 @@ pub(crate) fn multiply(matrix: &Matrix, packed: &[u8], columns: &[f32], width: u
     on_threads(threads, |worker| {
         let activations = Activations { data: columns.as_ptr(), shape: [count, 1, 1], strides: [width, 0, 0] };
         // SAFETY: the vectors are as long as the product says.
-        unsafe { product.quantize(&activations, work as *mut u8, worker) };
+        unsafe { product.prepare(&activations, work as *mut u8, worker) };
         if product.is_shared() {
             barrier.wait();
         }
