@@ -335,10 +335,10 @@ fn what_is_no_sound_is_refused() {
 fn a_projector_is_found_beside_its_model() {
     let folder = tempfile::tempdir().unwrap();
     let copy = |name: &str, to: &str| std::fs::copy(model(name), folder.path().join(to)).unwrap();
-    copy("tiny/tiny-qwen2vl.gguf", "model.gguf");
+    copy("tiny/qwen2vl/tiny-qwen2vl.gguf", "model.gguf");
     let load = |path: &std::path::Path| engine(ModelOptions::new(path).threads(1));
     assert_eq!(refused(&load(folder.path()), image(1)).code(), Some("unsupported_value"));
-    copy("tiny/mmproj-tiny-qwen2vl.gguf", "mmproj-model-f32.gguf");
+    copy("tiny/qwen2vl/mmproj-tiny-qwen2vl.gguf", "mmproj-model-f32.gguf");
     assert_eq!(ask(&load(folder.path()), vec![image(1)]).choices.len(), 1);
     assert_eq!(ask(&load(&folder.path().join("model.gguf")), vec![image(1)]).choices.len(), 1);
     // Beside two models, nobody knows whose it is.
@@ -356,10 +356,10 @@ fn what_is_no_projector_is_refused() {
         path
     };
     let load = |projector: &std::path::Path| {
-        let options = ModelOptions::new(model("tiny/tiny-qwen2vl.gguf")).projector(projector).threads(1);
+        let options = ModelOptions::new(model("tiny/qwen2vl/tiny-qwen2vl.gguf")).projector(projector).threads(1);
         Engine::builder().model("m", options).build().map(drop)
     };
-    let whole = std::fs::read(model("tiny/mmproj-tiny-qwen2vl.gguf")).unwrap();
+    let whole = std::fs::read(model("tiny/qwen2vl/mmproj-tiny-qwen2vl.gguf")).unwrap();
     let changed = |from: &[u8], to: &[u8]| {
         let at = whole.windows(from.len()).position(|window| window == from).unwrap();
         let mut bytes = whole.clone();
@@ -380,10 +380,10 @@ fn what_is_no_projector_is_refused() {
     }
     assert_eq!(load(&folder.path().join("missing")).unwrap_err().kind(), ErrorKind::ModelFile);
     // A projector for another width, and one where a model should be.
-    let other = ModelOptions::new(model("smollm2-135m-instruct-q4_1.gguf")).projector(model("tiny/mmproj-tiny-qwen2vl.gguf"));
+    let other = ModelOptions::new(model("smollm2-135m-instruct-q4_1.gguf")).projector(model("tiny/qwen2vl/mmproj-tiny-qwen2vl.gguf"));
     let error = Engine::builder().model("m", other).build().unwrap_err();
     assert!(error.message().contains("mismatch between text model"), "{error}");
-    let error = Engine::builder().model("m", model("tiny/mmproj-tiny-qwen2vl.gguf")).build().unwrap_err();
+    let error = Engine::builder().model("m", model("tiny/qwen2vl/mmproj-tiny-qwen2vl.gguf")).build().unwrap_err();
     assert!(error.message().contains("is a projector"), "{error}");
 }
 

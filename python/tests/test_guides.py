@@ -10,13 +10,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import ROOT, model
+from support import ROOT, model, picture
 
 SMOLLM2 = "smollm2-135m-instruct-q4_1.gguf"
 FILES = {
     '"model.gguf"': SMOLLM2,
     '"embedding-model.gguf"': "all-minilm-l6-v2-f16.gguf",
     '"ranking-model.gguf"': "tiny/tiny-rank.gguf",
+    '"vision-model.gguf"': "tiny/qwen2vl/tiny-qwen2vl.gguf",
+    '"mmproj.gguf"': "tiny/qwen2vl/mmproj-tiny-qwen2vl.gguf",
 }
 # What each page prints, among other things.
 GUIDES = {
@@ -24,6 +26,7 @@ GUIDES = {
     "chat": ["Paris", "stop", "['small', 'large']", "400 messages", " tokens"],
     "tools": ["get_weather"],
     "structured-outputs": [r"(city|town|village)\n", r"name='.*' is_capital=(True|False)"],
+    "media": [r"^\d\d+\nTrue\n$"],
     "embeddings": [r"\(3, 384\)", r"\d 0\.\d"],
     "threads": [r"\n4\n"],
     "capacity": [r"^\d+\nTrue\n$"],
@@ -46,9 +49,10 @@ def test_the_programs_run(page, tmp_path):
     for name, file in FILES.items():
         program = program.replace(name, repr(str(model(file))))
     assert ".gguf" in program
+    (tmp_path / "cat.png").write_bytes(picture(1))
     file = tmp_path / "guide.py"
     file.write_text(program)
-    done = subprocess.run([sys.executable, file], capture_output=True, text=True, timeout=100)
+    done = subprocess.run([sys.executable, file], capture_output=True, text=True, timeout=100, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     for part in GUIDES[page]:
         assert re.search(part, done.stdout), done.stdout

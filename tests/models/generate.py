@@ -392,14 +392,17 @@ def generate(models: Path) -> None:
         rank.write_rank(tiny)
         write_sliding_window(tiny / "tiny-gemma3.gguf", pieces)
         media.write_gemma3(tiny / "mmproj-tiny-gemma3.gguf", EMBEDDING)
-        write_planes(tiny / "tiny-qwen2vl.gguf", byte_level("<|vision_start|>", "<|vision_end|>"))
-        media.write_qwen2vl(tiny / "mmproj-tiny-qwen2vl.gguf", EMBEDDING)
+        # Alone in its folder, where its projector is found.
+        beside = tiny / "qwen2vl"
+        beside.mkdir()
+        write_planes(beside / "tiny-qwen2vl.gguf", byte_level("<|vision_start|>", "<|vision_end|>"))
+        media.write_qwen2vl(beside / "mmproj-tiny-qwen2vl.gguf", EMBEDDING)
         write_recurrent(tiny / "tiny-mamba.gguf", bytes_)
         write_hostile(hostile, (tiny / "tiny-llama.gguf").read_bytes())
         # Renamed one by one: a test that has an older file mapped keeps it whole.
-        for file in [*tiny.iterdir(), *hostile.iterdir()]:
+        for file in scratch.rglob("*.*"):
             target = models / file.relative_to(scratch)
-            target.parent.mkdir(exist_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(file, target)
         shutil.rmtree(scratch)
         stamp.write_text(f"{source}\n")

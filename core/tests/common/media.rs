@@ -10,16 +10,16 @@ use super::model;
 
 /// Rows that see each other, 16 for an image; a sliding window; and ears.
 pub fn gemma3() -> ModelOptions {
-    sees("gemma3")
+    sees("tiny/", "gemma3")
 }
 
 /// Rows with places in a plane, as many as the image's size says; our own kernels.
 pub fn qwen2vl() -> ModelOptions {
-    sees("qwen2vl")
+    sees("tiny/qwen2vl/", "qwen2vl")
 }
 
-fn sees(name: &str) -> ModelOptions {
-    let file = |prefix: &str| model(&format!("tiny/{prefix}tiny-{name}.gguf"));
+fn sees(folder: &str, name: &str) -> ModelOptions {
+    let file = |prefix: &str| model(&format!("{folder}{prefix}tiny-{name}.gguf"));
     ModelOptions::new(file("")).projector(file("mmproj-")).threads(1)
 }
 

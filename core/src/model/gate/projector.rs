@@ -14,6 +14,23 @@ const CONVOLUTION_TYPES: [u32; 2] = [0, 1];
 const UNSERVED: [&str; 6] =
     ["deepseek4v", "hunyuanvl", "qwen3tts_gen", "qwen3tts_spkenc", "pockettts_gen", "pockettts_spkenc"];
 
+/// Tensors that mtmd computes with and does not ask for, of the kinds that are met most.
+const REQUIRED: [(&str, &[&str]); 13] = [
+    ("mlp", &["v.patch_embd.weight", "mm.0.weight"]),
+    ("gemma3", &["v.patch_embd.weight", "v.position_embd.weight", "v.blk.0.ln1.weight"]),
+    ("idefics3", &["v.patch_embd.weight", "v.position_embd.weight"]),
+    ("internvl", &["v.patch_embd.weight", "v.position_embd.weight"]),
+    ("pixtral", &["v.patch_embd.weight"]),
+    ("qwen2vl_merger", &["v.patch_embd.weight", "v.patch_embd.weight.1", "v.blk.0.attn_q.bias"]),
+    ("qwen2.5vl_merger", &["v.patch_embd.weight", "v.patch_embd.weight.1", "v.blk.0.attn_q.bias"]),
+    ("qwen3vl_merger", &["v.patch_embd.weight", "v.patch_embd.weight.1", "v.position_embd.weight"]),
+    ("ultravox", &["a.position_embd.weight", "a.blk.0.ln1.weight"]),
+    ("qwen2a", &["a.position_embd.weight", "a.blk.0.ln1.weight"]),
+    ("voxtral", &["a.position_embd.weight", "a.blk.0.ln1.weight"]),
+    ("glma", &["a.position_embd.weight", "a.blk.0.ln1.weight"]),
+    ("meralion", &["a.position_embd.weight", "a.blk.0.ln1.weight"]),
+];
+
 /// Reads and checks a projector.
 ///
 /// # Errors
@@ -61,7 +78,16 @@ fn check_kind(gguf: &Gguf, encoder: &str) -> Result<(), GgufError> {
         Some(kind) if UNSERVED.contains(&kind) => {
             unsupported(format!("projectors of the type {} are not served", quoted(kind)))
         }
-        Some(_) => Ok(()),
+        Some(kind) => check_required(gguf, kind),
+    }
+}
+
+fn check_required(gguf: &Gguf, kind: &str) -> Result<(), GgufError> {
+    let required = REQUIRED.iter().find(|(name, _)| *name == kind).map_or(&[][..], |(_, tensors)| tensors);
+    let has = |name: &str| gguf.tensors.iter().any(|tensor| tensor.name == name);
+    match required.iter().find(|name| !has(name)) {
+        Some(missing) => invalid(format!("tensor {} is missing", quoted(missing))),
+        None => Ok(()),
     }
 }
 
