@@ -246,12 +246,7 @@ struct mtmd_context {
 ",
     ),
     ("mtmd.cpp", "    struct clip_ctx * ctx_gen_a; // audio\n", 1, "    zerohop_owned_clip ctx_gen_a; // audio\n"),
-    (
-        "mtmd.cpp",
-        "        clip_free(ctx_a);\n        clip_free(ctx_v);\n        clip_free(ctx_gen_a);\n",
-        1,
-        "",
-    ),
+    ("mtmd.cpp", "        clip_free(ctx_a);\n        clip_free(ctx_v);\n        clip_free(ctx_gen_a);\n", 1, ""),
 ];
 
 /// Writes llama.cpp's interpreter with [`LIMITS`] into the build's own folder.

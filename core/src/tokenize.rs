@@ -107,7 +107,10 @@ fn chat_tokens(
     chat.validate()?;
     let prompt = chat::prompt(model, &chat)?;
     if prompt.tokens.iter().any(|token| *token < 0) {
-        return Err(Error::invalid("messages", "Images and audio are no tokens: /v1/responses/input_tokens counts them"));
+        return Err(Error::invalid(
+            "messages",
+            "Images and audio are no tokens: /v1/responses/input_tokens counts them",
+        ));
     }
     Ok(prompt.tokens)
 }

@@ -67,9 +67,8 @@ fn an_image_is_counted_and_seen() {
 #[test]
 fn an_images_size_says_how_many_tokens_it_has() {
     let engine = engine(qwen2vl());
-    let tokens = |width, height| {
-        prompt_tokens(&ask(&engine, vec![ContentPart::image_bytes(picture(1, width, height))]))
-    };
+    let tokens =
+        |width, height| prompt_tokens(&ask(&engine, vec![ContentPart::image_bytes(picture(1, width, height))]));
     // Each token is a square of 28 pixels; less than eight are made eight.
     assert_eq!(tokens(280, 140) - tokens(112, 84), 50 - 12);
     assert!(tokens(2, 3) > tokens(112, 84) - 12);
@@ -155,14 +154,19 @@ fn a_conversation_about_an_image_computes_its_new_turn_alone() {
 fn cells_run_short_and_answers_stay() {
     // Pushed out, a request computes its images again.
     let options = qwen2vl().context_length(512).parallel(4);
-    let alone: Vec<_> = (1..7).map(|seed| told(&ask(&engine(options.clone()), vec![image(seed), text("What?")]))).collect();
+    let alone: Vec<_> =
+        (1..7).map(|seed| told(&ask(&engine(options.clone()), vec![image(seed), text("What?")]))).collect();
     let engine = engine(options);
     thread::scope(|scope| {
         let engine = &engine;
-        let crowd: Vec<_> = (1..7).map(|seed| scope.spawn(move || {
-            let long = show(vec![image(seed), text("What?")]).max_completion_tokens(150);
-            told(&engine.chat().create(&long).unwrap())
-        })).collect();
+        let crowd: Vec<_> = (1..7)
+            .map(|seed| {
+                scope.spawn(move || {
+                    let long = show(vec![image(seed), text("What?")]).max_completion_tokens(150);
+                    told(&engine.chat().create(&long).unwrap())
+                })
+            })
+            .collect();
         for (told, alone) in crowd.into_iter().zip(&alone) {
             assert_eq!(told.join().unwrap()[..8], alone[..]);
         }
@@ -177,7 +181,10 @@ fn choices_share_an_image() {
     assert_eq!(reply.choices.len(), 3);
     for choice in reply.choices {
         let tokens = choice.logprobs.unwrap().content.unwrap();
-        assert_eq!(tokens.iter().map(|token| &token.token).collect::<Vec<_>>(), alone.iter().map(|told| &told.0).collect::<Vec<_>>());
+        assert_eq!(
+            tokens.iter().map(|token| &token.token).collect::<Vec<_>>(),
+            alone.iter().map(|told| &told.0).collect::<Vec<_>>()
+        );
     }
 }
 
@@ -225,7 +232,11 @@ fn what_is_no_image_is_refused() {
         (ContentPart::image("cat.png"), "invalid_image_url"),
     ] {
         let error = refused(&engine, part);
-        assert_eq!((error.param(), error.code()), (Some("messages[0].content[1].image_url.url"), Some(code)), "{error}");
+        assert_eq!(
+            (error.param(), error.code()),
+            (Some("messages[0].content[1].image_url.url"), Some(code)),
+            "{error}"
+        );
     }
     assert_eq!(ask(&engine, vec![image(1)]).choices.len(), 1);
 }
@@ -297,10 +308,14 @@ fn sound_is_counted_and_heard() {
     let low = heard(sound(&tone(220.0, 1.0)));
     // 1500 frames of 30 seconds, eight in each row.
     assert!((188..200).contains(&(prompt_tokens(&low) - prompt_tokens(&none))), "{:?}", low.usage);
+    assert_eq!([&none, &low].map(|reply| reply.usage.prompt_tokens_details.audio_tokens), [0, 188]);
     assert_ne!(told(&low), told(&heard(sound(&tone(880.0, 1.0)))));
     assert_eq!(told(&low), told(&heard(sound(&tone(220.0, 1.0)))));
     let both = ask(&engine, vec![image(1), sound(&tone(220.0, 1.0)), text("Do they belong together?")]);
-    assert_ne!(told(&both), told(&ask(&engine, vec![sound(&tone(220.0, 1.0)), image(1), text("Do they belong together?")])));
+    assert_ne!(
+        told(&both),
+        told(&ask(&engine, vec![sound(&tone(220.0, 1.0)), image(1), text("Do they belong together?")]))
+    );
 }
 
 #[test]
@@ -343,7 +358,9 @@ fn a_projector_is_found_beside_its_model() {
     assert_eq!(ask(&load(&folder.path().join("model.gguf")), vec![image(1)]).choices.len(), 1);
     // Beside two models, nobody knows whose it is.
     copy("tiny/tiny-llama.gguf", "other.gguf");
-    assert!(engine(ModelOptions::new(folder.path().join("other.gguf")).threads(1)).chat().create(&greedy("a", 1)).is_ok());
+    assert!(
+        engine(ModelOptions::new(folder.path().join("other.gguf")).threads(1)).chat().create(&greedy("a", 1)).is_ok()
+    );
     assert_eq!(refused(&load(&folder.path().join("model.gguf")), image(1)).code(), Some("unsupported_value"));
 }
 
@@ -380,7 +397,8 @@ fn what_is_no_projector_is_refused() {
     }
     assert_eq!(load(&folder.path().join("missing")).unwrap_err().kind(), ErrorKind::ModelFile);
     // A projector for another width, and one where a model should be.
-    let other = ModelOptions::new(model("smollm2-135m-instruct-q4_1.gguf")).projector(model("tiny/qwen2vl/mmproj-tiny-qwen2vl.gguf"));
+    let other = ModelOptions::new(model("smollm2-135m-instruct-q4_1.gguf"))
+        .projector(model("tiny/qwen2vl/mmproj-tiny-qwen2vl.gguf"));
     let error = Engine::builder().model("m", other).build().unwrap_err();
     assert!(error.message().contains("mismatch between text model"), "{error}");
     let error = Engine::builder().model("m", model("tiny/qwen2vl/mmproj-tiny-qwen2vl.gguf")).build().unwrap_err();
@@ -397,7 +415,9 @@ fn a_response_sees_too() {
     let ask = |image_url: Option<String>, file_id: Option<String>| {
         let look = ItemPart::InputImage { detail: None, image_url, file_id };
         let message = InputMessage::user(vec![ItemPart::input_text("Look:"), look]);
-        engine.responses().create(&CreateResponse::new("m", vec![InputItem::from(message)]).temperature(0.0).max_output_tokens(16))
+        engine
+            .responses()
+            .create(&CreateResponse::new("m", vec![InputItem::from(message)]).temperature(0.0).max_output_tokens(16))
     };
     let chat = engine.chat().create(&show(vec![text("Look:"), image(1)])).unwrap();
     let reply = ask(url(&picture(1, 112, 84)), None).unwrap();

@@ -52,7 +52,9 @@ def test_the_programs_run(page, tmp_path):
     (tmp_path / "cat.png").write_bytes(picture(1))
     file = tmp_path / "guide.py"
     file.write_text(program)
-    done = subprocess.run([sys.executable, file], capture_output=True, text=True, timeout=100, cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, file], capture_output=True, text=True, timeout=100, cwd=tmp_path
+    )
     assert (done.returncode, done.stderr) == (0, "")
     for part in GUIDES[page]:
         assert re.search(part, done.stdout), done.stdout

@@ -98,9 +98,10 @@ def test_the_sdk_sends_images(engine):
                 }
             ],
         )
-        assert response.usage.input_tokens == ask(
-            engine, look(data_url(picture(1)))
-        ).usage.prompt_tokens
+        assert (
+            response.usage.input_tokens
+            == ask(engine, look(data_url(picture(1)))).usage.prompt_tokens
+        )
         with pytest.raises(openai.BadRequestError) as refused:
             ask(client, look("https://example.com/cat.png"))
         assert refused.value.param == "messages[0].content[1].image_url.url"
@@ -163,7 +164,7 @@ def test_options_are_read_and_kept():
     assert "media_folder=" in repr(options)
     with pytest.raises(TypeError, match="media_fetcher must be callable"):
         zerohop.ModelOptions("m.gguf", media_fetcher="https://example.com")
-    with pytest.raises(zerohop.ModelError, match="not \"clip\""):
+    with pytest.raises(zerohop.ModelError, match='not "clip"'):
         zerohop.Engine(model(QWEN), projector=model("tiny/tiny-llama.gguf"))
 
 

@@ -3,7 +3,8 @@
 What the tiny models say is noise, but they load in milliseconds, give the same tokens on every run
 and cover what the small real models do not: a SentencePiece vocabulary, a sliding window, a
 recurrent architecture, a missing chat template, all kinds of pooling, a ranking head, LoRA adapters
-and what they make of weights, projectors for images and sound. Run it through `make models`, whose Python has gguf and numpy.
+and what they make of weights, projectors for images and sound. Run it through `make models`, whose
+Python has gguf and numpy.
 """
 
 import hashlib

@@ -1,8 +1,9 @@
 """Tiny models that see and hear, with random weights, and their projectors.
 
-No package ships a real one. What they say is noise, but their shapes are those that llama.cpp's mtmd
-takes: `tiny-gemma3`'s images are 16 rows that see each other, and its projector hears too (188 rows
-for 30 seconds); `tiny-qwen2vl` has positions in a plane, and an image's size says how many rows it has.
+No package ships a real one. What they say is noise, but their shapes are those that llama.cpp's
+mtmd takes: an image for `tiny-gemma3` is 16 rows that see each other, and its projector hears too
+(188 rows for 30 seconds); `tiny-qwen2vl` has positions in a plane, and an image's size says how
+many rows it has.
 """
 
 import math

@@ -223,16 +223,13 @@ impl Projector {
             return Err("it is too long".to_owned());
         }
         // SAFETY: the projector is live; there are as many samples as is said, and they are only read.
-        self.cut(|error| unsafe {
-            zerohop_media_of_sound(self.raw.as_ptr(), samples.as_ptr(), samples.len(), error)
-        })
+        self.cut(|error| unsafe { zerohop_media_of_sound(self.raw.as_ptr(), samples.as_ptr(), samples.len(), error) })
     }
 
     fn cut(self: &Arc<Self>, call: impl FnOnce(*mut *mut c_char) -> *mut NativeMedia) -> Result<CutMedia, String> {
         // SAFETY: both callers pass the pointer on as the seam function's `error`.
         let ((media, error), logged) = logs::collect_errors(|| unsafe { native::with_error(call) });
-        let raw = NonNull::new(media)
-            .ok_or_else(|| error.or_else(|| logged.into_iter().next()).unwrap_or_default())?;
+        let raw = NonNull::new(media).ok_or_else(|| error.or_else(|| logged.into_iter().next()).unwrap_or_default())?;
         Ok(CutMedia { raw, projector: self.clone() })
     }
 }
@@ -253,8 +250,7 @@ impl CutMedia {
     }
 
     fn part(&self, index: usize) -> Result<MediaPart> {
-        let mut part =
-            NativePart { tokens: ptr::null(), count: 0, positions: 0, is_causal: true, has_grid: false };
+        let mut part = NativePart { tokens: ptr::null(), count: 0, positions: 0, is_causal: true, has_grid: false };
         // SAFETY: projector and media are live, and so is the place for the answer.
         let (found, error) = unsafe {
             native::with_error(|error| {
@@ -329,7 +325,10 @@ impl RowsShape {
             Some(_) if axis == 3 => 0,
             Some(places) => at(0) + places[row][axis],
         };
-        (0..self.position_size).flat_map(|axis| rows.clone().map(move |row| (axis, row))).map(|(axis, row)| number(axis, row)).collect()
+        (0..self.position_size)
+            .flat_map(|axis| rows.clone().map(move |row| (axis, row)))
+            .map(|(axis, row)| number(axis, row))
+            .collect()
     }
 }
 

@@ -12,9 +12,7 @@ use crate::api::chat_options::ReasoningEffort;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::message::{ChatCompletionMessage, Role};
 use crate::api::tool_calls::ChatCompletionMessageToolCall;
-use crate::backend::{
-    CallMode, Rendered, TemplateMessage, TemplateRequest, TemplateTool, TemplateToolCall, Templates,
-};
+use crate::backend::{CallMode, Rendered, TemplateMessage, TemplateRequest, TemplateTool, TemplateToolCall, Templates};
 use crate::generate::Prompt;
 use crate::media::Media;
 use crate::model::{LoadedModel, PromptPiece};

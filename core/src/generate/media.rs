@@ -70,6 +70,11 @@ impl Prompt {
 }
 
 impl PromptMedia {
+    /// How many of the prompt's tokens are sound.
+    pub(super) fn sound_tokens(&self) -> usize {
+        self.rows.iter().filter(|rows| rows.is_sound).map(|rows| rows.shape.count).sum()
+    }
+
     /// Whether all that stands in the prompt is computed.
     pub(super) fn is_encoded(&self) -> bool {
         self.rows.iter().all(|rows| rows.is_encoded())

@@ -104,7 +104,9 @@ pub(crate) struct Finish {
     /// were asked for.
     pub(crate) mean_logprob: f64,
     pub(crate) prompt_tokens: usize,
-    /// Of these, how many were not computed, because an earlier request had (CR13).
+    /// Of these, how many are sound.
+    pub(crate) audio_tokens: usize,
+    /// Of the prompt's, how many were not computed, because an earlier request had (CR13).
     pub(crate) cached_tokens: usize,
     /// All that was computed for the answer, rejected predictions too (CR14).
     pub(crate) completion_tokens: usize,
@@ -238,14 +240,18 @@ impl Generator {
         self.places.are_taken()
     }
 
-    /// Ends all requests with `reason`, and the scheduler. Returns when its thread has gone.
+    /// Ends all requests with `reason`, and the threads. Returns when these have gone, unless it is called on
+    /// one of them.
     pub(crate) fn end(&self, reason: Error) {
         self.ending.set(reason);
         let senders = self.submissions.lock().take();
         drop(senders);
         self.abort.abort();
         let threads = std::mem::take(&mut *self.threads.lock());
-        threads.into_iter().for_each(join_other);
+        // They wait for each other, so that none of them can wait for another one.
+        if threads.iter().all(|thread| thread.thread().id() != thread::current().id()) {
+            threads.into_iter().for_each(join_other);
+        }
     }
 }
 

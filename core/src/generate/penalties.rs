@@ -41,7 +41,11 @@ impl Penalizer {
             }
         }
         // Below 0 are images and sound.
-        let seen = if penalties.repeats() { prompt.iter().copied().filter(|token| *token >= 0).collect() } else { HashSet::new() };
+        let seen = if penalties.repeats() {
+            prompt.iter().copied().filter(|token| *token >= 0).collect()
+        } else {
+            HashSet::new()
+        };
         Penalizer { penalties, generated: HashMap::new(), seen, originals: Vec::new() }
     }
 

@@ -438,6 +438,7 @@ impl Sequence {
     pub(super) fn finish(self, reason: StopReason) {
         let counts = Counts {
             prompt: self.prompt_tokens,
+            sound: self.media.sound_tokens(),
             reused: self.reused,
             generated: self.generated(),
             mean_logprob: self.logprobs.0 / f64::from(self.logprobs.1.max(1)),

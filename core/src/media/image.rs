@@ -69,9 +69,8 @@ fn check_size(width: u32, height: u32) -> Result<()> {
         return Err(refused(&format!("it is {width}x{height} pixels, and has to be {MIN_SIDE}x{MIN_SIDE} at least")));
     }
     if long > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
-        let message = format!(
-            "it is {width}x{height} pixels; at most {MAX_SIDE} on a side and {MAX_PIXELS} in all are decoded"
-        );
+        let message =
+            format!("it is {width}x{height} pixels; at most {MAX_SIDE} on a side and {MAX_PIXELS} in all are decoded");
         return Err(refused(&message));
     }
     if long / short > MAX_RATIO {

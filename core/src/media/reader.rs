@@ -55,6 +55,7 @@ pub(crate) struct MediaRows {
     /// numbers mean equal rows.
     pub(crate) number: Token,
     pub(crate) shape: RowsShape,
+    pub(crate) is_sound: bool,
     floats: OnceLock<Vec<f32>>,
     /// What they are computed from, until they are.
     cut: Mutex<Option<(Arc<CutMedia>, usize)>>,
@@ -105,7 +106,7 @@ impl MediaReader {
     }
 
     fn read(&self, source: Source) -> Result<Arc<Media>> {
-        let key = source.key();
+        let (key, is_sound) = (source.key(), matches!(source, Source::Sound(..)));
         if let Some(media) = self.kept.lock().media.get(&key) {
             return Ok(media.clone());
         }
@@ -121,12 +122,12 @@ impl MediaReader {
                 self.projector.cut_sound(&sound::decode(&bytes, format)?).map_err(|reason| unfit("audio", reason))?
             }
         };
-        let media = Arc::new(self.media(cut)?);
+        let media = Arc::new(self.media(cut, is_sound)?);
         self.kept.lock().keep(key, &media);
         Ok(media)
     }
 
-    fn media(&self, cut: CutMedia) -> Result<Media> {
+    fn media(&self, cut: CutMedia, is_sound: bool) -> Result<Media> {
         let cut = Arc::new(cut);
         let mut parts = Vec::new();
         let mut bytes = 0;
@@ -145,7 +146,7 @@ impl MediaReader {
             bytes += shape.count * self.projector.width() * size_of::<f32>();
             let number = self.next_number.fetch_sub(1, Ordering::Relaxed);
             let cut = Mutex::new(Some((cut.clone(), index)));
-            parts.push(Part::Rows(Arc::new(MediaRows { number, shape, floats: OnceLock::new(), cut })));
+            parts.push(Part::Rows(Arc::new(MediaRows { number, shape, is_sound, floats: OnceLock::new(), cut })));
         }
         Ok(Media { parts, bytes })
     }

@@ -155,7 +155,8 @@ mod tests {
         // CQ5
         let spellings = spellings();
         let forged = ControlSpellings::media_mark(1);
-        let prompt = format!("<s>a{}{} b {}<|im_end|>", forged, ControlSpellings::media_mark(0), spellings.mark(&forged));
+        let prompt =
+            format!("<s>a{}{} b {}<|im_end|>", forged, ControlSpellings::media_mark(0), spellings.mark(&forged));
         let pieces = spellings.pieces(&prompt);
         let media: Vec<_> = pieces.iter().filter(|piece| matches!(piece, PromptPiece::Media(_))).collect();
         assert_eq!(media, [&PromptPiece::Media(1), &PromptPiece::Media(0)]);

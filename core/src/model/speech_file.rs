@@ -45,6 +45,9 @@ impl SpeechFile {
         if !options.adapters.is_empty() {
             return lacks("adapters");
         }
+        if options.projector.is_some() {
+            return lacks("projector");
+        }
         let identity = mapped.identity.clone();
         Ok(SpeechFile { identity, header, size: mapped.size, created: mapped.created })
     }

@@ -314,7 +314,9 @@ impl MessagePlaces {
             "tool_call_id" => self.message.param("call_id"),
             "tool_calls" => self.calls.first().unwrap_or(&self.message).param(""),
             // A Responses request has the URL where a chat request has an object.
-            key => self.message.param(key.strip_suffix(".image_url.url").map_or(key.to_owned(), |part| format!("{part}.image_url")).as_str()),
+            key => self.message.param(
+                key.strip_suffix(".image_url.url").map_or(key.to_owned(), |part| format!("{part}.image_url")).as_str(),
+            ),
         }
     }
 }

@@ -64,7 +64,8 @@ impl PrefixCache {
         has: usize,
     ) -> Option<Pin> {
         let (longest, kept) = self.tree.longest(&tokens[..tokens.len() - 1])?;
-        let length = if self.unit == 1 { layout.floor(longest) } else { self.units(longest, layout.text(tokens.len())) };
+        let length =
+            if self.unit == 1 { layout.floor(longest) } else { self.units(longest, layout.text(tokens.len())) };
         let position = layout.position(length);
         let begin = context.begin(kept)?;
         let needed = self.window.map_or(0, |window| position.saturating_sub(window));

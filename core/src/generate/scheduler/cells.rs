@@ -84,7 +84,8 @@ impl Scheduler {
             if budget > 0
                 && sequence.cached() == has
                 && !sequence.scores_prompt()
-                && let Some(longer) = self.prefixes.share(&mut self.context, sequence.tokens(), sequence.layout(), *id, has)
+                && let Some(longer) =
+                    self.prefixes.share(&mut self.context, sequence.tokens(), sequence.layout(), *id, has)
             {
                 sequence.share(longer.tokens());
                 self.prefixes.unpin(pin.replace(longer));

@@ -43,7 +43,9 @@ pub(super) fn check(bytes: &[u8]) -> Result<Checked, GgufError> {
         return unsupported("the file is an adapter and no model: apply it to the model that it is for".to_owned());
     }
     if gguf.architecture() == Some("clip") {
-        return unsupported("the file is a projector and no model: give it as such to the model that it is for".to_owned());
+        return unsupported(
+            "the file is a projector and no model: give it as such to the model that it is for".to_owned(),
+        );
     }
     let keys = Keys::new(&gguf, bytes)?;
     let hparams = hparams::check(&keys)?;
