@@ -201,8 +201,8 @@ impl ModelOptions {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let held = self.progress.iter().chain(&self.media_fetcher);
-        held.into_iter().try_for_each(|callback| visit.call(callback))
+        let mut callbacks = self.progress.iter().chain(&self.media_fetcher);
+        callbacks.try_for_each(|callback| visit.call(callback))
     }
 }
 

@@ -164,7 +164,7 @@ def test_options_are_read_and_kept():
     assert "media_folder=" in repr(options)
     with pytest.raises(TypeError, match="media_fetcher must be callable"):
         zerohop.ModelOptions("m.gguf", media_fetcher="https://example.com")
-    with pytest.raises(zerohop.ModelError, match='not "clip"'):
+    with pytest.raises(zerohop.InvalidModelError, match='not "clip"'):
         zerohop.Engine(model(QWEN), projector=model("tiny/tiny-llama.gguf"))
 
 

@@ -301,9 +301,10 @@ impl CutMedia {
         if !done {
             return Err(failure("encode media", error.or_else(|| logged.into_iter().next())));
         }
-        match rows.iter().all(|number| number.is_finite()) {
-            true => Ok(rows),
-            false => Err(failure("encode media", Some("the projector's numbers are not finite".to_owned()))),
+        if rows.iter().all(|number| number.is_finite()) {
+            Ok(rows)
+        } else {
+            Err(failure("encode media", Some("the projector's numbers are not finite".to_owned())))
         }
     }
 }
