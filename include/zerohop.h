@@ -402,7 +402,7 @@ typedef struct zerohop_model_options {
    */
   struct zerohop_str media_folder;
   /**
-   * Passed to `fetch_media`.
+   * Passed to `fetch_media`; must stay for as long as that may be called.
    */
   void *media_user_data;
   /**

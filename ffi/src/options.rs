@@ -139,7 +139,7 @@ pub struct zerohop_model_options {
     pub projector: zerohop_str,
     /// A folder whose images requests may name with `file:` URLs. Not set: none.
     pub media_folder: zerohop_str,
-    /// Passed to `fetch_media`.
+    /// Passed to `fetch_media`; must stay for as long as that may be called.
     pub media_user_data: *mut c_void,
     /// Fetches the images that requests name with http(s) URLs; NULL for none. Not with
     /// `ZEROHOP_ISOLATION_PROCESS`.
