@@ -176,7 +176,7 @@ def test_sound_is_counted_and_heard(hearing):
         )
 
     low, high = ask_(220), ask_(880)
-    assert low.usage.prompt_tokens > 188
+    assert low.usage.prompt_tokens > 375
     assert told(low) != told(high)
     with pytest.raises(zerohop.BadRequestError) as refused:
         hearing.chat.completions.create(messages=hear(b"no sound"))

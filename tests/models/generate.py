@@ -396,7 +396,10 @@ def generate(models: Path) -> None:
         # Alone in its folder, where its projector is found.
         beside = tiny / "qwen2vl"
         beside.mkdir()
-        write_planes(beside / "tiny-qwen2vl.gguf", byte_level("<|vision_start|>", "<|vision_end|>"))
+        # As many tokens as our kernels take together, so that they compute the whole model.
+        spare = [f"<|spare_{number}|>" for number in range(28)]
+        seeing = byte_level("<|vision_start|>", "<|vision_end|>", *spare)
+        write_planes(beside / "tiny-qwen2vl.gguf", seeing)
         media.write_qwen2vl(beside / "mmproj-tiny-qwen2vl.gguf", EMBEDDING)
         write_recurrent(tiny / "tiny-mamba.gguf", bytes_)
         write_hostile(hostile, (tiny / "tiny-llama.gguf").read_bytes())

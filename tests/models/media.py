@@ -2,7 +2,7 @@
 
 No package ships a real one. What they say is noise, but their shapes are those that llama.cpp's
 mtmd takes: an image for `tiny-gemma3` is 16 rows that see each other, and its projector hears too
-(188 rows for 30 seconds); `tiny-qwen2vl` has positions in a plane, and an image's size says how
+(375 rows for 30 seconds); `tiny-qwen2vl` has positions in a plane, and an image's size says how
 many rows it has.
 """
 
@@ -27,7 +27,7 @@ MERGE = 2
 MELS = 80
 # Frames of 30 seconds, halved by a convolution.
 FRAMES = 1500
-STACK = 8
+STACK = 4
 
 
 class Projector:
@@ -101,7 +101,7 @@ class Projector:
 
 
 def write_gemma3(path: Path, model_width: int) -> None:
-    """Eyes as Gemma 3 has them, and ears as Ultravox has them."""
+    """Eyes as Gemma 3 has them, and ears as Ultravox has them, with a shorter stack."""
     projector = Projector(path, model_width, seed=4)
     projector.vision("gemma3")
     projector.out.add_uint32("clip.vision.projector.scale_factor", MERGE)
