@@ -45,9 +45,6 @@ impl SpeechFile {
         if !options.adapters.is_empty() {
             return lacks("adapters");
         }
-        if options.projector.is_some() {
-            return lacks("projector");
-        }
         let identity = mapped.identity.clone();
         Ok(SpeechFile { identity, header, size: mapped.size, created: mapped.created })
     }
