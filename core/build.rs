@@ -16,6 +16,7 @@ fn main() {
 
     let source = llama_cpp_source();
     let whisper = whisper_source();
+    compile_mtmd(&source);
     let interpreter = limited_interpreter(&source.join("common/jinja"));
     changed(&whisper.join("src/whisper.cpp"), "speech_whisper.cpp", "", &SPEECH);
     cc::Build::new()
@@ -23,6 +24,7 @@ fn main() {
         .std("c++17")
         .files(["native/context.cpp", "native/faults.cpp", "native/templates.cpp", "native/chat.cpp"])
         .files(["native/template_budget.cpp", "native/kernels.cpp", "native/openmp.cpp", "native/speech.cpp"])
+        .file("native/media.cpp")
         .files(interpreter)
         .include("native")
         // Not an include folder like the others: its string.h is not the system's.
@@ -33,6 +35,7 @@ fn main() {
         .include(source.join("ggml/src"))
         .include(source.join("ggml/src/ggml-cpu"))
         .include(source.join("vendor"))
+        .include(source.join("tools/mtmd"))
         .include(whisper.join("include"))
         .include(whisper.join("src"))
         .include(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"))
@@ -42,6 +45,36 @@ fn main() {
         // The headers are llama.cpp's; their warnings are not ours to fix.
         .warnings(false)
         .compile("zerohop_native");
+}
+
+/// Compiles llama.cpp's mtmd, which makes embeddings of images and sound: not as a feature of
+/// llama-cpp-sys-2, whose build of it also reads videos, for which it starts programs, and decodes files
+/// in C. It takes a minute or two, and only once: its source does not change.
+fn compile_mtmd(source: &Path) {
+    let out_dir = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let stamp = out_dir.join("mtmd.stamp");
+    let what = format!("{}\n{MTMD:?}", source.display());
+    println!("cargo:rustc-link-search=native={}", out_dir.display());
+    if fs::read_to_string(&stamp).is_ok_and(|built| built == what) {
+        println!("cargo:rustc-link-lib=static=zerohop_mtmd");
+        return;
+    }
+    let folder = source.join("tools/mtmd");
+    let models = fs::read_dir(folder.join("models")).expect("mtmd has a folder of models");
+    let models = models.map(|entry| entry.expect("the folder can be read").path());
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        .file(changed(&folder.join("mtmd.cpp"), "owning_mtmd.cpp", "", &MTMD))
+        .files(["mtmd-audio.cpp", "mtmd-image.cpp", "clip.cpp"].map(|name| folder.join(name)))
+        .files(models.filter(|path| path.extension().is_some_and(|extension| extension == "cpp")))
+        .include(&folder)
+        .include(source.join("include"))
+        .include(source.join("ggml/include"))
+        .include(source.join("vendor"))
+        .warnings(false)
+        .compile("zerohop_mtmd");
+    fs::write(&stamp, what).expect("OUT_DIR can be written to");
 }
 
 /// What becomes of llama.cpp's interpreter of chat templates (`common/jinja`), which has no limits:
@@ -189,6 +222,31 @@ const SPEECH: [(&str, &str, usize, &str); 5] = [
     ),
     // Where the decoder looked is kept when it is wanted, not for every token of every window.
     ("whisper.cpp", "if (wctx.params.dtw_token_timestamps", 2, "if (save_alignment_heads_QKs"),
+];
+
+/// What becomes of mtmd, as in [`LIMITS`]: a projector that does not fit its model is refused after it was
+/// loaded, and must not stay in memory then.
+const MTMD: [(&str, &str, usize, &str); 3] = [
+    (
+        "mtmd.cpp",
+        "struct mtmd_context {\n    struct clip_ctx * ctx_v; // vision\n    struct clip_ctx * ctx_a; // audio\n",
+        1,
+        "struct zerohop_owned_clip {
+    clip_ctx * owned = nullptr;
+    zerohop_owned_clip() = default;
+    zerohop_owned_clip(const zerohop_owned_clip &) = delete;
+    ~zerohop_owned_clip() { clip_free(owned); }
+    zerohop_owned_clip & operator=(clip_ctx * clip) { owned = clip; return *this; }
+    operator clip_ctx *() const { return owned; }
+};
+
+struct mtmd_context {
+    zerohop_owned_clip ctx_v; // vision
+    zerohop_owned_clip ctx_a; // audio
+",
+    ),
+    ("mtmd.cpp", "    struct clip_ctx * ctx_gen_a; // audio\n", 1, "    zerohop_owned_clip ctx_gen_a; // audio\n"),
+    ("mtmd.cpp", "        clip_free(ctx_a);\n        clip_free(ctx_v);\n        clip_free(ctx_gen_a);\n", 1, ""),
 ];
 
 /// Writes llama.cpp's interpreter with [`LIMITS`] into the build's own folder.

@@ -193,6 +193,13 @@ typedef struct zerohop_engine zerohop_engine;
 typedef struct zerohop_error zerohop_error;
 
 /**
+ * What a `zerohop_fetch_callback` has fetched so far.
+ *
+ * Any thread, and only during the call of the callback that it was given to.
+ */
+typedef struct zerohop_fetched zerohop_fetched;
+
+/**
  * A reply: status, headers, and either a whole body or a stream of events.
  *
  * Functions that take it as `const` may be called by several threads at once, the
@@ -261,6 +268,23 @@ typedef struct zerohop_adapter {
    */
   float scale;
 } zerohop_adapter;
+
+/**
+ * Fetches the file behind an http(s) URL that a request names as an image, since the
+ * library opens no connections itself: gives its bytes with `zerohop_fetched_write` and
+ * returns true. For false, the request gets a reply with status 400, whose message has what
+ * `zerohop_fetched_fail` was given.
+ *
+ * Which addresses may be reached is for the callee to see to: the URL is a request's.
+ *
+ * `url` and `fetched` are valid during the call. Called on the threads that make requests
+ * and on some of the engine's, several at the same time, until the engine is freed or the
+ * model unloaded. May call the library, except to free the engine. Must not throw, `longjmp`
+ * or end its thread.
+ */
+typedef bool (*zerohop_fetch_callback)(void *user_data,
+                                       struct zerohop_str url,
+                                       const struct zerohop_fetched *fetched);
 
 /**
  * What to load and how. Fill it with `zerohop_model_options_init`, then set `name`
@@ -367,6 +391,25 @@ typedef struct zerohop_model_options {
    * The number of `adapters`.
    */
   size_t adapter_count;
+  /**
+   * The projector with which the model sees or hears, a GGUF file, as UTF-8. Not set: the
+   * only `mmproj*.gguf` in the model's folder, if the model is the only one there too;
+   * without one, images and audio in messages get a reply with status 400.
+   */
+  struct zerohop_str projector;
+  /**
+   * A folder whose images requests may name with `file:` URLs. Not set: none.
+   */
+  struct zerohop_str media_folder;
+  /**
+   * Passed to `fetch_media`; must stay for as long as that may be called.
+   */
+  void *media_user_data;
+  /**
+   * Fetches the images that requests name with http(s) URLs; NULL for none. Not with
+   * `ZEROHOP_ISOLATION_PROCESS`.
+   */
+  zerohop_fetch_callback fetch_media;
 } zerohop_model_options;
 
 /**
@@ -1115,6 +1158,21 @@ const char *zerohop_error_code(const struct zerohop_error *error);
  * Any thread, once, when no other thread uses the error.
  */
 void zerohop_error_free(struct zerohop_error *error);
+
+/**
+ * Adds bytes to those of the file that is being fetched; copies them. Does nothing for
+ * NULL.
+ *
+ * Any thread, during the call of the callback.
+ */
+void zerohop_fetched_write(const struct zerohop_fetched *fetched, struct zerohop_str bytes);
+
+/**
+ * Says why a file cannot be fetched. Does nothing for NULL, or a text that is not UTF-8.
+ *
+ * Any thread, during the call of the callback.
+ */
+void zerohop_fetched_fail(const struct zerohop_fetched *fetched, struct zerohop_str reason);
 
 /**
  * Fills model options with their defaults. `struct_size` is

@@ -328,6 +328,13 @@ struct Model {
   bool speculation = true;
   /* Models over the same file share its weights: see zerohop_model_options. */
   std::vector<Adapter> adapters;
+  /* The projector with which the model sees or hears; empty for the one beside the model, if any. */
+  std::string projector;
+  /* A folder whose images requests may name with file: URLs; empty for none. */
+  std::string media_folder;
+  /* Fetches the images of http(s) URLs; see zerohop_fetch_callback. */
+  zerohop_fetch_callback fetch_media = nullptr;
+  void *media_user_data = nullptr;
   /* Told the loaded fraction; returns false to stop. What it throws comes out of Engine's constructor, or
      of load. */
   std::function<bool(float)> progress;
@@ -640,6 +647,10 @@ class Engine {
     }
     c_model.adapters = arrays.adapters.data();
     c_model.adapter_count = arrays.adapters.size();
+    c_model.projector = detail::str(model.projector);
+    c_model.media_folder = detail::str(model.media_folder);
+    c_model.fetch_media = model.fetch_media;
+    c_model.media_user_data = model.media_user_data;
     if (model.progress) {
       progress.callback = &model.progress;
       c_model.progress_user_data = &progress;

@@ -40,6 +40,31 @@ pub(crate) struct LoadArguments {
     /// be given repeatedly
     #[arg(long = "adapter", value_name = "[MODEL=]FILE[:SCALE]")]
     adapters: Vec<AdapterArgument>,
+    /// The projector with which the model sees or hears, perhaps of one of several models only; may be
+    /// given repeatedly [default: the only mmproj*.gguf beside the model]
+    #[arg(long = "projector", value_name = "[MODEL=]FILE")]
+    projectors: Vec<ProjectorArgument>,
+    /// A folder whose images requests may name with file: URLs
+    #[arg(long, value_name = "FOLDER")]
+    media_folder: Option<PathBuf>,
+}
+
+/// A projector, and of which model: all, if none is named.
+#[derive(Debug, Clone, PartialEq)]
+struct ProjectorArgument {
+    model: Option<String>,
+    path: PathBuf,
+}
+
+impl FromStr for ProjectorArgument {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text.split_once('=') {
+            Some((model, path)) => ProjectorArgument { model: Some(model.to_owned()), path: path.into() },
+            None => ProjectorArgument { model: None, path: text.into() },
+        })
+    }
 }
 
 /// An adapter, how strongly it is applied, and to which model: all, if none is named.
@@ -108,21 +133,27 @@ impl LoadArguments {
     ///
     /// # Errors
     ///
-    /// When an adapter is for none of them, or the template cannot be read.
+    /// When an adapter or projector is for none of them, or the template cannot be read.
     pub(crate) fn options_of(&self, models: &[NamedModel]) -> anyhow::Result<Vec<ModelOptions>> {
-        let wanted = self.adapters.iter().filter_map(|adapter| adapter.model.as_ref());
-        for name in wanted {
-            anyhow::ensure!(models.iter().any(|model| model.name == *name), "--adapter: there is no model {name}");
+        for (option, name) in self.named() {
+            anyhow::ensure!(models.iter().any(|model| model.name == *name), "{option}: there is no model {name}");
         }
         models.iter().map(|model| self.named_options(Some(&model.name), &model.path)).collect()
     }
 
     /// The options for the only model, at `path`.
     pub(crate) fn options(&self, path: &Path) -> anyhow::Result<ModelOptions> {
-        if let Some(name) = self.adapters.iter().find_map(|adapter| adapter.model.as_ref()) {
-            anyhow::bail!("--adapter: the only model has no name, so it is not {name}");
+        if let Some((option, name)) = self.named().next() {
+            anyhow::bail!("{option}: the only model has no name, so it is not {name}");
         }
         self.named_options(None, path)
+    }
+
+    /// The models that options name, each with the option.
+    fn named(&self) -> impl Iterator<Item = (&'static str, &String)> {
+        let adapters = self.adapters.iter().map(|adapter| ("--adapter", adapter.model.as_ref()));
+        let projectors = self.projectors.iter().map(|projector| ("--projector", projector.model.as_ref()));
+        adapters.chain(projectors).filter_map(|(option, name)| Some((option, name?)))
     }
 
     fn named_options(&self, name: Option<&str>, path: &Path) -> anyhow::Result<ModelOptions> {
@@ -147,10 +178,15 @@ impl LoadArguments {
                 .map_err(|error| anyhow::anyhow!("{}: the template cannot be read: {error}", path.display()))?;
             options = options.chat_template(source);
         }
-        let adapters =
-            self.adapters.iter().filter(|adapter| adapter.model.is_none() || adapter.model.as_deref() == name);
-        for adapter in adapters {
+        let is_meant = |model: &Option<String>| model.is_none() || model.as_deref() == name;
+        for adapter in self.adapters.iter().filter(|adapter| is_meant(&adapter.model)) {
             options = options.adapter(&adapter.path, adapter.scale);
+        }
+        for projector in self.projectors.iter().filter(|projector| is_meant(&projector.model)) {
+            options = options.projector(&projector.path);
+        }
+        if let Some(folder) = &self.media_folder {
+            options = options.media_folder(folder);
         }
         Ok(options)
     }

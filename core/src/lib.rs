@@ -17,6 +17,7 @@ mod engine;
 mod files;
 mod generate;
 mod isolate;
+mod media;
 mod metrics;
 mod model;
 mod models;

@@ -15,6 +15,10 @@ impl Ending {
         let _ = self.0.set(error);
     }
 
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.get().is_some()
+    }
+
     pub(crate) fn error(&self) -> Error {
         self.0.get().cloned().unwrap_or_else(Error::closed)
     }

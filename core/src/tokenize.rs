@@ -105,5 +105,12 @@ fn chat_tokens(
     chat.tools.clone_from(&request.tools);
     chat.ext.chat_template_kwargs.clone_from(&request.chat_template_kwargs);
     chat.validate()?;
-    chat::prompt_tokens(model, &chat)
+    let prompt = chat::prompt(model, &chat)?;
+    if prompt.tokens.iter().any(|token| *token < 0) {
+        return Err(Error::invalid(
+            "messages",
+            "Images and audio are no tokens: /v1/responses/input_tokens counts them",
+        ));
+    }
+    Ok(prompt.tokens)
 }

@@ -103,6 +103,7 @@ mod sealed {
     impl Sealed for crate::device::zerohop_device_list {}
     impl Sealed for crate::engine::zerohop_engine {}
     impl Sealed for crate::error::zerohop_error {}
+    impl Sealed for crate::media::zerohop_fetched {}
     impl Sealed for crate::response::zerohop_response {}
 }
 
@@ -123,6 +124,11 @@ impl Handle for crate::engine::zerohop_engine {
 
 impl Handle for crate::error::zerohop_error {
     type Value = crate::error::Failure;
+    type Owner = Box<Self::Value>;
+}
+
+impl Handle for crate::media::zerohop_fetched {
+    type Value = parking_lot::Mutex<crate::media::Fetched>;
     type Owner = Box<Self::Value>;
 }
 

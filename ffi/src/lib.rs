@@ -44,6 +44,8 @@ pub mod text;
 
 pub mod error;
 
+pub mod media;
+
 pub mod options;
 
 pub mod engine;

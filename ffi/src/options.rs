@@ -8,6 +8,7 @@ use std::time::Duration;
 use zerohop::{EngineBuilder, GpuLayers, Isolation, KvType, ModelOptions, Repack};
 
 use crate::error::Failure;
+use crate::media::{Fetch, zerohop_fetch_callback};
 use crate::text::{array, zerohop_str};
 
 /// The numeric type of a model's KV cache. A quantised one takes less memory and
@@ -132,6 +133,17 @@ pub struct zerohop_model_options {
     pub adapters: *const zerohop_adapter,
     /// The number of `adapters`.
     pub adapter_count: usize,
+    /// The projector with which the model sees or hears, a GGUF file, as UTF-8. Not set: the
+    /// only `mmproj*.gguf` in the model's folder, if the model is the only one there too;
+    /// without one, images and audio in messages get a reply with status 400.
+    pub projector: zerohop_str,
+    /// A folder whose images requests may name with `file:` URLs. Not set: none.
+    pub media_folder: zerohop_str,
+    /// Passed to `fetch_media`; must stay for as long as that may be called.
+    pub media_user_data: *mut c_void,
+    /// Fetches the images that requests name with http(s) URLs; NULL for none. Not with
+    /// `ZEROHOP_ISOLATION_PROCESS`.
+    pub fetch_media: zerohop_fetch_callback,
 }
 
 /// What an engine should serve. Fill it with `zerohop_engine_options_init`, then
@@ -195,7 +207,7 @@ pub(crate) unsafe trait Growing: Copy {
 /// No struct of ours will ever be so large; a greater `struct_size` was never set.
 const MAX_STRUCT_SIZE: usize = 4096;
 
-// SAFETY: `repr(C)`, size first; integers, pointers, a nullable function pointer
+// SAFETY: `repr(C)`, size first; integers, pointers, nullable function pointers
 // and `MaybeUninit`s.
 unsafe impl Growing for zerohop_model_options {
     const DEFAULT: Self = zerohop_model_options {
@@ -220,6 +232,10 @@ unsafe impl Growing for zerohop_model_options {
         speculation: MaybeUninit::new(true),
         adapters: ptr::null(),
         adapter_count: 0,
+        projector: zerohop_str::NONE,
+        media_folder: zerohop_str::NONE,
+        media_user_data: ptr::null_mut(),
+        fetch_media: None,
     };
     const FIRST_SIZE: usize = size_of::<Self>();
 }
@@ -484,6 +500,19 @@ impl zerohop_model_options {
             // SAFETY: the caller's promise.
             let path = unsafe { adapter.path.text(&field(&format!("adapters[{index}].path"))) }?;
             options = options.adapter(path, adapter.scale);
+        }
+        // SAFETY: the caller's promise.
+        let (projector, folder) =
+            unsafe { (self.projector.text(&field("projector"))?, self.media_folder.text(&field("media_folder"))?) };
+        if !projector.is_empty() {
+            options = options.projector(projector);
+        }
+        if !folder.is_empty() {
+            options = options.media_folder(folder);
+        }
+        if let Some(callback) = self.fetch_media {
+            let fetch = Fetch { callback, user_data: self.media_user_data };
+            options = options.media_fetcher(move |url| fetch.call(url));
         }
         if let Some(callback) = self.progress {
             let progress = Progress { callback, user_data: self.progress_user_data };

@@ -1,5 +1,6 @@
 //! What to load and how.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -38,6 +39,13 @@ use crate::progress::{Progress, Stopped};
 ///   it is applied, 1 as it was trained, 0 not at all. Models that are loaded from the same file with
 ///   the same `gpu_layers`, `mmap` and `repack` share its weights, so that adapted variants of a model,
 ///   each under a name of its own, together take little more memory than one.
+/// - `projector`: the file with which the model sees or hears; by default the only `mmproj*.gguf` in the
+///   model's folder, if the model is the only one there too. Without one, images and audio in messages
+///   are refused.
+/// - `media_folder`: a folder whose images requests may name with `file:` URLs; by default none.
+/// - `media_fetcher`: called with the http(s) URL of an image in a request; gives the file's bytes, or
+///   raises, and the request is refused. Without one, such URLs are refused: the engine opens no
+///   connections itself. It is called on several threads, and decides which addresses may be reached.
 /// - `alias`: a name, or several, that requests may use in `model`.
 /// - `lazy`: whether the model is loaded when the first request for it comes, which waits, as do
 ///   others for the same model. Its file is found and checked at once. When memory is needed for
@@ -73,6 +81,12 @@ pub(crate) struct ModelOptions {
     #[pyo3(get)]
     chat_template: Option<String>,
     adapters: Vec<(PathBuf, f64)>,
+    #[pyo3(get)]
+    projector: Option<PathBuf>,
+    #[pyo3(get)]
+    media_folder: Option<PathBuf>,
+    #[pyo3(get)]
+    media_fetcher: Option<Py<PyAny>>,
     aliases: Vec<String>,
     #[pyo3(get)]
     lazy: bool,
@@ -86,10 +100,11 @@ impl ModelOptions {
     #[pyo3(signature = (
         path, *, context_length = None, threads = None, gpu_layers = None, parallel = None, queue = None,
         kv_type = "f16", prefix_cache = true, speculation = true, mmap = true, repack = "auto", chat_template = None,
-        adapters = None, alias = None, lazy = false, progress = None
+        adapters = None, projector = None, media_folder = None, media_fetcher = None, alias = None, lazy = false,
+        progress = None
     ), text_signature = "(path, *, context_length=None, threads=None, gpu_layers='auto', parallel=None, queue=None, \
-        kv_type='f16', prefix_cache=True, speculation=True, mmap=True, repack='auto', chat_template=None, adapters=(), alias=(), \
-        lazy=False, progress=None)")]
+        kv_type='f16', prefix_cache=True, speculation=True, mmap=True, repack='auto', chat_template=None, adapters=(), projector=None, \
+        media_folder=None, media_fetcher=None, alias=(), lazy=False, progress=None)")]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     #[allow(clippy::fn_params_excessive_bools, reason = "they are keywords in Python")]
     fn new(
@@ -107,6 +122,9 @@ impl ModelOptions {
         repack: &str,
         chat_template: Option<String>,
         adapters: Option<&Bound<'_, PyAny>>,
+        projector: Option<PathBuf>,
+        media_folder: Option<PathBuf>,
+        media_fetcher: Option<Bound<'_, PyAny>>,
         alias: Option<&Bound<'_, PyAny>>,
         lazy: bool,
         progress: Option<Bound<'_, PyAny>>,
@@ -128,6 +146,9 @@ impl ModelOptions {
             repack: repack.to_owned(),
             chat_template,
             adapters: adapters.map_or_else(|| Ok(Vec::new()), read_adapters)?,
+            projector,
+            media_folder,
+            media_fetcher: media_fetcher.map(read_fetcher).transpose()?,
             aliases: alias.map_or_else(|| Ok(Vec::new()), read_aliases)?,
             lazy,
             progress: progress.map(Bound::unbind),
@@ -180,7 +201,8 @@ impl ModelOptions {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.progress.as_ref().map_or(Ok(()), |progress| visit.call(progress))
+        let mut callbacks = self.progress.iter().chain(&self.media_fetcher);
+        callbacks.try_for_each(|callback| visit.call(callback))
     }
 }
 
@@ -231,6 +253,14 @@ impl ModelOptions {
         }
         if !self.adapters.is_empty() {
             options.set_item("adapters", &self.adapters)?;
+        }
+        for (name, path) in [("projector", &self.projector), ("media_folder", &self.media_folder)] {
+            if let Some(path) = path {
+                options.set_item(name, path)?;
+            }
+        }
+        if let Some(fetcher) = &self.media_fetcher {
+            options.set_item("media_fetcher", fetcher)?;
         }
         if !self.aliases.is_empty() {
             options.set_item("alias", &self.aliases)?;
@@ -289,6 +319,16 @@ impl ModelOptions {
             let scale = *scale as f32;
             options = options.adapter(path, scale);
         }
+        if let Some(projector) = &self.projector {
+            options = options.projector(projector);
+        }
+        if let Some(folder) = &self.media_folder {
+            options = options.media_folder(folder);
+        }
+        if let Some(fetcher) = &self.media_fetcher {
+            let fetcher = fetcher.clone_ref(py);
+            options = options.media_fetcher(move |url| fetch(&fetcher, url));
+        }
         let callback = self.progress.as_ref().map(|progress| self.callback(progress.bind(py))).transpose()?;
         let mut progress = Progress::new(callback, stopped);
         Ok((name, options.progress(move |fraction| progress.report(fraction))))
@@ -312,6 +352,25 @@ fn read_progress(value: Bound<'_, PyAny>) -> PyResult<Option<Bound<'_, PyAny>>> 
         Err(_) if value.is_callable() => Ok(Some(value)),
         Err(_) => Err(PyTypeError::new_err("progress must be callable, or a bool")),
     }
+}
+
+fn read_fetcher(value: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    if value.is_callable() {
+        return Ok(value.unbind());
+    }
+    Err(PyTypeError::new_err("media_fetcher must be callable"))
+}
+
+/// The bytes behind a URL, which the caller's function fetches.
+fn fetch(fetcher: &Py<PyAny>, url: &str) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+    let attached = Python::try_attach(|py| {
+        let fetched = fetcher.bind(py).call1((url,)).and_then(|fetched| match fetched.extract::<Cow<'_, [u8]>>() {
+            Ok(bytes) => Ok(bytes.into_owned()),
+            Err(_) => Err(PyTypeError::new_err("media_fetcher must give bytes")),
+        });
+        fetched.map_err(|error| error.to_string())
+    });
+    Ok(attached.unwrap_or_else(|| Err("Python has ended".to_owned()))?)
 }
 
 fn read_gpu_layers(value: &Bound<'_, PyAny>) -> PyResult<GpuLayers> {

@@ -1,7 +1,9 @@
 """What several test files need beside fixtures."""
 
 import os
+import struct
 import subprocess
+import zlib
 from pathlib import Path
 
 import anyio
@@ -52,6 +54,22 @@ def c_driver(folder: Path) -> Path:
     link = [f"-L{library}", "-lzerohop", f"-Wl,-rpath,{library}"]
     subprocess.run([os.environ.get("CC", "cc"), *flags, source, "-o", driver, *link], check=True)
     return driver
+
+
+def picture(seed: int, width: int = 112, height: int = 84) -> bytes:
+    """A PNG file that is different for each seed."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        check = zlib.crc32(kind + data)
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
+
+    def pixel(x: int, y: int) -> bytes:
+        return bytes(number % 256 for number in (x * seed, y * 3 + seed * 40, (x + y) * 2))
+
+    rows = (b"\0" + b"".join(pixel(x, y) for x in range(width)) for y in range(height))
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(b"".join(rows))), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
 
 
 async def gather(*functions):

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import ROOT, model
+from support import ROOT, model, picture
 
 SMOLLM2 = "smollm2-135m-instruct-q4_1.gguf"
 FILES = {
@@ -19,6 +19,8 @@ FILES = {
     '"ranking-model.gguf"': "tiny/tiny-rank.gguf",
     '"ggml-tiny.en.bin"': "whisper-tiny.en-f16.bin",
     '"meeting.mp3"': "speech/garden.mp3",
+    '"vision-model.gguf"': "tiny/qwen2vl/tiny-qwen2vl.gguf",
+    '"mmproj.gguf"': "tiny/qwen2vl/mmproj-tiny-qwen2vl.gguf",
 }
 # What each page prints, among other things.
 GUIDES = {
@@ -27,6 +29,7 @@ GUIDES = {
     "tools": ["get_weather"],
     "structured-outputs": [r"(city|town|village)\n", r"name='.*' is_capital=(True|False)"],
     "audio": ["garden", r"\n1\n00:00:0", r"\n +0\.\d\d +\d\.\d\d \w"],
+    "media": [r"^\d\d+\nTrue\n$"],
     "embeddings": [r"\(3, 384\)", r"\d 0\.\d"],
     "threads": [r"\n4\n"],
     "capacity": [r"^\d+\nTrue\n$"],
@@ -48,9 +51,12 @@ def test_the_programs_run(page, tmp_path):
     program = "\n".join(programs(page))
     for name, file in FILES.items():
         program = program.replace(name, repr(str(model(file))))
+    (tmp_path / "cat.png").write_bytes(picture(1))
     file = tmp_path / "guide.py"
     file.write_text(program)
-    done = subprocess.run([sys.executable, file], capture_output=True, text=True, timeout=100)
+    done = subprocess.run(
+        [sys.executable, file], capture_output=True, text=True, timeout=100, cwd=tmp_path
+    )
     assert (done.returncode, done.stderr) == (0, "")
     for part in GUIDES[page]:
         assert re.search(part, done.stdout), done.stdout

@@ -227,6 +227,9 @@ class _ModelOptions(TypedDict, total=False):
     repack: _Repack
     chat_template: str | None
     adapters: _Adapters | None
+    projector: _Path | None
+    media_folder: _Path | None
+    media_fetcher: Callable[[str], bytes] | None
     alias: str | Iterable[str] | None
     lazy: bool
     progress: _Progress | None
@@ -269,6 +272,14 @@ class ModelOptions:
       strongly it is applied, 1 as it was trained, 0 not at all. Models that are loaded from the
       same file with the same `gpu_layers`, `mmap` and `repack` share its weights, so that adapted
       variants of a model, each under a name of its own, together take little more memory than one.
+    - `projector`: the file with which the model sees or hears; by default the only `mmproj*.gguf`
+      in the model's folder, if the model is the only one there too. Without one, images and audio
+      in messages are refused.
+    - `media_folder`: a folder whose images requests may name with `file:` URLs; by default none.
+    - `media_fetcher`: called with the http(s) URL of an image in a request; gives the file's bytes,
+      or raises, and the request is refused. Without one, such URLs are refused: the engine opens no
+      connections itself. It is called on several threads, and decides which addresses may be
+      reached.
     - `alias`: a name, or several, that requests may use in `model`.
     - `lazy`: whether the model is loaded when the first request for it comes, which waits, as do
       others for the same model. Its file is found and checked at once. When memory is needed for
@@ -295,6 +306,9 @@ class ModelOptions:
         repack: _Repack = "auto",
         chat_template: str | None = None,
         adapters: _Adapters | None = (),
+        projector: _Path | None = None,
+        media_folder: _Path | None = None,
+        media_fetcher: Callable[[str], bytes] | None = None,
         alias: str | Iterable[str] | None = (),
         lazy: bool = False,
         progress: _Progress | None = None,
@@ -325,6 +339,12 @@ class ModelOptions:
     def chat_template(self) -> str | None: ...
     @property
     def adapters(self) -> tuple[tuple[os.PathLike[str], float], ...]: ...
+    @property
+    def projector(self) -> os.PathLike[str] | None: ...
+    @property
+    def media_folder(self) -> os.PathLike[str] | None: ...
+    @property
+    def media_fetcher(self) -> Callable[[str], bytes] | None: ...
     @property
     def alias(self) -> tuple[str, ...]: ...
     @property
@@ -383,6 +403,9 @@ class Engine:
         repack: _Repack = "auto",
         chat_template: str | None = None,
         adapters: _Adapters | None = (),
+        projector: _Path | None = None,
+        media_folder: _Path | None = None,
+        media_fetcher: Callable[[str], bytes] | None = None,
         alias: str | Iterable[str] | None = (),
         lazy: bool = False,
         progress: _Progress | None = None,

@@ -3,7 +3,8 @@
 What the tiny models say is noise, but they load in milliseconds, give the same tokens on every run
 and cover what the small real models do not: a SentencePiece vocabulary, a sliding window, a
 recurrent architecture, a missing chat template, all kinds of pooling, a ranking head, LoRA adapters
-and what they make of weights. Run it through `make models`, whose Python has gguf and numpy.
+and what they make of weights, projectors for images and sound. Run it through `make models`, whose
+Python has gguf and numpy.
 """
 
 import hashlib
@@ -22,6 +23,7 @@ from buildenv import cache_dir, locked  # noqa: E402
 
 try:
     import lora
+    import media
     import numpy as np
     import rank
     from gguf import GGMLQuantizationType, GGUFWriter, PoolingType, TokenType, quants
@@ -97,9 +99,9 @@ class Vocabulary:
             out.add_unk_token_id(self.tokens.index("<unk>"))
 
 
-def byte_level() -> Vocabulary:
-    """A byte-level BPE vocabulary with ChatML's control tokens."""
-    control = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+def byte_level(*more: str) -> Vocabulary:
+    """A byte-level BPE vocabulary with ChatML's control tokens, and perhaps more."""
+    control = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *more]
     byte_of = {spelling: byte for byte, spelling in enumerate(_byte_spellings())}
     pieces = [*byte_of, *(merge.replace(" ", "") for merge in MERGES)]
     return Vocabulary(
@@ -253,6 +255,20 @@ def write_sliding_window(path: Path, vocabulary: Vocabulary) -> None:
     model.finish()
 
 
+def write_planes(path: Path, vocabulary: Vocabulary) -> None:
+    """A qwen2vl model, whose positions have a time, a line and a column."""
+    model = TinyModel(path, "qwen2vl", vocabulary, Variant(is_quantized=True))
+    model.out.add_chat_template(vocabulary.template)
+    # Half of a head's numbers are turned by these in turn.
+    model.out.add_rope_dimension_sections([2, 3, 3, 0])
+    _add_attention(model)
+    for layer in range(LAYERS):
+        for part, heads in (("q", HEADS), ("k", KV_HEADS), ("v", KV_HEADS)):
+            bias = np.zeros(heads * HEAD, dtype=np.float32)
+            model.out.add_tensor(f"blk.{layer}.attn_{part}.bias", bias)
+    model.finish()
+
+
 def _add_attention(model: TinyModel) -> None:
     model.out.add_head_count(HEADS)
     model.out.add_head_count_kv(KV_HEADS)
@@ -354,7 +370,7 @@ def write_hostile(folder: Path, whole: bytes) -> None:
 
 def generate(models: Path) -> None:
     """Writes all files unless this very generator has written them."""
-    sources = [Path(__file__), Path(rank.__file__), Path(lora.__file__)]
+    sources = [Path(__file__), *(Path(str(module.__file__)) for module in (rank, lora, media))]
     source = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
     stamp = models / "tiny/stamp"
     with locked(models / ".generate.lock"):
@@ -376,12 +392,21 @@ def generate(models: Path) -> None:
         write_adapters(tiny, bytes_)
         rank.write_rank(tiny)
         write_sliding_window(tiny / "tiny-gemma3.gguf", pieces)
+        media.write_gemma3(tiny / "mmproj-tiny-gemma3.gguf", EMBEDDING)
+        # Alone in its folder, where its projector is found.
+        beside = tiny / "qwen2vl"
+        beside.mkdir()
+        # As many tokens as our kernels take together, so that they compute the whole model.
+        spare = [f"<|spare_{number}|>" for number in range(28)]
+        seeing = byte_level("<|vision_start|>", "<|vision_end|>", *spare)
+        write_planes(beside / "tiny-qwen2vl.gguf", seeing)
+        media.write_qwen2vl(beside / "mmproj-tiny-qwen2vl.gguf", EMBEDDING)
         write_recurrent(tiny / "tiny-mamba.gguf", bytes_)
         write_hostile(hostile, (tiny / "tiny-llama.gguf").read_bytes())
         # Renamed one by one: a test that has an older file mapped keeps it whole.
-        for file in [*tiny.iterdir(), *hostile.iterdir()]:
+        for file in scratch.rglob("*.*"):
             target = models / file.relative_to(scratch)
-            target.parent.mkdir(exist_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(file, target)
         shutil.rmtree(scratch)
         stamp.write_text(f"{source}\n")

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::de::{SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -95,8 +97,8 @@ impl<'de> Visitor<'de> for ContentVisitor {
 
 /// One part of a message's content (CQ3).
 ///
-/// This release runs text models, so that a part of another kind than text gives a 400 and is never
-/// dropped silently (CQ5).
+/// A model that does not see, or hear, gives a 400 for a part that it cannot take: none is dropped silently
+/// (CQ5).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -111,12 +113,12 @@ pub enum ContentPart {
         /// The words of refusal.
         refusal: String,
     },
-    /// An image, in a user's message. Not served by this release: a 400.
+    /// An image, in a user's message.
     ImageUrl {
         /// The image.
         image_url: ImageUrl,
     },
-    /// Sound, in a user's message. Not served by this release: a 400.
+    /// Sound, in a user's message.
     InputAudio {
         /// The sound.
         input_audio: InputAudio,
@@ -133,7 +135,9 @@ pub enum ContentPart {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ImageUrl {
-    /// An http(s) address or a base64 `data:` URI.
+    /// A base64 `data:` URI of a PNG, JPEG, WebP, GIF or BMP file; or, where the model's options allow it,
+    /// a `file:` URL ([`media_folder`](crate::ModelOptions::media_folder)) or an http(s) address
+    /// ([`media_fetcher`](crate::ModelOptions::media_fetcher)).
     pub url: String,
     /// How closely to look at it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -194,6 +198,31 @@ pub struct InputFile {
 }
 
 impl ContentPart {
+    /// An image behind a URL.
+    ///
+    /// ```
+    /// use zerohop::types::{ChatCompletionMessage, ContentPart};
+    ///
+    /// let message = ChatCompletionMessage::user(vec![
+    ///     ContentPart::text("What is in this picture?"),
+    ///     ContentPart::image("data:image/png;base64,iVBORw0KGgo="),
+    /// ]);
+    /// ```
+    pub fn image(url: impl Into<String>) -> Self {
+        ContentPart::ImageUrl { image_url: ImageUrl { url: url.into(), detail: None } }
+    }
+
+    /// An image file: PNG, JPEG, WebP, GIF or BMP.
+    pub fn image_bytes(bytes: impl AsRef<[u8]>) -> Self {
+        // What it really is, its bytes say.
+        Self::image(format!("data:image/*;base64,{}", STANDARD.encode(bytes)))
+    }
+
+    /// A sound file.
+    pub fn audio_bytes(bytes: impl AsRef<[u8]>, format: InputAudioFormat) -> Self {
+        ContentPart::InputAudio { input_audio: InputAudio { data: STANDARD.encode(bytes), format } }
+    }
+
     /// A part of text.
     pub fn text(text: impl Into<String>) -> Self {
         ContentPart::Text { text: text.into() }
@@ -214,14 +243,15 @@ impl ContentPart {
             ContentPart::Refusal { .. } => {
                 return Err(Error::invalid(path(), "Only an assistant message may have a part of type refusal"));
             }
+            ContentPart::ImageUrl { .. } | ContentPart::InputAudio { .. } if role == Role::User => return Ok(()),
             ContentPart::ImageUrl { .. } => "image_url",
             ContentPart::InputAudio { .. } => "input_audio",
-            ContentPart::File { .. } => "file",
+            ContentPart::File { .. } => {
+                let message = "Parts of type file are not served: send their text, or images as image_url";
+                return Err(Error::unsupported_value(path(), message));
+            }
         };
-        Err(Error::unsupported_value(
-            path(),
-            format!("This model reads text only: it cannot take a part of type {kind}"),
-        ))
+        Err(Error::invalid(path(), format!("Only a user message may have a part of type {kind}")))
     }
 }
 
@@ -305,7 +335,7 @@ mod tests {
     use crate::api::message::ChatCompletionMessage;
 
     #[test]
-    fn media_parts_are_read_before_they_are_refused() {
+    fn media_parts_are_a_users() {
         // CQ5, CQ6
         for part in [
             r#"{"type":"image_url","image_url":{"url":"https://a/b.png","detail":"low"}}"#,
@@ -315,10 +345,11 @@ mod tests {
         ] {
             let read: ContentPart = serde_json::from_str(part).unwrap();
             assert_eq!(serde_json::to_string(&read).unwrap(), part);
-            let message = ChatCompletionMessage::user(vec![read]);
-            let error = message.validate("messages[2]").unwrap_err();
-            assert_eq!(error.param(), Some("messages[2].content[0]"));
-            assert_eq!(error.code(), Some("unsupported_value"));
+            let is_file = matches!(read, ContentPart::File { .. });
+            let user = ChatCompletionMessage::user(vec![read.clone()]).validate("messages[2]");
+            assert_eq!(user.err().and_then(|error| error.code().map(str::to_owned)).is_some(), is_file);
+            let error = ChatCompletionMessage::system(vec![read]).validate("messages[2]").unwrap_err();
+            assert_eq!((error.param(), error.status()), (Some("messages[2].content[0]"), Some(400)));
         }
     }
 

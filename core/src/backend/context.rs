@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use llama_cpp_sys_2 as sys;
 
 use super::native;
-use super::{Adapter, Model, Token, kernels, logs};
+use super::{Adapter, Model, Rows, Token, kernels, logs};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::model::KvType;
 
@@ -162,13 +162,37 @@ impl Context {
         let (status, error) = logs::expecting(&self.abort, || unsafe {
             native::with_error(|error| native::zerohop_native_decode(self.raw.as_ptr(), native_batch, error))
         });
-        match status {
-            0 => Ok(Decoded::Done),
-            1 => Ok(Decoded::CacheFull),
-            2 => Ok(Decoded::Aborted),
-            native::EXCEPTION => Err(Error::internal(format!("decoding failed: {}", error.unwrap_or_default()))),
-            status => Err(Error::internal(format!("decoding failed: llama.cpp answered {status}"))),
+        decoded(status, error)
+    }
+
+    /// Computes rows in place of tokens, as many as a batch may have at most.
+    pub(crate) fn decode_rows(&mut self, rows: &Rows<'_>) -> Result<Decoded> {
+        // SAFETY: the context is live.
+        let (capacity, width, numbers) = unsafe {
+            let model = self.model.raw();
+            let numbers = native::zerohop_native_position_size(model);
+            (sys::llama_n_batch(self.raw.as_ptr()), sys::llama_model_n_embd_inp(model), numbers)
+        };
+        let size = |number: i32| usize::try_from(number).unwrap_or(0);
+        if rows.count == 0
+            || rows.count > capacity as usize
+            || rows.floats.len() != rows.count * size(width)
+            || rows.positions.len() != rows.count * size(numbers)
+        {
+            return Err(Error::internal(format!("{} rows do not fit into a batch of {capacity}", rows.count)));
         }
+        let count = i32::try_from(rows.count).map_err(|_| Error::internal("there are too many rows"))?;
+        // SAFETY: the context is live and used by this thread alone; rows and positions are as many as the
+        // call reads.
+        let (status, error) = logs::expecting(&self.abort, || unsafe {
+            native::with_error(|error| {
+                let (floats, positions) = (rows.floats.as_ptr(), rows.positions.as_ptr());
+                let context = self.raw.as_ptr();
+                let (sequence, is_causal) = (rows.sequence, rows.is_causal);
+                native::zerohop_native_decode_rows(context, floats, count, positions, sequence, is_causal, error)
+            })
+        });
+        decoded(status, error)
     }
 
     /// The logits of the batch's tokens at `indexes`, no two of them equal: a row
@@ -228,10 +252,10 @@ impl Context {
     }
 
     /// Lets the sequence `to` begin with what `from` has in the cache, shared where the model's kind of cache
-    /// can: all of it, or so many tokens, for models that [`keeps_cells`](Model::keeps_cells) only. Of
-    /// these, `to` must have none.
-    pub(crate) fn copy(&mut self, from: i32, to: i32, tokens: Option<usize>) {
-        let end = tokens.and_then(|tokens| i32::try_from(tokens).ok()).unwrap_or(-1);
+    /// can: all of it, or up to a position, for models that [`keeps_cells`](Model::keeps_cells) only. Of
+    /// this, `to` must have nothing.
+    pub(crate) fn copy(&mut self, from: i32, to: i32, end: Option<usize>) {
+        let end = end.and_then(|end| i32::try_from(end).ok()).unwrap_or(-1);
         // SAFETY: the context is live, and both ids are below its maximum, because
         // the scheduler hands out no others.
         unsafe { native::zerohop_native_sequence_copy(self.raw.as_ptr(), from, to, end) };
@@ -273,6 +297,17 @@ impl Drop for Context {
     fn drop(&mut self) {
         // SAFETY: we own the context, and this runs once, before the model goes.
         unsafe { native::zerohop_native_context_free(self.raw.as_ptr()) }
+    }
+}
+
+/// How a decode ended, from llama.cpp's answer.
+fn decoded(status: i32, error: Option<String>) -> Result<Decoded> {
+    match status {
+        0 => Ok(Decoded::Done),
+        1 => Ok(Decoded::CacheFull),
+        2 => Ok(Decoded::Aborted),
+        native::EXCEPTION => Err(Error::internal(format!("decoding failed: {}", error.unwrap_or_default()))),
+        status => Err(Error::internal(format!("decoding failed: llama.cpp answered {status}"))),
     }
 }
 

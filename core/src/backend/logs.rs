@@ -7,7 +7,7 @@ use std::ptr;
 
 use llama_cpp_sys_2 as sys;
 
-use super::{Abort, native, speech};
+use super::{Abort, media, native, speech};
 
 thread_local! {
     /// The line being put together: llama.cpp logs in fragments.
@@ -26,12 +26,13 @@ struct Line {
 /// Takes over the native loggers. They are this library's own copy of
 /// llama.cpp's, so the host's logging is not touched.
 pub(super) fn redirect() {
-    // SAFETY: both callbacks are functions that live as long as the process,
-    // and neither uses its user data.
+    // SAFETY: the callbacks are functions that live as long as the process,
+    // and none uses its user data.
     unsafe {
         native::zerohop_native_silence_common();
         sys::llama_log_set(Some(log), ptr::null_mut());
         speech::zerohop_speech_on_log(log);
+        media::zerohop_media_on_log(log);
         native::zerohop_native_on_fault(on_fault);
     }
 }

@@ -149,6 +149,16 @@ unsafe extern "C" {
         parse_special: bool,
         error: *mut *mut c_char,
     ) -> i32;
+    pub(super) fn zerohop_native_decode_rows(
+        context: *mut sys::llama_context,
+        rows: *const f32,
+        count: i32,
+        positions: *const sys::llama_pos,
+        sequence: sys::llama_seq_id,
+        is_causal: bool,
+        error: *mut *mut c_char,
+    ) -> i32;
+    pub(super) fn zerohop_native_position_size(model: *const sys::llama_model) -> i32;
     pub(super) fn zerohop_native_token_to_piece(
         vocab: *const sys::llama_vocab,
         token: i32,

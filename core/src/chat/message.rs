@@ -116,6 +116,7 @@ pub(super) fn count(usage: &mut CompletionUsage, finish: &Finish, reasoning_toke
     usage.prompt_tokens = u32::try_from(finish.prompt_tokens).unwrap_or(u32::MAX);
     usage.prompt_tokens_details.cached_tokens =
         usage.prompt_tokens_details.cached_tokens.max(u32::try_from(finish.cached_tokens).unwrap_or(u32::MAX));
+    usage.prompt_tokens_details.audio_tokens = u32::try_from(finish.audio_tokens).unwrap_or(u32::MAX);
     add(&mut usage.completion_tokens, finish.completion_tokens);
     usage.total_tokens = usage.prompt_tokens.saturating_add(usage.completion_tokens);
     let details = &mut usage.completion_tokens_details;

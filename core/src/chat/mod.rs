@@ -5,6 +5,7 @@
 mod assemble;
 mod bare_calls;
 mod constraint;
+mod content;
 mod custom_input;
 mod generic_tools;
 pub(crate) mod keep;
@@ -23,7 +24,7 @@ use crate::api::chat_options::Stop;
 use crate::api::error::Result;
 use crate::api::message::ChatCompletionMessage;
 use crate::backend::{CallMode, OutputFormat, Rendered, Span, Token};
-use crate::generate::{EventReceiver, GenerationRequest, Generator};
+use crate::generate::{EventReceiver, GenerationRequest, Generator, Prompt};
 use crate::model::LoadedModel;
 
 pub(crate) use assemble::{PendingChatCompletion, ReplyHead};
@@ -55,8 +56,9 @@ pub(crate) fn submit(
     let max_tokens = request.token_limit().map(|limit| limit as usize);
     // Without a limit the answer may fill the context (CQ8), so one token of
     // room is enough.
-    if prompt.len() + max_tokens.unwrap_or(1) > context_length {
-        return Err(prompt::context_exceeded(context_length, prompt.len(), max_tokens));
+    let prompt_tokens = prompt.tokens.len();
+    if prompt_tokens + max_tokens.unwrap_or(1) > context_length {
+        return Err(prompt::context_exceeded(context_length, prompt_tokens, max_tokens));
     }
     let grammar = constraint::grammar(model, request, &tools, &conversation, &rendered)?;
     let choices = request.n.unwrap_or(1) as usize;
@@ -79,7 +81,7 @@ pub(crate) fn submit(
 }
 
 /// The prompt of a validated request.
-pub(crate) fn prompt_tokens(model: &LoadedModel, request: &CreateChatCompletionRequest) -> Result<Vec<Token>> {
+pub(crate) fn prompt(model: &LoadedModel, request: &CreateChatCompletionRequest) -> Result<Prompt> {
     let tools = Tools::of(model, request)?;
     let conversation = Conversation::new(model, request, &tools)?;
     let rendered = conversation.render(&tools, tools.call_mode)?;

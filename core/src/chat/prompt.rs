@@ -1,21 +1,21 @@
 //! Messages to prompt tokens, through the model's own chat template.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::content::Contents;
 use super::tools::Tools;
 use super::{generic_tools, mark, output};
 use crate::api::chat::CreateChatCompletionRequest;
 use crate::api::chat_options::ReasoningEffort;
-use crate::api::content::{ContentPart, MessageContent};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::message::{ChatCompletionMessage, Role};
 use crate::api::tool_calls::ChatCompletionMessageToolCall;
-use crate::backend::{
-    CallMode, Rendered, TemplateMessage, TemplateRequest, TemplateTool, TemplateToolCall, Templates, Token,
-};
-use crate::model::LoadedModel;
+use crate::backend::{CallMode, Rendered, TemplateMessage, TemplateRequest, TemplateTool, TemplateToolCall, Templates};
+use crate::generate::Prompt;
+use crate::media::Media;
+use crate::model::{LoadedModel, PromptPiece};
 
 /// A conversation as the model's template takes it.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(super) struct Conversation<'a> {
     model: &'a LoadedModel,
     templates: &'a Templates,
     messages: Vec<TemplateMessage>,
+    /// The images and sound in the messages, in order.
+    media: Vec<Arc<Media>>,
     tools: Vec<TemplateTool>,
     /// Whether the template can say which tools there are, and has a markup for
     /// calls.
@@ -34,7 +36,7 @@ pub(super) struct Conversation<'a> {
 impl<'a> Conversation<'a> {
     /// # Errors
     ///
-    /// A 400 when the model has no template.
+    /// A 400 when the model has no template, or cannot take an image or sound of the messages.
     pub(super) fn new(model: &'a LoadedModel, request: &CreateChatCompletionRequest, tools: &Tools) -> Result<Self> {
         let templates = model.templates.as_ref().ok_or_else(|| {
             Error::new(
@@ -47,8 +49,12 @@ impl<'a> Conversation<'a> {
             .with_param("model")
         })?;
         let spellings = &model.control_spellings;
-        let messages = request.messages.iter().map(template_message);
-        let mut messages: Vec<_> = messages.map(|message| mark::message(spellings, &message)).collect();
+        let mut contents = Contents::new(model);
+        let mut messages = Vec::with_capacity(request.messages.len());
+        for (message, index) in request.messages.iter().zip(0..) {
+            let content = contents.read(index, message)?;
+            messages.push(TemplateMessage { content, ..mark::message(spellings, &template_message(message)) });
+        }
         let mut described: Vec<_> = tools.declared.iter().map(|tool| mark::tool(spellings, tool)).collect();
         let describes_tools = described.is_empty() || templates.abilities(true)?.supports_tools;
         if !describes_tools {
@@ -58,6 +64,7 @@ impl<'a> Conversation<'a> {
             model,
             templates,
             messages,
+            media: contents.media,
             tools: described,
             describes_tools,
             enable_thinking: request.reasoning_effort != Some(ReasoningEffort::None),
@@ -86,24 +93,41 @@ impl<'a> Conversation<'a> {
         Ok(rendered)
     }
 
-    /// A rendered prompt as tokens.
+    /// A rendered prompt as tokens, and media among them.
     ///
     /// # Errors
     ///
     /// `InvalidRequest` with `param` `messages` when the prompt leaves no room for
-    /// an answer (CQ20).
-    pub(super) fn tokens(&self, prompt: &str, context_length: usize) -> Result<Vec<Token>> {
+    /// an answer (CQ20), or the template has left an image or sound out.
+    pub(super) fn tokens(&self, prompt: &str, context_length: usize) -> Result<Prompt> {
         let vocab = self.model.backend.vocab();
         let at_least = vocab.least_tokens(prompt.len());
         if at_least > context_length {
             return Err(context_exceeded(context_length, at_least, None));
         }
-        let mut tokens: Vec<Token> = vocab.bos().into_iter().collect();
-        tokens.extend(vocab.tokenize(&self.model.control_spellings.spans(prompt))?);
-        if tokens.is_empty() {
-            return Err(Error::invalid("messages", "the model's chat template makes no prompt of these messages"));
+        let mut whole = Prompt::from(Vec::from_iter(vocab.bos()));
+        let mut shown = vec![false; self.media.len()];
+        for piece in self.model.control_spellings.pieces(prompt) {
+            match piece {
+                PromptPiece::Text(spans) => whole.tokens.extend(vocab.tokenize(&spans)?),
+                PromptPiece::Media(index) => {
+                    if let Some(media) = self.media.get(index) {
+                        whole.push(media);
+                        shown[index] = true;
+                    }
+                }
+            }
         }
-        Ok(tokens)
+        if shown.contains(&false) {
+            // CQ5: never dropped silently.
+            let message = "the model's chat template has left an image or audio of these messages out";
+            return Err(Error::invalid("messages", message));
+        }
+        match whole.tokens.last() {
+            Some(&token) if token >= 0 => Ok(whole),
+            Some(_) => Err(Error::invalid("messages", "the model's chat template has no text after the last image")),
+            None => Err(Error::invalid("messages", "the model's chat template makes no prompt of these messages")),
+        }
     }
 }
 
@@ -124,7 +148,7 @@ fn template_variables(request: &CreateChatCompletionRequest) -> Map<String, Valu
     variables
 }
 
-/// A message of a request, as templates take it.
+/// A message of a request, as templates take it, but for its content.
 fn template_message(message: &ChatCompletionMessage) -> TemplateMessage {
     let calls = message.tool_calls.iter().flatten().map(template_call);
     let legacy = message.function_call.iter().map(|call| TemplateToolCall {
@@ -135,7 +159,7 @@ fn template_message(message: &ChatCompletionMessage) -> TemplateMessage {
     TemplateMessage {
         // A function's message answers the call before it; templates know it as a tool's.
         role: if message.role == Role::Function { Role::Tool } else { message.role },
-        content: message_text(message).into_owned(),
+        content: String::new(),
         reasoning_content: message.reasoning_content.clone(),
         tool_calls: calls.chain(legacy).collect(),
         tool_call_id: match message.role {
@@ -166,28 +190,6 @@ fn template_arguments(arguments: &str) -> String {
         Ok(_) => arguments.to_owned(),
         Err(_) if arguments.trim().is_empty() => "{}".to_owned(),
         Err(_) => json!({ "arguments": arguments }).to_string(),
-    }
-}
-
-/// The text of a message. Parts are lines of their own, as llama.cpp joins them
-/// for templates that know only strings.
-fn message_text(message: &ChatCompletionMessage) -> Cow<'_, str> {
-    match (&message.content, &message.refusal) {
-        (Some(MessageContent::Text(text)), _) => Cow::Borrowed(text),
-        (Some(MessageContent::Parts(parts)), _) => {
-            let texts: Vec<&str> = parts.iter().filter_map(part_text).collect();
-            Cow::Owned(texts.join("\n"))
-        }
-        (None, refusal) => Cow::Borrowed(refusal.as_deref().unwrap_or_default()),
-    }
-}
-
-/// Validation lets no other kinds of parts through for a text model.
-fn part_text(part: &ContentPart) -> Option<&str> {
-    match part {
-        ContentPart::Text { text } => Some(text),
-        ContentPart::Refusal { refusal } => Some(refusal),
-        _ => None,
     }
 }
 

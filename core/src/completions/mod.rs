@@ -121,7 +121,7 @@ fn submit(served: &ServedModel, request: &CreateCompletionRequest) -> Result<Rea
     };
     let generation = |prompt: &Prompt| {
         Ok(GenerationRequest {
-            prompt: prompt.tokens.clone(),
+            prompt: prompt.tokens.clone().into(),
             choices: request.candidates() as usize,
             max_tokens: Some(request.token_limit() as usize),
             // Without a seed of the caller's, equal prompts have answers of their own.

@@ -135,6 +135,10 @@ impl EngineBuilder {
     fn start_worker(&self, isolation: &Isolation) -> Result<Engine> {
         for (_, options) in &self.models {
             options.check()?;
+            if options.media_fetcher.is_some() {
+                let message = "a media_fetcher is called in this process, and cannot be from a worker process";
+                return Err(Error::new(ErrorKind::InvalidArgument, message));
+            }
         }
         let settings = Settings {
             models: self.models.clone(),

@@ -81,6 +81,6 @@ impl Chat<'_> {
     pub(crate) fn prompt_tokens(self, request: &CreateChatCompletionRequest) -> Result<(usize, usize)> {
         let served = self.engine.served(&request.model)?;
         let generator = served.generator()?;
-        Ok((chat::prompt_tokens(served.model()?, request)?.len(), generator.context_length()))
+        Ok((chat::prompt(served.model()?, request)?.tokens.len(), generator.context_length()))
     }
 }

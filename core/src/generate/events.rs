@@ -274,6 +274,7 @@ mod tests {
             reason: StopReason::Stop,
             mean_logprob: 0.0,
             prompt_tokens: 3,
+            audio_tokens: 0,
             cached_tokens: 0,
             completion_tokens: 1,
             accepted_prediction_tokens: 0,

@@ -55,7 +55,9 @@ impl Lookup {
             if self.pause > 0 {
                 self.pause -= 1;
             } else if pays(self.acceptance) {
-                self.draft.extend(tokens[next..].iter().take(limit.min(self.length)));
+                // Below 0 are images and sound.
+                let known = tokens[next..].iter().take_while(|token| **token >= 0);
+                self.draft.extend(known.take(limit.min(self.length)));
             } else {
                 // What did not pay may pay later in the answer.
                 self.rest();

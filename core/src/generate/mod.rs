@@ -4,9 +4,11 @@
 //! submitted with [`Generator::submit`] and answered with [`Event`]s.
 
 mod choose;
+mod encoder;
 mod events;
 mod logprobs;
 mod lookup;
+mod media;
 mod meter;
 mod output;
 mod pace;
@@ -35,6 +37,7 @@ use crate::threads::{Ending, join_other};
 
 pub(crate) use events::{Event, EventReceiver, Progress};
 pub(crate) use logprobs::TokenLogprob;
+pub(crate) use media::Prompt;
 use meter::Meter;
 pub(crate) use params::SamplingParams;
 pub(crate) use penalties::Penalties;
@@ -59,7 +62,7 @@ pub(crate) const DRAFT: usize = 16;
 #[derive(Debug, Clone)]
 pub(crate) struct GenerationRequest {
     /// The prompt; not empty, and no longer than the context.
-    pub(crate) prompt: Vec<Token>,
+    pub(crate) prompt: Prompt,
     /// How many answers to generate over the one prompt; at least 1.
     pub(crate) choices: usize,
     /// Tokens of each answer at most, the end-of-turn token included; the
@@ -101,7 +104,9 @@ pub(crate) struct Finish {
     /// were asked for.
     pub(crate) mean_logprob: f64,
     pub(crate) prompt_tokens: usize,
-    /// Of these, how many were not computed, because an earlier request had (CR13).
+    /// Of these, how many are sound.
+    pub(crate) audio_tokens: usize,
+    /// Of the prompt's, how many were not computed, because an earlier request had (CR13).
     pub(crate) cached_tokens: usize,
     /// All that was computed for the answer, rejected predictions too (CR14).
     pub(crate) completion_tokens: usize,
@@ -121,19 +126,29 @@ pub(crate) struct GeneratorOptions {
     pub(crate) uniform: bool,
     /// Whether repetition is speculated on, where that changes no answer.
     pub(crate) speculation: bool,
+    /// Whether prompts may have images or sound in them.
+    pub(crate) has_media: bool,
 }
 
 /// The handle of one model's scheduler thread.
 #[derive(Debug)]
 pub(crate) struct Generator {
-    submissions: Mutex<Option<Sender<Sequence>>>,
+    submissions: Mutex<Option<Submissions>>,
     places: Places,
     context_length: usize,
     model: Arc<backend::Model>,
     abort: Abort,
     ending: Ending,
     meters: Arc<ModelMeters>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// The ways to the threads.
+#[derive(Debug)]
+struct Submissions {
+    scheduler: Sender<Sequence>,
+    /// For prompts with media that are not computed yet; it hands them on.
+    encoder: Option<Sender<Sequence>>,
 }
 
 impl Generator {
@@ -148,19 +163,24 @@ impl Generator {
         let context = Context::new(model.clone(), &options.context, abort.clone())?;
         let (sender, receiver) = crossbeam_channel::unbounded();
         let scheduler = Scheduler::new(context, receiver, options, meters.clone(), ending.clone())?;
-        let thread =
-            thread::Builder::new().name("zerohop-scheduler".to_owned()).spawn(move || scheduler.run()).map_err(
-                |error| Error::new(ErrorKind::Unavailable, "the scheduler thread cannot start").with_source(error),
-            )?;
+        let mut threads = vec![start("scheduler", move || scheduler.run())?];
+        let encoder = if options.has_media {
+            let (encoder, arriving) = crossbeam_channel::unbounded();
+            let (scheduler, ending) = (sender.clone(), ending.clone());
+            threads.push(start("encoder", move || encoder::run(&arriving, &scheduler, &ending))?);
+            Some(encoder)
+        } else {
+            None
+        };
         Ok(Generator {
-            submissions: Mutex::new(Some(sender)),
+            submissions: Mutex::new(Some(Submissions { scheduler: sender, encoder })),
             places: Places::new(options.context.sequences as usize + options.queue),
             context_length,
             model,
             abort,
             ending,
             meters: meters.clone(),
-            thread: Mutex::new(Some(thread)),
+            threads: Mutex::new(threads),
         })
     }
 
@@ -193,20 +213,23 @@ impl Generator {
         let meter = Meter::new(call.clone(), self.meters.clone());
         let mut sequences = Vec::with_capacity(requests.len());
         for request in requests {
-            let limit = self.context_length - request.prompt.len().min(self.context_length);
+            let prompt_tokens = request.prompt.tokens.len();
+            let limit = self.context_length - prompt_tokens.min(self.context_length);
             let max_tokens = request.max_tokens.map_or(limit, |max| max.min(limit));
             if let Some(call) = &call {
                 let asked_for = request.max_tokens.map_or(0, |_| max_tokens.saturating_mul(request.choices));
-                call.take_tokens(request.prompt.len(), asked_for)?;
+                call.take_tokens(prompt_tokens, asked_for)?;
             }
             let own = events.drain(..request.choices).collect();
             sequences.push(Sequence::of_request(request, max_tokens, own, &self.model, &place, &meter)?);
         }
-        self.meters.prompt_tokens.add(requests.iter().map(|request| request.prompt.len()).sum());
+        self.meters.prompt_tokens.add(requests.iter().map(|request| request.prompt.tokens.len()).sum());
         let sequence = Sequence::one_after_another(sequences)?;
         let submissions = self.submissions.lock();
-        let sender = submissions.as_ref().ok_or_else(|| self.ending.error())?;
-        sender
+        let Submissions { scheduler, encoder } = submissions.as_ref().ok_or_else(|| self.ending.error())?;
+        let encoder = encoder.as_ref().filter(|_| !sequence.media().is_encoded());
+        encoder
+            .unwrap_or(scheduler)
             .send(sequence)
             .map_err(|_| Error::internal("the scheduler has stopped after a fault; make a new engine"))?;
         Ok(receiver)
@@ -217,17 +240,25 @@ impl Generator {
         self.places.are_taken()
     }
 
-    /// Ends all requests with `reason`, and the scheduler. Returns when its thread has gone.
+    /// Ends all requests with `reason`, and the threads. Returns when these have gone, unless it is called on
+    /// one of them.
     pub(crate) fn end(&self, reason: Error) {
         self.ending.set(reason);
-        let sender = self.submissions.lock().take();
-        drop(sender);
+        let senders = self.submissions.lock().take();
+        drop(senders);
         self.abort.abort();
-        let thread = self.thread.lock().take();
-        if let Some(thread) = thread {
-            join_other(thread);
+        let threads = std::mem::take(&mut *self.threads.lock());
+        // They wait for each other, so that none of them can wait for another one.
+        if threads.iter().all(|thread| thread.thread().id() != thread::current().id()) {
+            threads.into_iter().for_each(join_other);
         }
     }
+}
+
+fn start(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    thread::Builder::new().name(format!("zerohop-{name}")).spawn(run).map_err(|error| {
+        Error::new(ErrorKind::Unavailable, format!("the {name} thread cannot start")).with_source(error)
+    })
 }
 
 impl Drop for Generator {

@@ -69,6 +69,7 @@ impl Output {
             reason,
             mean_logprob: counts.mean_logprob,
             prompt_tokens: counts.prompt,
+            audio_tokens: counts.sound,
             cached_tokens: counts.reused,
             completion_tokens: counts.generated + rejected_prediction_tokens,
             accepted_prediction_tokens,
@@ -87,6 +88,8 @@ impl Output {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Counts {
     pub(super) prompt: usize,
+    /// Of the prompt's, those that are sound.
+    pub(super) sound: usize,
     /// Of the prompt's, those that an earlier request had computed.
     pub(super) reused: usize,
     pub(super) generated: usize,

@@ -40,7 +40,12 @@ impl Penalizer {
                 *bias = f32::NEG_INFINITY;
             }
         }
-        let seen = if penalties.repeats() { prompt.iter().copied().collect() } else { HashSet::new() };
+        // Below 0 are images and sound.
+        let seen = if penalties.repeats() {
+            prompt.iter().copied().filter(|token| *token >= 0).collect()
+        } else {
+            HashSet::new()
+        };
         Penalizer { penalties, generated: HashMap::new(), seen, originals: Vec::new() }
     }
 

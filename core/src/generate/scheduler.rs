@@ -40,6 +40,8 @@ pub(super) struct Scheduler {
     /// How long steps take, where repetition is speculated on.
     pace: Option<Pace>,
     batch: Batch,
+    /// Rows of images and sound that were computed in this step.
+    rows: usize,
     sampling_pool: rayon::ThreadPool,
     meters: Arc<ModelMeters>,
     ending: Ending,
@@ -112,6 +114,7 @@ impl Scheduler {
             prefixes,
             pace: (options.speculation && options.uniform && can_rewind).then(Pace::default),
             batch,
+            rows: 0,
             sampling_pool,
             meters,
             ending,
@@ -203,13 +206,19 @@ impl Scheduler {
         self.meters.kv_cells_cached.set(self.prefixes.idle_cells());
     }
 
-    /// Computes one batch and chooses the tokens that follow.
+    /// Computes one batch, before it rows of an image or sound if it is their turn, and chooses the tokens
+    /// that follow.
     fn step(&mut self) -> Result<Flow> {
+        self.rows = 0;
         loop {
             self.share_prefixes();
             self.make_room()?;
-            self.fill_batch();
-            match self.decode()? {
+            let mut decoded = self.decode_rows()?;
+            if decoded == Decoded::Done {
+                self.fill_batch();
+                decoded = if self.batch.is_empty() { decoded } else { self.decode()? };
+            }
+            match decoded {
                 Decoded::Done => break,
                 Decoded::Aborted => return Ok(Flow::Stop),
                 // Some caches (sliding windows) fill up before their cells are
@@ -252,6 +261,22 @@ impl Scheduler {
         decoded
     }
 
+    /// Computes the rows of an image or sound, if they come next of the oldest unfinished prompt: a slice of
+    /// them, as of tokens. llama.cpp takes them in a batch of their own.
+    fn decode_rows(&mut self) -> Result<Decoded> {
+        let Scheduler { context, running, .. } = self;
+        let oldest = running.iter_mut().find(|running| !running.sequence.is_decoding());
+        let Some(Running { id, sequence, .. }) = oldest else { return Ok(Decoded::Done) };
+        let Some((index, range)) = sequence.next_slice(SLICE).rows else { return Ok(Decoded::Done) };
+        let count = range.len();
+        let decoded = context.decode_rows(&sequence.media().rows(index, range, *id))?;
+        if decoded == Decoded::Done {
+            sequence.advance(count);
+            self.rows += count;
+        }
+        Ok(decoded)
+    }
+
     /// Puts the step's tokens together.
     ///
     /// Each generating sequence has its newest token in it; what grammars have
@@ -282,19 +307,20 @@ impl Scheduler {
             drafts -= drafted;
             cells = cells.saturating_sub(known + drafted);
         }
-        let mut budget = SLICE.min(cells);
+        let mut budget = SLICE.saturating_sub(self.rows).min(cells);
         let mut outputs = drafts + reserved_outputs;
         for running in prompts {
             running.part = None;
-            let size = running.sequence.next_slice(SLICE).tokens.len();
+            let slice = running.sequence.next_slice(SLICE);
+            let (size, is_text) = (slice.tokens.len(), slice.rows.is_none());
             let scored = scored(running);
-            if size <= budget && scored <= outputs {
+            if is_text && size <= budget && scored <= outputs {
                 running.push_slice(&mut self.batch, SLICE);
                 budget -= size;
                 outputs -= scored;
             }
         }
-        debug_assert!(!self.batch.is_empty(), "make_room leaves room for the oldest sequence");
+        debug_assert!(!self.batch.is_empty() || self.rows > 0, "make_room leaves room for the oldest sequence");
     }
 
     /// Lets each sequence whose part of the batch is complete choose what follows.
@@ -381,7 +407,8 @@ impl Scheduler {
                 Ok(None) => {
                     let running = &self.running[index];
                     if running.part.as_ref().is_some_and(|part| !part.draft.is_empty()) {
-                        self.context.rewind(running.id, running.sequence.cached())?;
+                        let position = running.sequence.layout().position(running.sequence.cached());
+                        self.context.rewind(running.id, position)?;
                     }
                 }
                 Ok(Some(reason)) => self.finish(index, reason)?,
@@ -442,7 +469,7 @@ impl Running {
         let first = batch.len();
         for (offset, &token) in slice.tokens.iter().enumerate() {
             let wants_logits = (slice.completes && offset == last) || slice.scoring.contains(&offset);
-            batch.push(token, slice.start + offset, self.id, wants_logits);
+            batch.push(token, slice.position + offset, self.id, wants_logits);
         }
         let logits_at = slice.completes.then(|| batch.len() - 1);
         let tokens = slice.tokens.len();
@@ -454,7 +481,7 @@ impl Running {
     /// Adds what is expected after these tokens; gives how many.
     fn push_draft(&mut self, batch: &mut Batch, limit: usize, pays: Option<impl Fn(f64) -> bool>) -> usize {
         let Some(part) = self.part.as_mut().filter(|part| part.logits_at.is_some()) else { return 0 };
-        let start = self.sequence.len();
+        let start = self.sequence.layout().position(self.sequence.len());
         part.draft.extend_from_slice(self.sequence.draft(limit, pays));
         for (position, &token) in (start..).zip(&part.draft) {
             batch.push(token, position, self.id, true);

@@ -11,6 +11,7 @@ use super::choose::Chooser;
 use super::events::EventSender;
 use super::logprobs::{Distribution, HeldLogprobs, TokenLogprob};
 use super::lookup::Lookup;
+use super::media::{Layout, Next, PromptMedia};
 use super::meter::Meter;
 use super::output::{Counts, Output};
 use super::penalties::Penalizer;
@@ -26,8 +27,10 @@ use crate::places::Place;
 /// The tokens of one answer and where it goes.
 #[derive(Debug)]
 pub(super) struct Sequence {
-    /// The prompt, and after it what was generated.
+    /// The prompt, and after it what was generated; of images and sound, their numbers.
     tokens: Vec<Token>,
+    /// The images and sound in the prompt.
+    media: PromptMedia,
     prompt_tokens: usize,
     /// How many of `tokens` are in the KV cache.
     cached: usize,
@@ -66,8 +69,10 @@ pub(super) struct SharedPrompt {
 /// The tokens of a sequence to compute next.
 pub(super) struct Slice<'a> {
     pub(super) tokens: &'a [Token],
+    /// The rows that stand there in their place, if any: which, and which of them.
+    pub(super) rows: Option<(usize, Range<usize>)>,
     /// The position of the first of them.
-    pub(super) start: usize,
+    pub(super) position: usize,
     /// Whether the next token can be chosen after these.
     pub(super) completes: bool,
     /// Which of them, counted from the first, come before a token of the prompt that
@@ -117,18 +122,19 @@ impl Sequence {
         let seed = request.sampling.seed ^ choice.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let sampling = Sampling { seed, ..request.sampling };
         Ok(Sequence {
-            prompt_tokens: request.prompt.len(),
-            tokens: request.prompt.clone(),
+            prompt_tokens: request.prompt.tokens.len(),
+            tokens: request.prompt.tokens.clone(),
+            media: request.prompt.media.clone(),
             cached: 0,
             reused: 0,
             has_told_reuse: false,
             max_tokens,
             // The siblings' prompt is the same.
-            scored: if request.scores_prompt && choice == 0 { 1 } else { request.prompt.len() },
+            scored: if request.scores_prompt && choice == 0 { 1 } else { request.prompt.tokens.len() },
             scores_prompt: request.scores_prompt,
             logprobs: (0.0, 0),
             chooser: Chooser {
-                penalizer: Penalizer::new(request.penalties.clone(), &request.prompt),
+                penalizer: Penalizer::new(request.penalties.clone(), &request.prompt.tokens),
                 sampler: Sampler::new(sampling),
                 constraint: request.grammar.as_ref().map(Grammar::start).transpose()?,
                 top_logprobs: request.top_logprobs,
@@ -178,6 +184,16 @@ impl Sequence {
         &self.tokens[..self.cached]
     }
 
+    /// The images and sound in the prompt.
+    pub(super) fn media(&self) -> &PromptMedia {
+        &self.media
+    }
+
+    /// Where they stand.
+    pub(super) fn layout(&self) -> &Layout {
+        &self.media.layout
+    }
+
     /// Notes that the cache has so many tokens, which the sequence shares.
     pub(super) fn share(&mut self, tokens: usize) {
         self.cached = tokens;
@@ -186,7 +202,7 @@ impl Sequence {
         }
     }
 
-    /// Positions in the KV cache.
+    /// Cells in the KV cache.
     pub(super) fn cached(&self) -> usize {
         self.cached
     }
@@ -223,7 +239,10 @@ impl Sequence {
     /// token is avoided, since that takes the least equal path of all.
     pub(super) fn next_slice(&self, limit: usize) -> Slice<'_> {
         let start = self.cached;
-        let left = self.tokens.len() - start;
+        let left = match self.media.next(start, self.tokens.len()) {
+            Next::Tokens(end) => end - start,
+            Next::Rows { index, range, together } => return self.rows_slice(index, range, together),
+        };
         let most = if self.is_scoring() { DRAFT } else { SLICE };
         let size = match left {
             _ if self.is_decoding() => left.min(limit),
@@ -235,9 +254,23 @@ impl Sequence {
         let scoring = (self.scored - 1).clamp(start, start + size)..(self.prompt_tokens - 1).clamp(start, start + size);
         Slice {
             tokens: &self.tokens[start..start + size],
-            start,
-            completes: size == left,
+            rows: None,
+            position: self.layout().position(start),
+            completes: start + size == self.tokens.len(),
             scoring: scoring.start - start..scoring.end - start,
+        }
+    }
+
+    /// Some of the rows that come next; `together` if they have to be computed at once.
+    fn rows_slice(&self, index: usize, range: Range<usize>, together: bool) -> Slice<'_> {
+        let size = if together { range.len() } else { range.len().min(SLICE) };
+        Slice {
+            tokens: &self.tokens[self.cached..self.cached + size],
+            position: 0,
+            rows: Some((index, range.start..range.start + size)),
+            // After rows, nothing can be chosen.
+            completes: false,
+            scoring: 0..0,
         }
     }
 
@@ -409,6 +442,7 @@ impl Sequence {
     pub(super) fn finish(self, reason: StopReason) {
         let counts = Counts {
             prompt: self.prompt_tokens,
+            sound: self.media.sound_tokens(),
             reused: self.reused,
             generated: self.generated(),
             mean_logprob: self.logprobs.0 / f64::from(self.logprobs.1.max(1)),

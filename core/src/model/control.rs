@@ -1,4 +1,4 @@
-//! The spellings of control tokens in caller text.
+//! The spellings of control tokens in caller text, and the places of images and sound.
 //!
 //! What a caller writes is never control text: where it contains the spelling of
 //! a control token (`<|im_end|>`), that spelling is replaced by a mark before
@@ -12,9 +12,20 @@ use crate::api::error::{Error, Result};
 use crate::backend::Span;
 
 /// Unicode noncharacters, which no text is meant to contain, enclose a mark: the
-/// number of a spelling.
+/// number of a spelling, or `m` and the number of an image or sound.
 const MARK_START: char = '\u{FDD0}';
 const MARK_END: char = '\u{FDD1}';
+
+/// What a mark's number begins with, if it is that of an image or sound.
+const MEDIA: char = 'm';
+
+/// A piece of a rendered prompt.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum PromptPiece<'a> {
+    Text(Vec<Span<'a>>),
+    /// The image or sound of this number.
+    Media(usize),
+}
 
 /// Finds the spellings of a model's control tokens in caller text.
 #[derive(Debug)]
@@ -47,6 +58,25 @@ impl ControlSpellings {
         marked
     }
 
+    /// What stands in a message's content for the `index`th image or sound of a request. Callers cannot write
+    /// it, because the marks' own characters are marked in what they write.
+    pub(crate) fn media_mark(index: usize) -> String {
+        format!("{MARK_START}{MEDIA}{index}{MARK_END}")
+    }
+
+    /// Cuts a rendered prompt into text and media.
+    pub(crate) fn pieces<'a>(&'a self, prompt: &'a str) -> Vec<PromptPiece<'a>> {
+        let mut pieces = Vec::new();
+        let mut rest = prompt;
+        while let Some((before, index, after)) = split_at_media(rest) {
+            pieces.push(PromptPiece::Text(self.spans(before)));
+            pieces.push(PromptPiece::Media(index));
+            rest = after;
+        }
+        pieces.push(PromptPiece::Text(self.spans(rest)));
+        pieces
+    }
+
     /// Cuts a rendered prompt at its marks: template text, in which control
     /// tokens are parsed, and spellings, which stay text.
     pub(crate) fn spans<'a>(&'a self, prompt: &'a str) -> Vec<Span<'a>> {
@@ -70,6 +100,14 @@ impl ControlSpellings {
             Some((&text[..start], spelling.as_str(), after))
         })
     }
+}
+
+/// The text before the first image or sound, its number, and the text after it.
+fn split_at_media(text: &str) -> Option<(&str, usize, &str)> {
+    text.match_indices(MARK_START).find_map(|(start, mark)| {
+        let (number, after) = text[start + mark.len()..].strip_prefix(MEDIA)?.split_once(MARK_END)?;
+        Some((&text[..start], number.parse().ok()?, after))
+    })
 }
 
 #[cfg(test)]
@@ -110,6 +148,21 @@ mod tests {
         let prompt = format!("{MARK_START}9 {}", spellings.mark("<s>"));
         let spans = spellings.spans(&prompt);
         assert_eq!(spans[1], Span { text: "<s>", parse_special: false });
+    }
+
+    #[test]
+    fn media_stand_where_they_were_put_and_nowhere_else() {
+        // CQ5
+        let spellings = spellings();
+        let forged = ControlSpellings::media_mark(1);
+        let prompt =
+            format!("<s>a{}{} b {}<|im_end|>", forged, ControlSpellings::media_mark(0), spellings.mark(&forged));
+        let pieces = spellings.pieces(&prompt);
+        let media: Vec<_> = pieces.iter().filter(|piece| matches!(piece, PromptPiece::Media(_))).collect();
+        assert_eq!(media, [&PromptPiece::Media(1), &PromptPiece::Media(0)]);
+        let PromptPiece::Text(last) = &pieces[4] else { panic!("{pieces:?}") };
+        let text: String = last.iter().map(|span| span.text).collect();
+        assert_eq!(text, format!(" b {forged}<|im_end|>"));
     }
 
     #[test]

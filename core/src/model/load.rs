@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{self, Arc};
@@ -15,13 +16,15 @@ use super::file::{MIN_CONTEXT, MappedFile, ModelFile, context_length};
 use super::gate;
 use super::gguf::Value;
 use super::kind::ModelKind;
-use super::options::{GpuLayers, ModelOptions, Repack};
+use super::options::{GpuLayers, ModelOptions, Repack, available_threads};
+use super::projector::{self, ProjectorFile};
 use super::speech_file::{SpeechFile, SpokenModel};
 use super::weights::{self, WeightsKey};
 use super::{adapter, source, speech};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend::{self, LoadOptions, Templates};
 use crate::constrain::TokenEnv;
+use crate::media::MediaReader;
 
 /// What a loaded model is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -83,6 +86,7 @@ enum CheckedFile {
 struct GgufFiles {
     model: ModelFile,
     adapters: Vec<AdapterFile>,
+    projector: Option<ProjectorFile>,
 }
 
 /// The bytes that a model takes at least.
@@ -104,8 +108,10 @@ pub(crate) struct LoadedModel {
     /// The weights, which other models may share.
     pub(crate) backend: Arc<backend::Model>,
     pub(crate) adapters: Vec<Arc<backend::Adapter>>,
-    /// Changes with the adapters, and with nothing else.
-    pub(crate) adapters_digest: u64,
+    /// Changes with the adapters and the projector, and with nothing else.
+    pub(crate) additions_digest: u64,
+    /// What reads images and sound, if the model has a projector.
+    pub(crate) media: Option<MediaReader>,
     /// Whether our kernels compute with the weights, as far as they can.
     pub(crate) repacked: bool,
     /// Whether they compute all of it, if attention too, so that a token's logits depend on nothing but the
@@ -122,7 +128,10 @@ impl CheckedModel {
         let (path, adapters) = (source::resolve(&options.path, options)?, adapter::resolve(options)?);
         let options = ModelOptions { path, adapters, ..options.clone() };
         let mapped = MappedFile::open(&options.path)?;
-        let file = if speech::is_speech_model(mapped.bytes()) {
+        let is_speech = speech::is_speech_model(mapped.bytes());
+        let projector = if is_speech { None } else { projector::resolve(&options.path, &options) };
+        let options = ModelOptions { projector, ..options };
+        let file = if is_speech {
             CheckedFile::Speech(SpeechFile::check(&options, &mapped)?)
         } else {
             CheckedFile::Gguf(Box::new(GgufFiles::check(&options, &mapped)?))
@@ -207,7 +216,8 @@ impl GgufFiles {
     fn check(options: &ModelOptions, mapped: &MappedFile) -> Result<Self> {
         let model = ModelFile::check(&options.path, mapped)?;
         let adapters = adapter::check(&options.adapters, &model)?;
-        let files = GgufFiles { model, adapters };
+        let projector = options.projector.as_deref().map(projector::check).transpose()?;
+        let files = GgufFiles { model, adapters, projector };
         // Whether it is a decoder alone is known when it is loaded.
         files.served_kind(options, true)?;
         Ok(files)
@@ -216,11 +226,13 @@ impl GgufFiles {
     fn memory_use(&self, options: &ModelOptions) -> MemoryUse {
         let options = options.clone().mmap(false);
         let need = self.model.memory_need(&options, options.sequences());
-        MemoryUse { weights: need.weights, own: need.cache.saturating_add(self.adapters_len()) }
+        MemoryUse { weights: need.weights, own: need.cache.saturating_add(self.additions_len()) }
     }
 
-    fn adapters_len(&self) -> u64 {
-        self.adapters.iter().fold(0, |sum, adapter| sum.saturating_add(adapter.data_len))
+    /// Bytes of the adapters and the projector.
+    fn additions_len(&self) -> u64 {
+        let projector = self.projector.as_ref().map_or(0, |projector| projector.data_len);
+        self.adapters.iter().fold(projector, |sum, adapter| sum.saturating_add(adapter.data_len))
     }
 
     fn weights_key(&self, options: &ModelOptions) -> WeightsKey {
@@ -230,7 +242,7 @@ impl GgufFiles {
     fn check_memory(&self, options: &ModelOptions) -> Result<()> {
         let need = self.model.memory_need(options, options.sequences());
         let weights = if weights::are_known(&self.weights_key(options)) { 0 } else { need.weights };
-        let need = need.cache.saturating_add(weights).saturating_add(self.adapters_len());
+        let need = need.cache.saturating_add(weights).saturating_add(self.additions_len());
         match gate::free_memory() {
             Some(free) if need > free => Err(Error::new(
                 ErrorKind::Unavailable,
@@ -298,7 +310,8 @@ impl GgufFiles {
             templates,
             control_spellings,
             adapters: options.adapters.iter().map(load).collect::<Result<_>>()?,
-            adapters_digest: self.adapters_digest(options),
+            additions_digest: self.additions_digest(options),
+            media: self.load_projector(&backend, kind, options)?,
             backend,
             repacked,
             // What adapters add is computed by llama.cpp's kernels.
@@ -326,8 +339,24 @@ impl GgufFiles {
         Ok((backend, key.repack))
     }
 
-    fn adapters_digest(&self, options: &ModelOptions) -> u64 {
+    fn load_projector(
+        &self,
+        model: &Arc<backend::Model>,
+        kind: ModelKind,
+        options: &ModelOptions,
+    ) -> Result<Option<MediaReader>> {
+        let Some(path) = options.projector.as_deref().filter(|_| kind == ModelKind::Generative) else {
+            return Ok(None);
+        };
+        let threads = options.threads.map_or_else(available_threads, NonZeroU32::get);
+        let use_gpu = options.gpu_layers != GpuLayers::Count(0);
+        let projector = backend::Projector::load(model, path, threads, use_gpu)?;
+        Ok(Some(MediaReader::new(projector, options.media_access())))
+    }
+
+    fn additions_digest(&self, options: &ModelOptions) -> u64 {
         let mut hasher = DefaultHasher::new();
+        self.projector.as_ref().map(|projector| projector.data_len).hash(&mut hasher);
         for (file, adapter) in self.adapters.iter().zip(&options.adapters) {
             (file.digest, adapter.scale.to_bits()).hash(&mut hasher);
         }
@@ -335,7 +364,7 @@ impl GgufFiles {
     }
 
     fn describe(&self, id: &str, options: &ModelOptions, facts: &Facts) -> ModelInfo {
-        let GgufFiles { model, adapters } = self;
+        let GgufFiles { model, adapters, .. } = self;
         let trained = facts.trained_context.max(MIN_CONTEXT);
         let is_embedding = matches!(facts.kind, ModelKind::Embedding { .. });
         // An encoder's table of positions ends where its training did.

@@ -9,13 +9,14 @@ mod inspect;
 mod kind;
 mod load;
 mod options;
+mod projector;
 mod source;
 mod speech;
 mod speech_file;
 mod weights;
 
 pub use adapter::Adapter;
-pub(crate) use control::ControlSpellings;
+pub(crate) use control::{ControlSpellings, PromptPiece};
 pub(crate) use gate::check_template;
 pub use inspect::{MemoryEstimate, ModelFileInfo, TensorDescription, inspect};
 pub(crate) use kind::{ModelKind, Pooling, RankScore};

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::adapter::Adapter;
 use crate::api::error::{Error, ErrorKind, Result};
+use crate::media::{Fetcher, MediaAccess};
 
 /// The most sequences that llama.cpp can hold in one context.
 const MAX_PARALLEL: u32 = 256;
@@ -98,6 +99,10 @@ pub struct ModelOptions {
     pub(crate) repack: Repack,
     pub(crate) chat_template: Option<String>,
     pub(crate) adapters: Vec<Adapter>,
+    pub(crate) projector: Option<PathBuf>,
+    pub(crate) media_folder: Option<PathBuf>,
+    #[serde(skip)]
+    pub(crate) media_fetcher: Option<Fetcher>,
     pub(crate) aliases: Vec<String>,
     pub(crate) lazy: bool,
     #[serde(skip)]
@@ -124,6 +129,9 @@ impl ModelOptions {
             repack: Repack::Auto,
             chat_template: None,
             adapters: Vec::new(),
+            projector: None,
+            media_folder: None,
+            media_fetcher: None,
             aliases: Vec::new(),
             lazy: false,
             progress: None,
@@ -296,6 +304,60 @@ impl ModelOptions {
         self
     }
 
+    /// The projector with which a model sees or hears: a GGUF file as llama.cpp's `convert_hf_to_gguf.py
+    /// --mmproj` writes it. Default: the only `mmproj*.gguf` in the model's folder, if the model is the only
+    /// one there too; without one, images and audio in messages get a 400.
+    ///
+    /// ```no_run
+    /// use zerohop::{Engine, ModelOptions};
+    ///
+    /// let model = ModelOptions::new("gemma-3-4b-it-Q4_K_M.gguf").projector("mmproj-gemma-3-4b-it-f16.gguf");
+    /// let engine = Engine::builder().model("eyes", model).build()?;
+    /// # Ok::<(), zerohop::Error>(())
+    /// ```
+    #[must_use]
+    pub fn projector(mut self, path: impl AsRef<Path>) -> Self {
+        self.projector = Some(path.as_ref().to_path_buf());
+        self
+    }
+
+    /// A folder whose images requests may name with `file:` URLs, those in its folders included; links that
+    /// lead out of it are not followed. Default: none, and such a URL gets a 400.
+    #[must_use]
+    pub fn media_folder(mut self, folder: impl AsRef<Path>) -> Self {
+        self.media_folder = Some(folder.as_ref().to_path_buf());
+        self
+    }
+
+    /// What fetches the images that requests name with `http:` and `https:` URLs, since an engine opens no
+    /// connections itself: it gets the URL and gives the file's bytes, or the reason for the 400 that the
+    /// request gets. It is called on the thread that makes the request, or on one of the engine's, by several
+    /// at the same time; which addresses it may reach is for it to see to. Default: none, and such a URL gets
+    /// a 400. Not with [`Isolation`](crate::Isolation).
+    ///
+    /// ```no_run
+    /// use zerohop::ModelOptions;
+    ///
+    /// let options = ModelOptions::new("qwen2.5-vl.gguf").media_fetcher(|url| match url {
+    ///     "https://example.com/cat.png" => Ok(std::fs::read("cat.png")?),
+    ///     _ => Err("only the cat".into()),
+    /// });
+    /// # let _ = options;
+    /// ```
+    #[must_use]
+    pub fn media_fetcher(
+        mut self,
+        fetch: impl Fn(&str) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> + Send + Sync + 'static,
+    ) -> Self {
+        self.media_fetcher = Some(Fetcher::new(fetch));
+        self
+    }
+
+    /// Where images may come from.
+    pub(crate) fn media_access(&self) -> MediaAccess {
+        MediaAccess { folder: self.media_folder.clone(), fetcher: self.media_fetcher.clone() }
+    }
+
     /// Another name that requests may use in `model`. May be given repeatedly.
     #[must_use]
     pub fn alias(mut self, name: impl Into<String>) -> Self {
@@ -362,6 +424,9 @@ impl fmt::Debug for ModelOptions {
             .field("repack", &self.repack)
             .field("chat_template", &self.chat_template.as_ref().map(String::len))
             .field("adapters", &self.adapters)
+            .field("projector", &self.projector)
+            .field("media_folder", &self.media_folder)
+            .field("media_fetcher", &self.media_fetcher.is_some())
             .field("aliases", &self.aliases)
             .field("lazy", &self.lazy)
             .finish_non_exhaustive()

@@ -9,6 +9,7 @@ use crate::api::error::{Error, Result};
 use crate::backend::{self, ContextOptions};
 use crate::embed::Embedder;
 use crate::generate::{DRAFT, EXTRA, Generator, GeneratorOptions, SLICE};
+use crate::media::MediaReader;
 use crate::metrics::ModelMeters;
 use crate::model::{CheckedModel, LoadedModel, ModelInfo, ModelKind, available_threads};
 use crate::transcribe::Transcriber;
@@ -54,9 +55,10 @@ impl ServedModel {
         }
         let model = checked.load(name)?;
         let parallel = options.sequences();
+        let whole = model.media.as_ref().map_or(0, MediaReader::whole);
         let context = ContextOptions {
             cells: model.info.context_length,
-            batch: limit(SLICE + EXTRA) + parallel,
+            batch: (limit(SLICE + EXTRA) + parallel).max(limit(whole)),
             sequences: parallel,
             outputs: parallel + limit(DRAFT),
             threads,
@@ -66,13 +68,14 @@ impl ServedModel {
             adapters: model.adapters.clone(),
         };
         let fingerprint =
-            fingerprint(&model.info, (context.threads, context.kv_type, model.repacked, model.adapters_digest));
+            fingerprint(&model.info, (context.threads, context.kv_type, model.repacked, model.additions_digest));
         let computer = if model.kind == ModelKind::Generative {
             let length = model.info.context_length as usize;
             let uniform = model.uniform && context.has_own_attention();
             // A recurrent state has taken in all tokens: there is no beginning of it to share.
             let kept = if model.backend.keeps_cells() { options.kept_sequences() } else { 0 };
-            let options = GeneratorOptions { context, kept, queue, uniform, speculation: options.speculation };
+            let (speculation, has_media) = (options.speculation, model.media.is_some());
+            let options = GeneratorOptions { context, kept, queue, uniform, speculation, has_media };
             let generator = Generator::start(model.backend.clone(), length, &options, meters)?;
             Computer::Text(Box::new(model), generator)
         } else {

@@ -224,9 +224,8 @@ fn parts(content: MessageContent) -> Vec<ContentPart> {
 fn input_content(content: &ItemContent, path: impl Fn() -> String) -> Result<MessageContent> {
     each_part(content, path, "input_text, input_image or input_file", |part| match part {
         ItemPart::InputText { text } => Some(ContentPart::text(text.as_str())),
-        ItemPart::InputImage { image_url, detail, .. } => {
-            let url = image_url.clone().unwrap_or_default();
-            Some(ContentPart::ImageUrl { image_url: ImageUrl { url, detail: *detail } })
+        ItemPart::InputImage { image_url: Some(url), detail, file_id: None } => {
+            Some(ContentPart::ImageUrl { image_url: ImageUrl { url: url.clone(), detail: *detail } })
         }
         ItemPart::InputFile { file_id, filename, file_data, .. } => {
             let (file_id, filename, file_data) = (file_id.clone(), filename.clone(), file_data.clone());
@@ -255,9 +254,16 @@ fn each_part(
         ItemContent::Text(text) => return Ok(text.as_str().into()),
         ItemContent::Parts(parts) => parts,
     };
-    let part = |(index, part)| {
-        translate(part).ok_or_else(|| {
-            Error::invalid(format!("{}[{index}].type", path()), format!("Here only parts of type {allowed} may stand"))
+    let part = |(index, part): (usize, &ItemPart)| {
+        translate(part).ok_or_else(|| match part {
+            ItemPart::InputImage { .. } => Error::unsupported_value(
+                format!("{}[{index}].image_url", path()),
+                "An image is read from its 'image_url' alone, not from a 'file_id'",
+            ),
+            _ => {
+                let message = format!("Here only parts of type {allowed} may stand");
+                Error::invalid(format!("{}[{index}].type", path()), message)
+            }
         })
     };
     parts.iter().enumerate().map(part).collect::<Result<Vec<_>>>().map(MessageContent::Parts)
@@ -307,7 +313,10 @@ impl MessagePlaces {
         match key {
             "tool_call_id" => self.message.param("call_id"),
             "tool_calls" => self.calls.first().unwrap_or(&self.message).param(""),
-            key => self.message.param(key),
+            // A Responses request has the URL where a chat request has an object.
+            key => self.message.param(
+                key.strip_suffix(".image_url.url").map_or(key.to_owned(), |part| format!("{part}.image_url")).as_str(),
+            ),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the tests share: where the models are, and engines over them.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of this")]
 
+pub mod media;
 pub mod mutate;
 pub mod responses;
 

@@ -69,8 +69,8 @@ impl<'de> Visitor<'de> for ContentVisitor {
 /// One part of an item's content.
 ///
 /// Messages of the user's and of the program's author have `input_*` parts, and so have the answers of
-/// tools; messages of the model's have `output_text` and `refusal`. This release runs text models: an
-/// image or a file gives a 400.
+/// tools; messages of the model's have `output_text` and `refusal`. A file gives a 400, and so does an image
+/// for a model that does not see, or in a message that is not the user's.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -97,15 +97,15 @@ pub enum ItemPart {
         /// The thoughts.
         text: String,
     },
-    /// An image. Not served by this release: a 400.
+    /// An image, in a user's message.
     InputImage {
         /// How closely to look at it.
         #[serde(skip_serializing_if = "Option::is_none")]
         detail: Option<ImageDetail>,
-        /// An http(s) address or a base64 `data:` URI.
+        /// Its address, as [`ImageUrl::url`](crate::types::ImageUrl::url) says.
         #[serde(skip_serializing_if = "Option::is_none")]
         image_url: Option<String>,
-        /// The id of a stored file.
+        /// The id of a stored file: not served, a 400.
         #[serde(skip_serializing_if = "Option::is_none")]
         file_id: Option<String>,
     },

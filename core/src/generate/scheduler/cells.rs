@@ -40,7 +40,8 @@ impl Scheduler {
         let reused = shared.tokens - 1;
         match others.iter().find(same).filter(|_| self.context.model().can_rewind()) {
             Some(other) => {
-                self.context.copy(other.id, new.id, Some(reused));
+                // The last token is none of an image or sound.
+                self.context.copy(other.id, new.id, Some(new.sequence.layout().position(reused)));
                 new.pin = self.prefixes.pin(&new.sequence.tokens()[..reused]);
                 new.sequence.advance(reused);
             }
@@ -83,7 +84,8 @@ impl Scheduler {
             if budget > 0
                 && sequence.cached() == has
                 && !sequence.scores_prompt()
-                && let Some(longer) = self.prefixes.share(&mut self.context, sequence.tokens(), *id, has)
+                && let Some(longer) =
+                    self.prefixes.share(&mut self.context, sequence.tokens(), sequence.layout(), *id, has)
             {
                 sequence.share(longer.tokens());
                 self.prefixes.unpin(pin.replace(longer));
@@ -103,7 +105,7 @@ impl Scheduler {
             if sequence.scores_prompt() {
                 continue;
             }
-            if let Some(kept) = self.prefixes.keep(&mut self.context, sequence.prompt(), *id)? {
+            if let Some(kept) = self.prefixes.keep(&mut self.context, sequence.prompt(), sequence.layout(), *id)? {
                 self.prefixes.unpin(pin.replace(kept));
             }
         }
@@ -113,7 +115,7 @@ impl Scheduler {
     /// Keeps a sequence that ends, as far as it was computed.
     pub(super) fn keep_answer(&mut self, index: usize) -> Result<()> {
         let Running { id, sequence, .. } = &self.running[index];
-        let kept = self.prefixes.keep_answer(&mut self.context, sequence.computed(), *id)?;
+        let kept = self.prefixes.keep_answer(&mut self.context, sequence.computed(), sequence.layout(), *id)?;
         self.prefixes.unpin(kept);
         Ok(())
     }

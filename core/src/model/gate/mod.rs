@@ -9,6 +9,7 @@ mod adapter;
 mod hparams;
 mod keys;
 mod memory;
+mod projector;
 mod splits;
 mod template;
 mod tensors;
@@ -20,6 +21,7 @@ use keys::Keys;
 pub(super) use adapter::check_adapter;
 pub(super) use hparams::Hparams;
 pub(super) use memory::{MemoryNeed, free_memory};
+pub(super) use projector::check_projector;
 pub(super) use splits::split_paths;
 pub(crate) use template::check_template;
 
@@ -39,6 +41,11 @@ pub(super) fn check(bytes: &[u8]) -> Result<Checked, GgufError> {
     let gguf = Gguf::read(bytes)?;
     if gguf.get_str("general.type") == Some("adapter") {
         return unsupported("the file is an adapter and no model: apply it to the model that it is for".to_owned());
+    }
+    if gguf.architecture() == Some("clip") {
+        return unsupported(
+            "the file is a projector and no model: give it as such to the model that it is for".to_owned(),
+        );
     }
     let keys = Keys::new(&gguf, bytes)?;
     let hparams = hparams::check(&keys)?;

@@ -68,16 +68,25 @@ fn only_model(folder: &Path) -> Result<PathBuf> {
 
 /// The files that models begin with: neither the others of a split model nor the projectors that come
 /// with models that see or hear.
-fn models_among<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let is_model = |name: &&str| {
+pub(super) fn models_among<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let is_model = |base: &str| !base.contains("mmproj") && part(base).is_none_or(|(part, _)| part == 1);
+    gguf_files_among(names, is_model)
+}
+
+/// The projectors that come with models that see or hear.
+pub(super) fn projectors_among<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    gguf_files_among(names, |base| base.contains("mmproj"))
+}
+
+/// The GGUF files whose names, in lower case and without folders, are of a kind.
+fn gguf_files_among<'a>(names: impl Iterator<Item = &'a str>, is_kind: impl Fn(&str) -> bool) -> Vec<&'a str> {
+    let fits = |name: &&str| {
         let base = name.rsplit('/').next().unwrap_or_default().to_lowercase();
-        Path::new(&base).extension().is_some_and(|extension| extension == "gguf")
-            && !base.contains("mmproj")
-            && part(&base).is_none_or(|(part, _)| part == 1)
+        Path::new(&base).extension().is_some_and(|extension| extension == "gguf") && is_kind(&base)
     };
-    let mut models: Vec<&str> = names.filter(is_model).collect();
-    models.sort_unstable();
-    models
+    let mut files: Vec<&str> = names.filter(fits).collect();
+    files.sort_unstable();
+    files
 }
 
 /// Which part of how many a file is, as in `model-00002-of-00003.gguf`.
@@ -105,6 +114,7 @@ mod tests {
     fn models_are_told_from_what_comes_with_them() {
         let names =
             ["b.gguf", "README.md", "mmproj-b.gguf", "a-00002-of-00002.gguf", "a-00001-of-00002.gguf", "x/C.GGUF"];
+        assert_eq!(projectors_among(names.into_iter()), ["mmproj-b.gguf"]);
         assert_eq!(models_among(names.into_iter()), ["a-00001-of-00002.gguf", "b.gguf", "x/C.GGUF"]);
         assert_eq!(parts("a-00001-of-00002.gguf"), ["a-00001-of-00002.gguf", "a-00002-of-00002.gguf"]);
         assert_eq!(parts("b.gguf"), ["b.gguf"]);
