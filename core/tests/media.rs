@@ -261,10 +261,10 @@ fn images_come_from_where_options_allow() {
     let bytes = picture(1, 112, 84);
     std::fs::write(folder.path().join("cat.png"), &bytes).unwrap();
     let fetches = Arc::new(AtomicUsize::new(0));
-    let (counted, fetched) = (fetches.clone(), bytes.clone());
+    let (counted, cat) = (fetches.clone(), bytes.clone());
     let engine = engine(qwen2vl().media_folder(folder.path()).media_fetcher(move |url| {
         counted.fetch_add(1, Ordering::Relaxed);
-        if url.ends_with("cat.png") { Ok(fetched.clone()) } else { Err("there is no such cat".into()) }
+        if url.ends_with("cat.png") { Ok(cat.clone()) } else { Err("there is no such cat".into()) }
     }));
     let inline = told(&ask(&engine, vec![ContentPart::image_bytes(&bytes)]));
     let file = format!("file://{}/cat.png", folder.path().display());
@@ -342,7 +342,7 @@ fn what_is_no_sound_is_refused() {
         sound(&tone(220.0, 1.0)[..40]),
         sound(&wav(&[], 16_000, 1)),
         sound(&wav(&silence(100), 16_000, 1)),
-        sound(&wav(&[f32::NAN; 16_000], 16_000, 1)),
+        sound(&wav(&vec![f32::NAN; 16_000], 16_000, 1)),
         sound(&wav(&silence(16_000), 1_000_000, 1)),
     ] {
         let error = refused(&engine, part);

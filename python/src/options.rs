@@ -364,11 +364,11 @@ fn read_fetcher(value: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
 /// The bytes behind a URL, which the caller's function fetches.
 fn fetch(fetcher: &Py<PyAny>, url: &str) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
     let attached = Python::try_attach(|py| {
-        let fetched = fetcher.bind(py).call1((url,)).and_then(|fetched| match fetched.extract::<Cow<'_, [u8]>>() {
+        let file = fetcher.bind(py).call1((url,)).and_then(|file| match file.extract::<Cow<'_, [u8]>>() {
             Ok(bytes) => Ok(bytes.into_owned()),
             Err(_) => Err(PyTypeError::new_err("media_fetcher must give bytes")),
         });
-        fetched.map_err(|error| error.to_string())
+        file.map_err(|error| error.to_string())
     });
     Ok(attached.unwrap_or_else(|| Err("Python has ended".to_owned()))?)
 }

@@ -24,10 +24,11 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 type FetchError = Box<dyn std::error::Error + Send + Sync>;
+type Fetch = dyn Fn(&str) -> Result<Vec<u8>, FetchError> + Send + Sync;
 
 /// What fetches files from other machines, for an engine that opens no connections itself.
 #[derive(Clone)]
-pub(crate) struct Fetcher(Arc<dyn Fn(&str) -> Result<Vec<u8>, FetchError> + Send + Sync>);
+pub(crate) struct Fetcher(Arc<Fetch>);
 
 impl Fetcher {
     pub(crate) fn new(fetch: impl Fn(&str) -> Result<Vec<u8>, FetchError> + Send + Sync + 'static) -> Self {
@@ -93,7 +94,7 @@ impl MediaAccess {
         let path = file_path(url).ok_or_else(missing)?;
         let folder = folder.canonicalize().map_err(|_| missing())?;
         let path = Path::new(&path).canonicalize().map_err(|_| missing())?;
-        let length = path.metadata().ok().filter(|metadata| metadata.is_file()).map(|metadata| metadata.len());
+        let length = path.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
         let Some(length) = length.filter(|_| path.starts_with(&folder)) else { return Err(missing()) };
         if length > MAX_BYTES as u64 {
             return Err(too_large(length));

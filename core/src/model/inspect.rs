@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::file::{MappedFile, ModelFile};
 use super::gguf::{Gguf, Value};
 use super::options::ModelOptions;
-use super::{adapter, source, speech};
+use super::{adapter, projector, source, speech};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend;
 
@@ -78,7 +78,7 @@ pub struct TensorDescription {
 
 /// Reads and checks the header of a GGUF file as [`EngineBuilder::build`](crate::EngineBuilder::build)
 /// does, without loading the model. `options` is a path or [`ModelOptions`], of which
-/// `context_length`, `parallel`, `kv_type` and the adapters matter, for the memory.
+/// `context_length`, `parallel`, `kv_type`, the adapters and the projector matter, for the memory.
 ///
 /// # Errors
 ///
@@ -104,6 +104,7 @@ pub fn inspect(options: impl Into<ModelOptions>) -> Result<ModelFileInfo> {
     }
     let file = ModelFile::check(&options.path, &mapped)?;
     let adapters: u64 = adapter::check(&options.adapters, &file)?.iter().map(|adapter| adapter.data_len).sum();
+    let projector = projector::find(&options.path, &options)?.map_or(0, |projector| projector.data_len);
     // As if read into memory: that the system can take a mapped file's pages back does not make the
     // model smaller.
     let need = file.memory_need(&options.clone().mmap(false), options.sequences());
@@ -119,7 +120,7 @@ pub fn inspect(options: impl Into<ModelOptions>) -> Result<ModelFileInfo> {
         trained_context_length: file.checked.hparams.context_length,
         chat_template: gguf.get_str("tokenizer.chat_template").map(str::to_owned),
         memory: MemoryEstimate {
-            weights: need.weights + adapters,
+            weights: need.weights + adapters + projector,
             kv_cache: need.cache,
             context_length: file.context_length(&options),
             available: super::gate::free_memory(),

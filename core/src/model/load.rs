@@ -128,10 +128,7 @@ impl CheckedModel {
         let (path, adapters) = (source::resolve(&options.path, options)?, adapter::resolve(options)?);
         let options = ModelOptions { path, adapters, ..options.clone() };
         let mapped = MappedFile::open(&options.path)?;
-        let is_speech = speech::is_speech_model(mapped.bytes());
-        let projector = if is_speech { None } else { projector::resolve(&options.path, &options) };
-        let options = ModelOptions { projector, ..options };
-        let file = if is_speech {
+        let file = if speech::is_speech_model(mapped.bytes()) {
             CheckedFile::Speech(SpeechFile::check(&options, &mapped)?)
         } else {
             CheckedFile::Gguf(Box::new(GgufFiles::check(&options, &mapped)?))
@@ -216,10 +213,14 @@ impl GgufFiles {
     fn check(options: &ModelOptions, mapped: &MappedFile) -> Result<Self> {
         let model = ModelFile::check(&options.path, mapped)?;
         let adapters = adapter::check(&options.adapters, &model)?;
-        let projector = options.projector.as_deref().map(projector::check).transpose()?;
-        let files = GgufFiles { model, adapters, projector };
+        let mut files = GgufFiles { model, adapters, projector: None };
         // Whether it is a decoder alone is known when it is loaded.
-        files.served_kind(options, true)?;
+        if files.served_kind(options, true)? == ModelKind::Generative {
+            files.projector = projector::find(&options.path, options)?;
+        } else if let Some(projector) = &options.projector {
+            let message = format!("{}: only models that generate text take a projector", projector.display());
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
         Ok(files)
     }
 
@@ -345,12 +346,12 @@ impl GgufFiles {
         kind: ModelKind,
         options: &ModelOptions,
     ) -> Result<Option<MediaReader>> {
-        let Some(path) = options.projector.as_deref().filter(|_| kind == ModelKind::Generative) else {
+        let Some(file) = self.projector.as_ref().filter(|_| kind == ModelKind::Generative) else {
             return Ok(None);
         };
         let threads = options.threads.map_or_else(available_threads, NonZeroU32::get);
         let use_gpu = options.gpu_layers != GpuLayers::Count(0);
-        let projector = backend::Projector::load(model, path, threads, use_gpu)?;
+        let projector = backend::Projector::load(model, &file.path, threads, use_gpu)?;
         Ok(Some(MediaReader::new(projector, options.media_access())))
     }
 

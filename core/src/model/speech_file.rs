@@ -45,6 +45,9 @@ impl SpeechFile {
         if !options.adapters.is_empty() {
             return lacks("adapters");
         }
+        if options.projector.is_some() {
+            return lacks("projector");
+        }
         if options.context_length.is_some() {
             return lacks("context length to choose");
         }

@@ -255,15 +255,13 @@ fn each_part(
         ItemContent::Parts(parts) => parts,
     };
     let part = |(index, part): (usize, &ItemPart)| {
-        translate(part).ok_or_else(|| match part {
-            ItemPart::InputImage { .. } => Error::unsupported_value(
-                format!("{}[{index}].image_url", path()),
-                "An image is read from its 'image_url' alone, not from a 'file_id'",
-            ),
-            _ => {
-                let message = format!("Here only parts of type {allowed} may stand");
-                Error::invalid(format!("{}[{index}].type", path()), message)
+        translate(part).ok_or_else(|| {
+            if matches!(part, ItemPart::InputImage { .. }) {
+                let message = "An image is read from its 'image_url' alone, not from a 'file_id'";
+                return Error::unsupported_value(format!("{}[{index}].image_url", path()), message);
             }
+            let message = format!("Here only parts of type {allowed} may stand");
+            Error::invalid(format!("{}[{index}].type", path()), message)
         })
     };
     parts.iter().enumerate().map(part).collect::<Result<Vec<_>>>().map(MessageContent::Parts)
