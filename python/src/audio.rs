@@ -1,8 +1,7 @@
 //! Speech to text.
 
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyMapping, PyString};
+use pyo3::types::{PyBool, PyDict, PyMapping, PyString};
 
 use crate::caller::Caller;
 use crate::handle::Handle;
@@ -162,7 +161,7 @@ impl Upload {
         }
         let is_verbose = fields.iter().any(|(name, value)| name == "response_format" && value == "verbose_json");
         let file = arguments.get_item("file")?.unwrap_or_else(|| py.None().into_bound(py));
-        let call = post(py, self.path, &fields, &file)?.with_options_of(arguments)?;
+        let call = Call::post_form(self.path, &fields, &file)?.with_options_of(arguments)?;
         Ok((call, if is_verbose { self.verbose.clone() } else { self.plain.clone() }))
     }
 }
@@ -197,14 +196,4 @@ fn add_field(fields: &mut Vec<(String, String)>, name: &str, value: &Bound<'_, P
         }
     }
     Ok(())
-}
-
-/// The form that brings a file.
-fn post(py: Python<'_>, path: &str, fields: &[(String, String)], file: &Bound<'_, PyAny>) -> PyResult<Call> {
-    static READ: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let (name, content): (String, Bound<'_, PyBytes>) =
-        READ.import(py, "zerohop._files", "read_file")?.call1((file,))?.extract()?;
-    let content = content.as_bytes();
-    py.detach(|| Call::post_form(path, fields, ("file", &name), content))
-        .map_err(|error| errors::invalid_argument(py, &error.to_string()))
 }

@@ -1,14 +1,13 @@
 //! Files that the engine keeps.
 
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::PyDict;
 
 use crate::caller::Caller;
 use crate::lists::List;
 use crate::reply::Reading;
 use crate::request::{Call, path_of};
-use crate::{errors, types};
+use crate::types;
 
 const PATH: &str = "/v1/files";
 
@@ -34,7 +33,7 @@ impl Files {
     ) -> PyResult<Bound<'py, PyAny>> {
         self.0.send(
             py,
-            upload(py, file, purpose, expires_after)?.with_options("Files.create", options)?,
+            upload(file, purpose, expires_after)?.with_options("Files.create", options)?,
             Reading::Object(&types::FILE_OBJECT),
         )
     }
@@ -115,20 +114,10 @@ fn path(py: Python<'_>, file_id: &str, rest: &str) -> PyResult<String> {
 }
 
 /// The form that brings a file.
-fn upload<'py>(
-    py: Python<'py>,
-    file: &Bound<'py, PyAny>,
-    purpose: &str,
-    expires_after: Option<&Bound<'py, PyDict>>,
-) -> PyResult<Call> {
-    static READ: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let (name, content): (String, Bound<'py, PyBytes>) =
-        READ.import(py, "zerohop._files", "read_file")?.call1((file,))?.extract()?;
+fn upload(file: &Bound<'_, PyAny>, purpose: &str, expires_after: Option<&Bound<'_, PyDict>>) -> PyResult<Call> {
     let mut fields = vec![("purpose".to_owned(), purpose.to_owned())];
     for (key, value) in expires_after.into_iter().flatten() {
         fields.push((format!("expires_after[{key}]"), value.str()?.to_str()?.to_owned()));
     }
-    let content = content.as_bytes();
-    py.detach(|| Call::post_form(PATH, &fields, ("file", &name), content))
-        .map_err(|error| errors::invalid_argument(py, &error.to_string()))
+    Call::post_form(PATH, &fields, file)
 }

@@ -8,8 +8,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyMapping};
-use uuid::Uuid;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyMapping};
+use zerohop::FormWriter;
 
 use crate::door::PendingReply;
 use crate::handle::Handle;
@@ -95,39 +96,27 @@ impl Call {
         }
     }
 
-    /// A form with fields and a file.
+    /// Posts a form with a file: what openai's SDK takes as one.
     ///
     /// # Errors
     ///
-    /// What keeps the form from being sent.
-    pub(crate) fn post_form(
-        path: &str,
-        fields: &[(String, String)],
-        (name, filename): (&str, &str),
-        content: &[u8],
-    ) -> Result<Self, http::Error> {
-        // Between quotes, as browsers and httpx write it.
-        let quoted = |text: &str| {
-            let text = text.replace('\\', "\\\\").replace('"', "%22");
-            text.replace('\r', "%0D").replace('\n', "%0A")
+    /// What reading the file raises.
+    pub(crate) fn post_form(path: &str, fields: &[(String, String)], file: &Bound<'_, PyAny>) -> PyResult<Self> {
+        static READ: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let py = file.py();
+        let (name, content): (String, Bound<'_, PyBytes>) =
+            READ.import(py, "zerohop._files", "read_file")?.call1((file,))?.extract()?;
+        let content = content.as_bytes();
+        let write = || {
+            let mut form = FormWriter::new();
+            for (name, value) in fields {
+                form.text(name, value);
+            }
+            form.file("file", &name, content);
+            form.into_request(path)
         };
-        let boundary = Uuid::new_v4().simple().to_string();
-        let mut form = Vec::with_capacity(content.len() + 1024);
-        let mut part = |head: &str, content: &[u8]| {
-            form.extend_from_slice(
-                format!("--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n").as_bytes(),
-            );
-            form.extend_from_slice(content);
-            form.extend_from_slice(b"\r\n");
-        };
-        for (name, value) in fields {
-            part(&format!("name=\"{}\"", quoted(name)), value.as_bytes());
-        }
-        part(&format!("name=\"{}\"; filename=\"{}\"", quoted(name), quoted(filename)), content);
-        form.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
-        let content_type = HeaderValue::try_from(format!("multipart/form-data; boundary={boundary}"))?;
-        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, content_type)]);
-        Ok(Call { headers, form: Some(form), ..Self::without_body(Method::POST, path) })
+        let (parts, form) = py.detach(write).map_err(|error| errors::from_engine(py, &error))?.into_parts();
+        Ok(Call { headers: parts.headers, form: Some(form), ..Self::without_body(Method::POST, path) })
     }
 
     /// Sets a parameter of the body.

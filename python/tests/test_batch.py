@@ -96,7 +96,6 @@ def test_progress(engine, files):
 
 
 def test_a_bar(engine, files, capsys):
-    pytest.importorskip("tqdm")
     input, output = files([chat_line(number) for number in range(3)])
     engine.batch(input, output, progress=True)
     assert "3/3" in capsys.readouterr().err

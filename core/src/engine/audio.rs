@@ -49,10 +49,7 @@ impl Transcriptions<'_> {
     pub fn create(&self, request: &CreateTranscriptionRequest) -> Result<TranscriptionReply> {
         request.validate(false)?;
         if self.engine.isolated().is_some() {
-            return remote_text(
-                request.response_format,
-                door::submit(self.engine, &request.to_http(false)?, false)?.wait()?,
-            );
+            return remote_text(request.response_format, self.send(request)?.wait()?);
         }
         self.submit(request)?.wait()
     }
@@ -82,7 +79,7 @@ impl Transcriptions<'_> {
     ) -> Result<TranscriptionReply> {
         request.validate(false)?;
         if self.engine.isolated().is_some() {
-            let mut pending = door::submit(self.engine, &request.to_http(false)?, false)?;
+            let mut pending = self.send(request)?;
             loop {
                 // The worker tells of the end alone.
                 if !report(0.0, None) {
@@ -179,10 +176,7 @@ impl Translations<'_> {
     pub fn create(&self, request: &CreateTranslationRequest) -> Result<TranscriptionReply> {
         request.validate()?;
         if self.engine.isolated().is_some() {
-            return remote_text(
-                request.response_format,
-                door::submit(self.engine, &request.to_http()?, false)?.wait()?,
-            );
+            return remote_text(request.response_format, self.send(request)?.wait()?);
         }
         self.submit(request)?.wait()
     }

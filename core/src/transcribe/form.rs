@@ -1,17 +1,16 @@
 //! Requests to write down speech as multipart forms, which is how clients send them (AU1).
 
 use http::HeaderMap;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
 use crate::api::audio::{
     AudioFile, AudioResponseFormat, ChunkingStrategy, CreateTranscriptionRequest, CreateTranslationRequest, MAX_FILE,
 };
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::parse::shorten;
-use crate::multipart::Form;
+use crate::multipart::{Form, FormWriter};
 
 /// The longest body: a file and the form around it.
 const MAX_BODY: usize = MAX_FILE + (4 << 20);
@@ -185,89 +184,60 @@ fn word<T: DeserializeOwned>(name: &'static str, text: &str) -> Result<T> {
     })
 }
 
-/// A request as a form: content type and body.
-struct Writer {
-    boundary: String,
-    body: Vec<u8>,
+/// A form with what every request has.
+fn begin(file: &AudioFile, model: &str) -> FormWriter {
+    let mut form = FormWriter::new();
+    form.file("file", if file.name.is_empty() { "audio" } else { &file.name }, &file.content);
+    form.text("model", model);
+    form
 }
 
-impl Writer {
-    fn new(file: &AudioFile, model: &str) -> Self {
-        let mut writer = Writer { boundary: Uuid::new_v4().simple().to_string(), body: Vec::new() };
-        let name = file.name.replace(['"', '\\', '\r', '\n'], "_");
-        let name = if name.is_empty() { "audio" } else { &name };
-        writer.part(&format!("name=\"file\"; filename=\"{name}\""), &file.content);
-        writer.text("model", model);
-        writer
+fn add_text(form: &mut FormWriter, name: &str, text: Option<&str>) {
+    if let Some(text) = text {
+        form.text(name, text);
     }
+}
 
-    fn part(&mut self, names: &str, content: &[u8]) {
-        let head = format!("--{}\r\nContent-Disposition: form-data; {names}\r\n\r\n", self.boundary);
-        self.body.extend_from_slice(head.as_bytes());
-        self.body.extend_from_slice(content);
-        self.body.extend_from_slice(b"\r\n");
-    }
-
-    fn text(&mut self, name: &str, text: &str) {
-        self.part(&format!("name=\"{name}\""), text.as_bytes());
-    }
-
-    fn optional(&mut self, name: &str, text: Option<&str>) {
-        if let Some(text) = text {
-            self.text(name, text);
-        }
-    }
-
-    fn value(&mut self, name: &str, value: &impl serde::Serialize) {
-        match serde_json::to_value(value) {
-            Ok(Value::Null) | Err(_) => {}
-            Ok(Value::String(text)) => self.text(name, &text),
-            Ok(value) => self.text(name, &value.to_string()),
-        }
-    }
-
-    fn request(mut self, path: &str) -> Result<http::Request<Vec<u8>>> {
-        self.body.extend_from_slice(format!("--{}--\r\n", self.boundary).as_bytes());
-        let kind = HeaderValue::from_str(&format!("multipart/form-data; boundary={}", self.boundary));
-        let kind = kind.map_err(|_| Error::internal("a boundary is no header"))?;
-        http::Request::post(path)
-            .header(CONTENT_TYPE, kind)
-            .body(self.body)
-            .map_err(|error| Error::internal("a form is no request").with_source(error))
+/// Adds what serde writes as one word or a number, unless it is null.
+fn add_value(form: &mut FormWriter, name: &str, value: &impl Serialize) {
+    match serde_json::to_value(value) {
+        Ok(Value::Null) | Err(_) => {}
+        Ok(Value::String(text)) => form.text(name, &text),
+        Ok(value) => form.text(name, &value.to_string()),
     }
 }
 
 impl CreateTranscriptionRequest {
     /// The request as HTTP has it.
     pub(crate) fn to_http(&self, stream: bool) -> Result<http::Request<Vec<u8>>> {
-        let mut form = Writer::new(&self.file, &self.model);
-        form.optional("language", self.language.as_deref());
-        form.optional("prompt", self.prompt.as_deref());
-        form.value("response_format", &self.response_format);
-        form.value("temperature", &self.temperature);
+        let mut form = begin(&self.file, &self.model);
+        add_text(&mut form, "language", self.language.as_deref());
+        add_text(&mut form, "prompt", self.prompt.as_deref());
+        add_value(&mut form, "response_format", &self.response_format);
+        add_value(&mut form, "temperature", &self.temperature);
         for which in &self.timestamp_granularities {
-            form.value("timestamp_granularities[]", which);
+            add_value(&mut form, "timestamp_granularities[]", which);
         }
         for what in &self.include {
-            form.value("include[]", what);
+            add_value(&mut form, "include[]", what);
         }
         match &self.chunking_strategy {
             Some(ChunkingStrategy::Auto) => form.text("chunking_strategy", "auto"),
-            strategy => form.value("chunking_strategy", strategy),
+            strategy => add_value(&mut form, "chunking_strategy", strategy),
         }
-        form.value("stream", &stream);
-        form.request("/v1/audio/transcriptions")
+        add_value(&mut form, "stream", &stream);
+        form.into_request("/v1/audio/transcriptions")
     }
 }
 
 impl CreateTranslationRequest {
     /// The request as HTTP has it.
     pub(crate) fn to_http(&self) -> Result<http::Request<Vec<u8>>> {
-        let mut form = Writer::new(&self.file, &self.model);
-        form.optional("prompt", self.prompt.as_deref());
-        form.value("response_format", &self.response_format);
-        form.value("temperature", &self.temperature);
-        form.request("/v1/audio/translations")
+        let mut form = begin(&self.file, &self.model);
+        add_text(&mut form, "prompt", self.prompt.as_deref());
+        add_value(&mut form, "response_format", &self.response_format);
+        add_value(&mut form, "temperature", &self.temperature);
+        form.into_request("/v1/audio/translations")
     }
 }
 
@@ -277,11 +247,11 @@ mod tests {
     use crate::api::audio::{TimestampGranularity, TranscriptionInclude};
 
     fn read(fields: &[(&str, &str)]) -> Result<CreateTranscriptionRequest> {
-        let mut form = Writer::new(&AudioFile::new("a.wav", *b"RIFF"), "m");
+        let mut form = begin(&AudioFile::new("a.wav", *b"RIFF"), "m");
         for (name, text) in fields {
             form.text(name, text);
         }
-        let request = form.request("/").unwrap();
+        let request = form.into_request("/").unwrap();
         SpeechForm::read(request.headers(), request.body())?.transcription()
     }
 
@@ -365,7 +335,7 @@ mod tests {
             let error = read(fields).expect_err(param);
             assert_eq!((error.status(), error.param()), (Some(400), Some(*param)), "{error}");
         }
-        let form = Writer::new(&AudioFile::new("a", *b"x"), "").request("/").unwrap();
+        let form = begin(&AudioFile::new("a", *b"x"), "").into_request("/").unwrap();
         let error = SpeechForm::read(form.headers(), form.body()).unwrap().transcription().unwrap_err();
         assert_eq!(error.param(), Some("model"));
     }

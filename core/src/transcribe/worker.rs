@@ -1,5 +1,6 @@
 //! The threads that hear: they compute one window of one request after another, each request in turn.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -93,32 +94,13 @@ impl Worker {
                 job.feed.progress(job.windows.seconds(), duration);
                 return Ok(None);
             }
-            Next::End => {
-                let duration = job.windows.seconds();
-                let language = job.progress.language.map_or("english", |(_, name)| name);
-                let prompt_tokens = job.progress.prompt.len();
-                job.feed.progress(duration, Some(duration));
-                return Ok(Some(End { duration, language, prompt_tokens }));
-            }
+            Next::End => return Ok(Some(job.end())),
         };
         if window.follows_gap || job.windows_are_separate {
             job.progress.past.clone_from(&job.progress.prompt);
         }
-        let past = &job.progress.past;
-        let options = WindowOptions {
-            language: job.progress.language.map(|(code, _)| code),
-            prompt: past[past.len().saturating_sub(PAST)..].to_vec(),
-            threads: self.threads,
-            ..job.options.clone()
-        };
-        let padded;
-        let samples = if window.samples.len() < SHORTEST {
-            padded = [window.samples, &vec![0.0; SHORTEST - window.samples.len()]].concat();
-            &padded
-        } else {
-            window.samples
-        };
-        let Some(computed) = self.state.compute(samples, &options, &job.stop)? else {
+        let options = WindowOptions { threads: self.threads, ..job.progress.window_options(&job.options) };
+        let Some(computed) = self.state.compute(&long_enough(window.samples), &options, &job.stop)? else {
             return Err(self.queue.reason(&job.stop, job.call.as_deref()));
         };
         let language = job.progress.language.or_else(|| self.model.language(computed.language));
@@ -160,6 +142,25 @@ impl Worker {
     }
 }
 
+/// Samples as whisper.cpp takes them, silence added.
+fn long_enough(samples: &[f32]) -> Cow<'_, [f32]> {
+    match SHORTEST.checked_sub(samples.len()) {
+        Some(missing @ 1..) => [samples, &vec![0.0; missing]].concat().into(),
+        _ => samples.into(),
+    }
+}
+
+impl Progress {
+    /// What is told to a window of those before it.
+    fn window_options(&self, options: &WindowOptions) -> WindowOptions {
+        WindowOptions {
+            language: self.language.map(|(code, _)| code),
+            prompt: self.past[self.past.len().saturating_sub(PAST)..].to_vec(),
+            ..options.clone()
+        }
+    }
+}
+
 impl Job {
     /// Reads the prompt. Here, because whisper.cpp takes much of the stack for it.
     fn begin(&mut self, model: &SpeechModel) -> Result<()> {
@@ -183,6 +184,17 @@ impl Job {
             self.progress.past = tokens;
         }
         Ok(())
+    }
+
+    /// What is told of the whole, once all was heard.
+    fn end(&self) -> End {
+        let duration = self.windows.seconds();
+        self.feed.progress(duration, Some(duration));
+        End {
+            duration,
+            language: self.progress.language.map_or("english", |(_, name)| name),
+            prompt_tokens: self.progress.prompt.len(),
+        }
     }
 
     /// Whether it was cancelled, or its time has passed.

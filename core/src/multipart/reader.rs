@@ -1,4 +1,4 @@
-//! Bodies of `multipart/form-data` (RFC 7578): how clients send files.
+//! Reading forms.
 //!
 //! The body is in memory already, so that nothing is copied: parts are slices of it. What is not exactly
 //! a form is refused; so are forms beyond the limits below, before anything is made of them.
