@@ -182,8 +182,11 @@ impl LoadArguments {
         for adapter in self.adapters.iter().filter(|adapter| is_meant(&adapter.model)) {
             options = options.adapter(&adapter.path, adapter.scale);
         }
-        for projector in self.projectors.iter().filter(|projector| is_meant(&projector.model)) {
-            options = options.projector(&projector.path);
+        let projectors: Vec<_> = self.projectors.iter().filter(|projector| is_meant(&projector.model)).collect();
+        match projectors[..] {
+            [] => {}
+            [projector] => options = options.projector(&projector.path),
+            _ => anyhow::bail!("--projector: a model has one, and {} are given", projectors.len()),
         }
         if let Some(folder) = &self.media_folder {
             options = options.media_folder(folder);

@@ -7,6 +7,7 @@ use crate::api::tokenize::{DetokenizeRequest, DetokenizeResponse, TokenizeReques
 use crate::backend::{Span, Token};
 use crate::chat;
 use crate::engine::Engine;
+use crate::media::is_row;
 use crate::model::{LoadedModel, ModelKind};
 
 /// The longest text, in bytes: tokenising takes a stack of a thousand times as much address space.
@@ -106,7 +107,7 @@ fn chat_tokens(
     chat.ext.chat_template_kwargs.clone_from(&request.chat_template_kwargs);
     chat.validate()?;
     let prompt = chat::prompt(model, &chat)?;
-    if prompt.tokens.iter().any(|token| *token < 0) {
+    if prompt.tokens.iter().any(|token| is_row(*token)) {
         return Err(Error::invalid(
             "messages",
             "Images and audio are no tokens: /v1/responses/input_tokens counts them",

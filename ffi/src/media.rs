@@ -4,6 +4,7 @@ use std::error::Error;
 use std::ffi::c_void;
 
 use parking_lot::Mutex;
+use zerohop::types::MAX_MEDIA_FILE;
 
 use crate::guard::guard_or;
 use crate::handle;
@@ -63,18 +64,22 @@ impl Fetch {
 }
 
 /// Adds bytes to those of the file that is being fetched; copies them. Does nothing for
-/// NULL.
+/// NULL. More than 64 MiB are refused, which the request is told: then the rest need not be
+/// fetched, and this gives false.
 ///
 /// Any thread, during the call of the callback.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zerohop_fetched_write(fetched: *const zerohop_fetched, bytes: zerohop_str) {
-    guard_or((), || {
+pub unsafe extern "C" fn zerohop_fetched_write(fetched: *const zerohop_fetched, bytes: zerohop_str) -> bool {
+    guard_or(false, || {
         // SAFETY: the C caller passes NULL or what the callback was given, and bytes that stay during the call.
         let (fetched, bytes) = unsafe { (handle::borrow(fetched), bytes.bytes("bytes")) };
-        if let (Some(fetched), Ok(bytes)) = (fetched, bytes) {
-            fetched.lock().bytes.extend_from_slice(bytes);
-        }
-    });
+        let (Some(fetched), Ok(bytes)) = (fetched, bytes) else { return false };
+        let mut fetched = fetched.lock();
+        let room = MAX_MEDIA_FILE.saturating_add(1).saturating_sub(fetched.bytes.len());
+        // One more than there may be, so that the engine refuses it.
+        fetched.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        bytes.len() <= room
+    })
 }
 
 /// Says why a file cannot be fetched. Does nothing for NULL, or a text that is not UTF-8.

@@ -139,11 +139,11 @@ pub struct zerohop_model_options {
     pub projector: zerohop_str,
     /// A folder whose images requests may name with `file:` URLs. Not set: none.
     pub media_folder: zerohop_str,
-    /// Passed to `fetch_media`; must stay for as long as that may be called.
-    pub media_user_data: *mut c_void,
+    /// Passed to `media_fetcher`; must stay for as long as that may be called.
+    pub media_fetcher_user_data: *mut c_void,
     /// Fetches the images that requests name with http(s) URLs; NULL for none. Not with
     /// `ZEROHOP_ISOLATION_PROCESS`.
-    pub fetch_media: zerohop_fetch_callback,
+    pub media_fetcher: zerohop_fetch_callback,
 }
 
 /// What an engine should serve. Fill it with `zerohop_engine_options_init`, then
@@ -234,8 +234,8 @@ unsafe impl Growing for zerohop_model_options {
         adapter_count: 0,
         projector: zerohop_str::NONE,
         media_folder: zerohop_str::NONE,
-        media_user_data: ptr::null_mut(),
-        fetch_media: None,
+        media_fetcher_user_data: ptr::null_mut(),
+        media_fetcher: None,
     };
     const FIRST_SIZE: usize = size_of::<Self>();
 }
@@ -510,8 +510,8 @@ impl zerohop_model_options {
         if !folder.is_empty() {
             options = options.media_folder(folder);
         }
-        if let Some(callback) = self.fetch_media {
-            let fetch = Fetch { callback, user_data: self.media_user_data };
+        if let Some(callback) = self.media_fetcher {
+            let fetch = Fetch { callback, user_data: self.media_fetcher_user_data };
             options = options.media_fetcher(move |url| fetch.call(url));
         }
         if let Some(callback) = self.progress {

@@ -76,7 +76,9 @@ unsafe fn of<S: Simd>(x: S::Floats) -> S::Floats {
         // No larger than 88, whose exponential is still finite.
         let bounded = S::max(S::mul(S::mul(x, factor), S::splat(-1.0)), S::splat(-88.0));
         let power = exp::<S>(S::mul(bounded, S::splat(-1.0)));
-        S::div(x, S::mul_add(power, one, one))
+        // Below 30 it is 0 but for rounding, and would not be after division by no more than that exponential. In this
+        // order, what is no number stays so.
+        S::div(S::max(S::splat(-30.0), x), S::mul_add(power, one, one))
     }
 }
 

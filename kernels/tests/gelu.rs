@@ -25,7 +25,7 @@ fn compute(isa: Isa, numbers: &[f32], threads: usize) -> Vec<f32> {
 #[test]
 fn results_are_those_of_double_precision_and_the_same_everywhere() {
     let mut numbers: Vec<f32> = (-4000i16..4011).map(|number| f32::from(number) / 300.0).collect();
-    numbers.extend([1e-30, -1e-30, 1e4, -1e4, 3e38, -0.0]);
+    numbers.extend([1e-30, -1e-30, 1e4, -1e4, 3e38, -3e38, -0.0]);
     let expected: Vec<u32> = compute(Isa::Portable, &numbers, 1).into_iter().map(f32::to_bits).collect();
     for isa in available() {
         for threads in [1, 2, 3, 8] {
@@ -40,6 +40,15 @@ fn results_are_those_of_double_precision_and_the_same_everywhere() {
             let bits: Vec<u32> = results.into_iter().map(f32::to_bits).collect();
             assert!(bits == expected, "{isa:?}, {threads} threads");
         }
+    }
+}
+
+#[test]
+fn infinity_has_a_limit_and_what_is_no_number_stays_so() {
+    for isa in available() {
+        let results = compute(isa, &[f32::INFINITY, f32::NEG_INFINITY, f32::NAN], 1);
+        assert_eq!(results[0].to_bits(), f32::INFINITY.to_bits(), "{isa:?}");
+        assert!(results[1].abs() < 1e-30 && results[2].is_nan(), "{isa:?}: {results:?}");
     }
 }
 

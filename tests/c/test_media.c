@@ -62,8 +62,8 @@ static zerohop_engine *load(zerohop_model_options *model) {
 static void an_image_is_seen_and_fetched(void) {
   zerohop_model_options model = check_model_options("m", check_model(SEES));
   model.projector = zerohop_str_of(check_model(PROJECTOR));
-  model.fetch_media = fetch;
-  model.media_user_data = &fetches;
+  model.media_fetcher = fetch;
+  model.media_fetcher_user_data = &fetches;
   zerohop_engine *engine = load(&model);
   char inline_text[1024], fetched_text[1024];
   answer(engine, "data:image/bmp;base64," PICTURE, inline_text, sizeof inline_text);

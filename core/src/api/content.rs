@@ -130,6 +130,9 @@ pub enum ContentPart {
     },
 }
 
+/// Bytes of the file of an image or a sound in a message at most.
+pub const MAX_MEDIA_FILE: usize = 64 << 20;
+
 /// Where an image is (CQ5).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

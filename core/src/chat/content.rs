@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::prompt::context_exceeded;
 use crate::api::content::{ContentPart, MessageContent};
 use crate::api::error::{Error, Result};
 use crate::api::message::ChatCompletionMessage;
-use crate::media::{Media, MediaReader};
+use crate::media::Media;
 use crate::model::{ControlSpellings, LoadedModel};
 
 /// Reads the contents of a conversation's messages, in order.
@@ -14,11 +15,13 @@ pub(super) struct Contents<'a> {
     model: &'a LoadedModel,
     /// The images and sound so far, in order.
     pub(super) media: Vec<Arc<Media>>,
+    /// How many tokens they have.
+    rows: usize,
 }
 
 impl<'a> Contents<'a> {
     pub(super) fn new(model: &'a LoadedModel) -> Self {
-        Contents { model, media: Vec::new() }
+        Contents { model, media: Vec::new(), rows: 0 }
     }
 
     /// The text of the message that is `index`th in the request, with marks. Parts of text are lines of their
@@ -49,10 +52,23 @@ impl<'a> Contents<'a> {
                 part => self.media(part, &format!("messages[{index}].content[{place}]"))?,
             };
             content.push_str(&ControlSpellings::media_mark(self.media.len()));
-            self.media.push(media);
+            self.add(media)?;
             after_text = false;
         }
         Ok(content)
+    }
+
+    /// # Errors
+    ///
+    /// When they are too long for the context already: no more are decoded then, which are large in memory.
+    fn add(&mut self, media: Arc<Media>) -> Result<()> {
+        self.rows += media.rows();
+        self.media.push(media);
+        let context_length = self.model.info.context_length as usize;
+        if self.rows > context_length {
+            return Err(context_exceeded(context_length, self.rows, None));
+        }
+        Ok(())
     }
 
     fn media(&self, part: &ContentPart, path: &str) -> Result<Arc<Media>> {
@@ -63,7 +79,7 @@ impl<'a> Contents<'a> {
                 reader.ok_or_else(|| self.unfit(path, "image_url", "sees no images"))?.image(image_url, path)
             }
             ContentPart::InputAudio { input_audio } => {
-                let reader = reader.filter(|reader| MediaReader::hears(reader));
+                let reader = reader.filter(|reader| reader.hears());
                 reader.ok_or_else(|| self.unfit(path, "input_audio", "hears nothing"))?.sound(input_audio, path)
             }
             _ => Err(Error::internal("a part of a message has not been refused")),

@@ -48,6 +48,7 @@ pub(crate) fn submit(
     generator: &Generator,
     request: &CreateChatCompletionRequest,
 ) -> Result<Submission> {
+    let place = generator.place()?;
     let tools = Tools::of(model, request)?;
     let conversation = Conversation::new(model, request, &tools)?;
     let rendered = conversation.render(&tools, tools.call_mode)?;
@@ -63,7 +64,7 @@ pub(crate) fn submit(
     let grammar = constraint::grammar(model, request, &tools, &conversation, &rendered)?;
     let choices = request.n.unwrap_or(1) as usize;
     let params = request.sampling_params();
-    let events = generator.submit(&GenerationRequest {
+    let generation = GenerationRequest {
         prompt,
         choices,
         max_tokens,
@@ -75,7 +76,8 @@ pub(crate) fn submit(
         scores_prompt: false,
         visible_controls: visible_controls(model, &rendered),
         prediction: prediction(model, request, context_length)?,
-    })?;
+    };
+    let events = generator.submit(place, &generation)?;
     let format = Arc::new(answer_format(model, request, tools, conversation.describes_tools(), rendered.output)?);
     Ok(Submission { events, format, choices })
 }

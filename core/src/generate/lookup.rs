@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use crate::backend::Token;
+use crate::media::is_row;
 
 /// Tokens that must have come before for those that follow to be expected.
 const AGREEMENT: usize = 3;
@@ -55,8 +56,7 @@ impl Lookup {
             if self.pause > 0 {
                 self.pause -= 1;
             } else if pays(self.acceptance) {
-                // Below 0 are images and sound.
-                let known = tokens[next..].iter().take_while(|token| **token >= 0);
+                let known = tokens[next..].iter().take_while(|token| !is_row(**token));
                 self.draft.extend(known.take(limit.min(self.length)));
             } else {
                 // What did not pay may pay later in the answer.

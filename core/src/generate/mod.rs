@@ -8,7 +8,6 @@ mod encoder;
 mod events;
 mod logprobs;
 mod lookup;
-mod media;
 mod meter;
 mod output;
 mod pace;
@@ -16,6 +15,7 @@ mod params;
 mod penalties;
 mod prediction;
 mod prefix;
+mod prompt;
 mod sampler;
 mod scheduler;
 mod sequence;
@@ -32,15 +32,15 @@ use crate::backend::{self, Abort, Context, ContextOptions, Token};
 use crate::call::Call;
 use crate::constrain::Grammar;
 use crate::metrics::ModelMeters;
-use crate::places::Places;
+use crate::places::{Place, Places};
 use crate::threads::{Ending, join_other};
 
 pub(crate) use events::{Event, EventReceiver, Progress};
 pub(crate) use logprobs::TokenLogprob;
-pub(crate) use media::Prompt;
 use meter::Meter;
 pub(crate) use params::SamplingParams;
 pub(crate) use penalties::Penalties;
+pub(crate) use prompt::Prompt;
 pub(crate) use sampler::Sampling;
 use scheduler::Scheduler;
 use sequence::Sequence;
@@ -189,14 +189,23 @@ impl Generator {
         self.context_length
     }
 
+    /// A place for a request, before it is prepared: reading a long prompt and images takes time and memory.
+    ///
+    /// # Errors
+    ///
+    /// `RateLimit` when too many requests wait (ER5).
+    pub(crate) fn place(&self) -> Result<Place> {
+        self.places.take()
+    }
+
     /// Queues a request.
     ///
     /// # Errors
     ///
-    /// `RateLimit` when too many requests wait (ER5) or the caller has no tokens left, `Timeout` when
-    /// the request's time has passed, and what [`end`](Self::end) was given after that.
-    pub(crate) fn submit(&self, request: &GenerationRequest) -> Result<EventReceiver> {
-        self.submit_all(std::slice::from_ref(request))
+    /// `RateLimit` when the caller has no tokens left, `Timeout` when the request's time has passed, and what
+    /// [`end`](Self::end) was given after that.
+    pub(crate) fn submit(&self, place: Place, request: &GenerationRequest) -> Result<EventReceiver> {
+        self.submit_all(place, std::slice::from_ref(request))
     }
 
     /// Queues several prompts as one request. Their choices are numbered
@@ -205,8 +214,8 @@ impl Generator {
     /// # Errors
     ///
     /// As [`submit`](Self::submit).
-    pub(crate) fn submit_all(&self, requests: &[GenerationRequest]) -> Result<EventReceiver> {
-        let place = Arc::new(self.places.take()?);
+    pub(crate) fn submit_all(&self, place: Place, requests: &[GenerationRequest]) -> Result<EventReceiver> {
+        let place = Arc::new(place);
         let call = Call::current();
         let (mut events, mut receiver) = events::channel(requests.iter().map(|request| request.choices).sum());
         receiver.belongs_to(call.clone());
@@ -228,10 +237,7 @@ impl Generator {
         let submissions = self.submissions.lock();
         let Submissions { scheduler, encoder } = submissions.as_ref().ok_or_else(|| self.ending.error())?;
         let encoder = encoder.as_ref().filter(|_| !sequence.media().is_encoded());
-        encoder
-            .unwrap_or(scheduler)
-            .send(sequence)
-            .map_err(|_| Error::internal("the scheduler has stopped after a fault; make a new engine"))?;
+        encoder.unwrap_or(scheduler).send(sequence).map_err(|_| self.ending.error())?;
         Ok(receiver)
     }
 

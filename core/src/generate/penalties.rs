@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::backend::Token;
+use crate::media::is_row;
 
 /// Changes to the logits, as the request asks for them.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,9 +41,8 @@ impl Penalizer {
                 *bias = f32::NEG_INFINITY;
             }
         }
-        // Below 0 are images and sound.
         let seen = if penalties.repeats() {
-            prompt.iter().copied().filter(|token| *token >= 0).collect()
+            prompt.iter().copied().filter(|token| !is_row(*token)).collect()
         } else {
             HashSet::new()
         };

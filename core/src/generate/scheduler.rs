@@ -126,13 +126,15 @@ impl Scheduler {
         loop {
             match catch_unwind(AssertUnwindSafe(|| self.turn())) {
                 Ok(Flow::Continue) => {}
-                Ok(Flow::Stop) => {
-                    let reason = self.ending.error();
-                    return self.fail_all(&reason);
+                Ok(Flow::Stop) => break,
+                Err(_) => {
+                    self.ending.set(Error::internal("the scheduler met a fault; make a new engine"));
+                    break;
                 }
-                Err(_) => return self.fail_all(&Error::internal("the scheduler met a fault; make a new engine")),
             }
         }
+        let reason = self.ending.error();
+        self.fail_all(&reason);
     }
 
     /// One round: fetch requests, compute a step.

@@ -9,5 +9,5 @@ mod reader;
 mod sound;
 mod source;
 
-pub(crate) use reader::{Media, MediaReader, MediaRows, Part};
+pub(crate) use reader::{Media, MediaReader, MediaRows, Part, is_row};
 pub(crate) use source::{Fetcher, MediaAccess};

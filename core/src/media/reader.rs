@@ -24,6 +24,8 @@ pub(crate) struct MediaReader {
     projector: Arc<Projector>,
     access: MediaAccess,
     kept: Mutex<Kept>,
+    /// Held while one is decoded, which takes much memory: others wait, and find what is the same kept.
+    decoding: Mutex<()>,
     /// What the next rows are called.
     next_number: AtomicI32,
 }
@@ -67,19 +69,24 @@ enum Source {
     Sound(Vec<u8>, InputAudioFormat),
 }
 
+/// Whether a prompt's token is the number of rows.
+pub(crate) fn is_row(token: Token) -> bool {
+    token < 0
+}
+
 impl MediaReader {
     pub(crate) fn new(projector: Projector, access: MediaAccess) -> Self {
         let kept = Mutex::new(Kept { media: LruCache::unbounded(), bytes: 0 });
-        MediaReader { projector: Arc::new(projector), access, kept, next_number: AtomicI32::new(-1) }
+        let (projector, next_number) = (Arc::new(projector), AtomicI32::new(-1));
+        MediaReader { projector, access, kept, decoding: Mutex::new(()), next_number }
     }
 
     pub(crate) fn sees(&self) -> bool {
         self.projector.sees()
     }
 
-    /// Whether it hears what the audio decoder gives.
     pub(crate) fn hears(&self) -> bool {
-        self.projector.sample_rate() == Some(RATE)
+        self.projector.sample_rate().is_some()
     }
 
     /// Rows that a batch must have room for, because they are computed together.
@@ -107,6 +114,7 @@ impl MediaReader {
 
     fn read(&self, source: Source) -> Result<Arc<Media>> {
         let (key, is_sound) = (source.key(), matches!(source, Source::Sound(..)));
+        let _one_at_a_time = self.decoding.lock();
         if let Some(media) = self.kept.lock().media.get(&key) {
             return Ok(media.clone());
         }
@@ -119,12 +127,27 @@ impl MediaReader {
                 self.projector.cut_image(&image::decode(&bytes, detail)?).map_err(|reason| unfit("image", reason))?
             }
             Source::Sound(bytes, format) => {
+                self.check_rate()?;
                 self.projector.cut_sound(&sound::decode(&bytes, format)?).map_err(|reason| unfit("audio", reason))?
             }
         };
         let media = Arc::new(self.media(cut, is_sound)?);
         self.kept.lock().keep(key, &media);
         Ok(media)
+    }
+
+    /// # Errors
+    ///
+    /// A 400 when the projector does not hear what the decoder gives.
+    fn check_rate(&self) -> Result<()> {
+        match self.projector.sample_rate() {
+            Some(RATE) | None => Ok(()),
+            Some(rate) => {
+                let message =
+                    format!("The model's projector hears {rate} samples a second, and this release has {RATE}");
+                Err(Error::invalid("messages", message).with_code("unsupported_media"))
+            }
+        }
     }
 
     fn media(&self, cut: CutMedia, is_sound: bool) -> Result<Media> {
@@ -152,8 +175,32 @@ impl MediaReader {
     }
 }
 
+impl Media {
+    /// How many tokens it has.
+    pub(crate) fn rows(&self) -> usize {
+        let count = |part: &Part| match part {
+            Part::Tokens(tokens) => tokens.len(),
+            Part::Rows(rows) => rows.shape.count,
+        };
+        self.parts.iter().map(count).sum()
+    }
+
+    /// Whether there is more of it than its rows, and nobody is going to compute them.
+    fn is_abandoned(self: &Arc<Self>) -> bool {
+        let is_abandoned = |part: &Part| match part {
+            Part::Tokens(_) => false,
+            Part::Rows(rows) => !rows.is_encoded() && Arc::strong_count(rows) == 1,
+        };
+        Arc::strong_count(self) == 1 && self.parts.iter().any(is_abandoned)
+    }
+}
+
 impl Kept {
     fn keep(&mut self, key: [u8; 32], media: &Arc<Media>) {
+        let abandoned = self.media.iter().filter(|(_, media)| media.is_abandoned()).map(|(key, _)| *key);
+        for key in abandoned.collect::<Vec<_>>() {
+            self.bytes -= self.media.pop(&key).map_or(0, |media| media.bytes);
+        }
         if let Some(before) = self.media.put(key, media.clone()) {
             self.bytes -= before.bytes;
         }

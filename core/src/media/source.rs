@@ -1,7 +1,9 @@
 //! The bytes that a content part names.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,11 +13,9 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use percent_encoding::percent_decode_str;
 
+use crate::api::content::MAX_MEDIA_FILE;
 use crate::api::error::{Error, Result};
 use crate::api::parse::shorten;
-
-/// The largest file, in bytes.
-const MAX_BYTES: usize = 64 << 20;
 
 /// Some write base64 without its padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -94,12 +94,20 @@ impl MediaAccess {
         let path = file_path(url).ok_or_else(missing)?;
         let folder = folder.canonicalize().map_err(|_| missing())?;
         let path = Path::new(&path).canonicalize().map_err(|_| missing())?;
-        let length = path.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
-        let Some(length) = length.filter(|_| path.starts_with(&folder)) else { return Err(missing()) };
-        if length > MAX_BYTES as u64 {
-            return Err(too_large(length));
+        // Nothing but a file of the folder is opened: opening a device or a pipe can do something, or wait.
+        if !path.starts_with(&folder) || !path.is_file() {
+            return Err(missing());
         }
-        fs::read(&path).map_err(|error| format!("'{}' cannot be read: {error}", shorten(url)))
+        let file = File::open(&path).map_err(|_| missing())?;
+        // What was opened, in case that the path has come to lead elsewhere meanwhile.
+        let opened = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).map_err(|_| missing())?;
+        if !opened.starts_with(&folder) {
+            return Err(missing());
+        }
+        let mut bytes = Vec::new();
+        let read = file.take(MAX_MEDIA_FILE as u64 + 1).read_to_end(&mut bytes);
+        read.map_err(|error| format!("'{}' cannot be read: {error}", shorten(url)))?;
+        Ok(bytes)
     }
 }
 
@@ -140,14 +148,11 @@ pub(super) fn base64(data: &str, param: &str) -> Result<Vec<u8>> {
 }
 
 fn check_size(bytes: usize, param: &str) -> Result<()> {
-    if bytes > MAX_BYTES {
-        return Err(Error::invalid(param.to_owned(), too_large(bytes as u64)).with_code("file_too_large"));
+    if bytes > MAX_MEDIA_FILE {
+        let message = format!("The file is too large: at most {MAX_MEDIA_FILE} bytes are read");
+        return Err(Error::invalid(param.to_owned(), message).with_code("file_too_large"));
     }
     Ok(())
-}
-
-fn too_large(bytes: u64) -> String {
-    format!("The file has {bytes} bytes; at most {MAX_BYTES} are read")
 }
 
 #[cfg(test)]

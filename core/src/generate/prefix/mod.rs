@@ -10,7 +10,7 @@ mod tree;
 use std::collections::HashMap;
 
 use super::SLICE;
-use super::media::Layout;
+use super::prompt::Layout;
 use crate::api::error::Result;
 use crate::backend::{Context, Token};
 

@@ -80,15 +80,12 @@ impl PromptMedia {
         self.rows.iter().all(|rows| rows.is_encoded())
     }
 
-    /// Computes what stands in the prompt, each as long as `is_wanted`; false if it was not wanted any more.
-    pub(super) fn encode(&self, is_wanted: impl Fn() -> bool) -> Result<bool> {
-        for rows in &self.rows {
-            if !is_wanted() {
-                return Ok(false);
-            }
-            rows.encode()?;
+    /// Computes the first of what is not computed yet; false if all is.
+    pub(super) fn encode_next(&self) -> Result<bool> {
+        match self.rows.iter().find(|rows| !rows.is_encoded()) {
+            None => Ok(false),
+            Some(rows) => rows.encode().map(|()| true),
         }
-        Ok(true)
     }
 
     /// What comes from the token `start` on, of `end`.
