@@ -47,13 +47,15 @@ enum Kind {
     SomeCallers,
     /// Whole calls from more threads at once.
     MoreCallers,
+    /// Of streams in as many threads, the 99th percentile of the times between chunks over their median.
+    Waits,
     /// Generating one streamed answer while other threads of the process keep all processors busy.
     BusyHost,
     /// The same as one stream in each of two engines, both together.
     TwoEngines,
 }
 
-const KINDS: [(&str, Kind); 13] = [
+const KINDS: [(&str, Kind); 14] = [
     ("bare", Kind::Bare),
     ("bare-one", Kind::BareOne),
     ("bare-many", Kind::BareMany),
@@ -64,6 +66,7 @@ const KINDS: [(&str, Kind); 13] = [
     ("schema", Kind::Schema),
     ("busy-host", Kind::BusyHost),
     ("two-engines", Kind::TwoEngines),
+    ("waits", Kind::Waits),
     ("prompt", Kind::Prompt),
     ("some-callers", Kind::SomeCallers),
     ("more-callers", Kind::MoreCallers),
@@ -116,14 +119,14 @@ fn report_repack(model: &str, rounds: usize) -> Result<(), Error> {
 }
 
 fn report(model: &str, rounds: usize) -> Result<(), Error> {
-    let kinds = &KINDS[..10];
-    let mut figures = [const { Vec::new() }; 10];
+    let kinds = &KINDS[..11];
+    let mut figures = [const { Vec::new() }; 11];
     for _ in 0..rounds {
         for ((name, _), figures) in kinds.iter().zip(&mut figures) {
             figures.push(measure_in_child(name, model, "on")?);
         }
     }
-    let [bare, bare_one, bare_many, stream, one, many, plain, schema, busy, two] = figures.map(median);
+    let [bare, bare_one, bare_many, stream, one, many, plain, schema, busy, two, waits] = figures.map(median);
     println!("{TOKENS} tokens an answer, {CALLERS} callers, median of {rounds} rounds, tokens per second:");
     println!("  bare loop, generating       {bare:7.1}");
     println!("  one stream, generating      {stream:7.1}   {:.2} of the bare loop", stream / bare);
@@ -142,6 +145,7 @@ fn report(model: &str, rounds: usize) -> Result<(), Error> {
     println!("  JSON with a schema          {schema:7.1}   {:.2} of without", schema / plain);
     println!("  one stream, busy host       {busy:7.1}   {:.2} of one stream", busy / stream);
     println!("  two engines, one stream each{two:7.1}   {:.2} of one stream", two / stream);
+    println!("  {} callers' streams: a chunk in a hundred waits {waits:.2} times as long as the median", 2 * CALLERS);
     Ok(())
 }
 
@@ -172,6 +176,7 @@ fn measure(kind: Kind, model: &str, repack: Repack) -> Result<f64, Error> {
         Kind::Prompt => prompts(&engine(model)?),
         Kind::SomeCallers => callers(&engine(model)?, CALLERS as usize / 2),
         Kind::MoreCallers => callers(&engine(model)?, CALLERS as usize * 2),
+        Kind::Waits => waits(&engine(model)?, CALLERS as usize * 2),
         Kind::BusyHost => on_a_busy_host(|| stream(&engine(model)?)),
         Kind::TwoEngines => two_streams(&engine(model)?, &engine(model)?),
     }
@@ -331,4 +336,30 @@ fn callers(engine: &Engine, callers: usize) -> Result<f64, Error> {
         threads.into_iter().map(|thread| thread.join().expect("no caller panics")).sum::<Result<u32, _>>()
     })?;
     Ok(f64::from(tokens) / started.elapsed().as_secs_f64())
+}
+
+/// Of two streams of each caller's, one after the other. The first chunk waits for the prompt, and is not counted.
+fn waits(engine: &Engine, callers: usize) -> Result<f64, Error> {
+    let waits_of = |index: usize| {
+        let mut chunks = engine.chat().create_stream(&request(index))?;
+        let _role = chunks.next().transpose()?;
+        let mut last = Instant::now();
+        let mut waits = Vec::new();
+        for chunk in chunks {
+            if chunk?.text().is_some() {
+                waits.push(last.elapsed().as_secs_f64());
+                last = Instant::now();
+            }
+        }
+        Ok::<_, zerohop::Error>(waits)
+    };
+    let mut all = std::thread::scope(|scope| {
+        let run = |caller: usize| Ok([waits_of(2 * caller)?, waits_of(2 * caller + 1)?].concat());
+        let threads: Vec<_> = (0..callers).map(|caller| scope.spawn(move || run(caller))).collect();
+        let waits = threads.into_iter().map(|thread| thread.join().expect("no caller panics"));
+        waits.collect::<Result<Vec<_>, zerohop::Error>>()
+    })?
+    .concat();
+    all.sort_by(f64::total_cmp);
+    Ok(all[all.len() * 99 / 100] / all[all.len() / 2])
 }
