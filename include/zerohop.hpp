@@ -333,8 +333,10 @@ struct Model {
   /* A folder whose images requests may name with file: URLs; empty for none. */
   std::string media_folder;
   /* Fetches the images of http(s) URLs; see zerohop_fetch_callback. */
-  zerohop_fetch_callback fetch_media = nullptr;
-  void *media_user_data = nullptr;
+  zerohop_fetch_callback media_fetcher = nullptr;
+  void *media_fetcher_user_data = nullptr;
+  /* The most tokens that an image has; 0 for the projector's own. */
+  std::uint32_t image_max_tokens = 0;
   /* Told the loaded fraction; returns false to stop. What it throws comes out of Engine's constructor, or
      of load. */
   std::function<bool(float)> progress;
@@ -649,8 +651,9 @@ class Engine {
     c_model.adapter_count = arrays.adapters.size();
     c_model.projector = detail::str(model.projector);
     c_model.media_folder = detail::str(model.media_folder);
-    c_model.fetch_media = model.fetch_media;
-    c_model.media_user_data = model.media_user_data;
+    c_model.media_fetcher = model.media_fetcher;
+    c_model.media_fetcher_user_data = model.media_fetcher_user_data;
+    c_model.image_max_tokens = model.image_max_tokens;
     if (model.progress) {
       progress.callback = &model.progress;
       c_model.progress_user_data = &progress;

@@ -1,6 +1,7 @@
 //! Which model to use and how to load it: options that all commands share.
 
 use std::convert::Infallible;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -44,6 +45,9 @@ pub(crate) struct LoadArguments {
     /// given repeatedly [default: the only mmproj*.gguf beside the model]
     #[arg(long = "projector", value_name = "[MODEL=]FILE")]
     projectors: Vec<ProjectorArgument>,
+    /// The most tokens that an image has [default: the projector's own]
+    #[arg(long, value_name = "TOKENS")]
+    image_max_tokens: Option<NonZeroU32>,
     /// A folder whose images requests may name with file: URLs
     #[arg(long, value_name = "FOLDER")]
     media_folder: Option<PathBuf>,
@@ -187,6 +191,9 @@ impl LoadArguments {
             [] => {}
             [projector] => options = options.projector(&projector.path),
             _ => anyhow::bail!("--projector: a model has one, and {} are given", projectors.len()),
+        }
+        if let Some(tokens) = self.image_max_tokens {
+            options = options.image_max_tokens(tokens.get());
         }
         if let Some(folder) = &self.media_folder {
             options = options.media_folder(folder);

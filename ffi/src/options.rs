@@ -144,6 +144,9 @@ pub struct zerohop_model_options {
     /// Fetches the images that requests name with http(s) URLs; NULL for none. Not with
     /// `ZEROHOP_ISOLATION_PROCESS`.
     pub media_fetcher: zerohop_fetch_callback,
+    /// The most tokens that an image has, up to 8192, for projectors whose images have as many as
+    /// their size says: larger ones are scaled down. 0: the projector's own.
+    pub image_max_tokens: u32,
 }
 
 /// What an engine should serve. Fill it with `zerohop_engine_options_init`, then
@@ -236,6 +239,7 @@ unsafe impl Growing for zerohop_model_options {
         media_folder: zerohop_str::NONE,
         media_fetcher_user_data: ptr::null_mut(),
         media_fetcher: None,
+        image_max_tokens: 0,
     };
     const FIRST_SIZE: usize = size_of::<Self>();
 }
@@ -510,6 +514,7 @@ impl zerohop_model_options {
         if !folder.is_empty() {
             options = options.media_folder(folder);
         }
+        options = options.image_max_tokens(self.image_max_tokens);
         if let Some(callback) = self.media_fetcher {
             let fetch = Fetch { callback, user_data: self.media_fetcher_user_data };
             options = options.media_fetcher(move |url| fetch.call(url));

@@ -42,10 +42,14 @@ use crate::progress::{Progress, Stopped};
 /// - `projector`: the file with which the model sees or hears; by default the only `mmproj*.gguf` in the
 ///   model's folder, if the model is the only one there too. Without one, images and audio in messages
 ///   are refused.
+/// - `image_max_tokens`: the most tokens that an image has, up to 8192, for projectors whose images have
+///   as many as their size says: larger ones are scaled down. By default the projector's own. See the
+///   Rust documentation of `ModelOptions::image_max_tokens`.
 /// - `media_folder`: a folder whose images requests may name with `file:` URLs; by default none.
 /// - `media_fetcher`: called with the http(s) URL of an image in a request; gives the file's bytes, or
 ///   raises, and the request is refused. Without one, such URLs are refused: the engine opens no
 ///   connections itself. It is called on several threads, and decides which addresses may be reached.
+///   The engine has it until it is closed: one that has the engine in it keeps both alive until then.
 /// - `alias`: a name, or several, that requests may use in `model`.
 /// - `lazy`: whether the model is loaded when the first request for it comes, which waits, as do
 ///   others for the same model. Its file is found and checked at once. When memory is needed for
@@ -84,6 +88,8 @@ pub(crate) struct ModelOptions {
     #[pyo3(get)]
     projector: Option<PathBuf>,
     #[pyo3(get)]
+    image_max_tokens: Option<u32>,
+    #[pyo3(get)]
     media_folder: Option<PathBuf>,
     #[pyo3(get)]
     media_fetcher: Option<Py<PyAny>>,
@@ -100,11 +106,11 @@ impl ModelOptions {
     #[pyo3(signature = (
         path, *, context_length = None, threads = None, gpu_layers = None, parallel = None, queue = None,
         kv_type = "f16", prefix_cache = true, speculation = true, mmap = true, repack = "auto", chat_template = None,
-        adapters = None, projector = None, media_folder = None, media_fetcher = None, alias = None, lazy = false,
-        progress = None
+        adapters = None, projector = None, image_max_tokens = None, media_folder = None, media_fetcher = None,
+        alias = None, lazy = false, progress = None
     ), text_signature = "(path, *, context_length=None, threads=None, gpu_layers='auto', parallel=None, queue=None, \
         kv_type='f16', prefix_cache=True, speculation=True, mmap=True, repack='auto', chat_template=None, adapters=(), projector=None, \
-        media_folder=None, media_fetcher=None, alias=(), lazy=False, progress=None)")]
+        image_max_tokens=None, media_folder=None, media_fetcher=None, alias=(), lazy=False, progress=None)")]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     #[allow(clippy::fn_params_excessive_bools, reason = "they are keywords in Python")]
     fn new(
@@ -123,6 +129,7 @@ impl ModelOptions {
         chat_template: Option<String>,
         adapters: Option<&Bound<'_, PyAny>>,
         projector: Option<PathBuf>,
+        image_max_tokens: Option<&Bound<'_, PyAny>>,
         media_folder: Option<PathBuf>,
         media_fetcher: Option<Bound<'_, PyAny>>,
         alias: Option<&Bound<'_, PyAny>>,
@@ -147,6 +154,7 @@ impl ModelOptions {
             chat_template,
             adapters: adapters.map_or_else(|| Ok(Vec::new()), read_adapters)?,
             projector,
+            image_max_tokens: positive("image_max_tokens", image_max_tokens)?,
             media_folder,
             media_fetcher: media_fetcher.map(read_fetcher).transpose()?,
             aliases: alias.map_or_else(|| Ok(Vec::new()), read_aliases)?,
@@ -259,6 +267,9 @@ impl ModelOptions {
                 options.set_item(name, path)?;
             }
         }
+        if let Some(tokens) = self.image_max_tokens {
+            options.set_item("image_max_tokens", tokens)?;
+        }
         if let Some(fetcher) = &self.media_fetcher {
             options.set_item("media_fetcher", fetcher)?;
         }
@@ -321,6 +332,9 @@ impl ModelOptions {
         }
         if let Some(projector) = &self.projector {
             options = options.projector(projector);
+        }
+        if let Some(tokens) = self.image_max_tokens {
+            options = options.image_max_tokens(tokens);
         }
         if let Some(folder) = &self.media_folder {
             options = options.media_folder(folder);

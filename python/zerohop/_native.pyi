@@ -228,6 +228,7 @@ class _ModelOptions(TypedDict, total=False):
     chat_template: str | None
     adapters: _Adapters | None
     projector: _Path | None
+    image_max_tokens: int | None
     media_folder: _Path | None
     media_fetcher: Callable[[str], bytes] | None
     alias: str | Iterable[str] | None
@@ -275,11 +276,14 @@ class ModelOptions:
     - `projector`: the file with which the model sees or hears; by default the only `mmproj*.gguf`
       in the model's folder, if the model is the only one there too. Without one, images and audio
       in messages are refused.
+    - `image_max_tokens`: the most tokens that an image has, up to 8192, for projectors whose images
+      have as many as their size says: larger ones are scaled down. By default the projector's own.
     - `media_folder`: a folder whose images requests may name with `file:` URLs; by default none.
     - `media_fetcher`: called with the http(s) URL of an image in a request; gives the file's bytes,
       or raises, and the request is refused. Without one, such URLs are refused: the engine opens no
       connections itself. It is called on several threads, and decides which addresses may be
-      reached.
+      reached. The engine has it until it is closed: one that has the engine in it keeps both alive
+      until then.
     - `alias`: a name, or several, that requests may use in `model`.
     - `lazy`: whether the model is loaded when the first request for it comes, which waits, as do
       others for the same model. Its file is found and checked at once. When memory is needed for
@@ -307,6 +311,7 @@ class ModelOptions:
         chat_template: str | None = None,
         adapters: _Adapters | None = (),
         projector: _Path | None = None,
+        image_max_tokens: int | None = None,
         media_folder: _Path | None = None,
         media_fetcher: Callable[[str], bytes] | None = None,
         alias: str | Iterable[str] | None = (),
@@ -341,6 +346,8 @@ class ModelOptions:
     def adapters(self) -> tuple[tuple[os.PathLike[str], float], ...]: ...
     @property
     def projector(self) -> os.PathLike[str] | None: ...
+    @property
+    def image_max_tokens(self) -> int | None: ...
     @property
     def media_folder(self) -> os.PathLike[str] | None: ...
     @property
@@ -404,6 +411,7 @@ class Engine:
         chat_template: str | None = None,
         adapters: _Adapters | None = (),
         projector: _Path | None = None,
+        image_max_tokens: int | None = None,
         media_folder: _Path | None = None,
         media_fetcher: Callable[[str], bytes] | None = None,
         alias: str | Iterable[str] | None = (),
