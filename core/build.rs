@@ -66,7 +66,8 @@ fn compile_mtmd(source: &Path) {
         .cpp(true)
         .std("c++17")
         .file(changed(&folder.join("mtmd.cpp"), "owning_mtmd.cpp", "", &MTMD))
-        .files(["mtmd-audio.cpp", "mtmd-image.cpp", "clip.cpp"].map(|name| folder.join(name)))
+        .file(changed(&folder.join("clip.cpp"), "quiet_clip.cpp", "", &MTMD))
+        .files(["mtmd-audio.cpp", "mtmd-image.cpp"].map(|name| folder.join(name)))
         .files(models.filter(|path| path.extension().is_some_and(|extension| extension == "cpp")))
         .include(&folder)
         .include(source.join("include"))
@@ -224,9 +225,9 @@ const SPEECH: [(&str, &str, usize, &str); 5] = [
     ("whisper.cpp", "if (wctx.params.dtw_token_timestamps", 2, "if (save_alignment_heads_QKs"),
 ];
 
-/// What becomes of mtmd, as in [`LIMITS`]: a projector that does not fit its model is refused after it was
-/// loaded, and must not stay in memory then.
-const MTMD: [(&str, &str, usize, &str); 3] = [
+/// What becomes of mtmd, as in [`LIMITS`].
+const MTMD: [(&str, &str, usize, &str); 6] = [
+    // A projector that does not fit its model is refused after it was loaded, and must not stay in memory then.
     (
         "mtmd.cpp",
         "struct mtmd_context {\n    struct clip_ctx * ctx_v; // vision\n    struct clip_ctx * ctx_a; // audio\n",
@@ -247,6 +248,26 @@ struct mtmd_context {
     ),
     ("mtmd.cpp", "    struct clip_ctx * ctx_gen_a; // audio\n", 1, "    zerohop_owned_clip ctx_gen_a; // audio\n"),
     ("mtmd.cpp", "        clip_free(ctx_a);\n        clip_free(ctx_v);\n        clip_free(ctx_gen_a);\n", 1, ""),
+    // The most tokens of an image, and the floats of the rows that were encoded last, for `native/media.cpp`.
+    (
+        "mtmd.cpp",
+        "int mtmd_get_audio_sample_rate(const mtmd_context * ctx) {\n",
+        1,
+        "int zerohop_image_max_tokens(const mtmd_context * ctx) {
+    return ctx->ctx_v ? clip_get_image_max_tokens(ctx->ctx_v) : -1;
+}
+
+size_t zerohop_output_floats(const mtmd_context * ctx) {
+    return ctx->out_embd.size();
+}
+
+int mtmd_get_audio_sample_rate(const mtmd_context * ctx) {
+",
+    ),
+    // The host's environment is the host's: no file is written because of it.
+    ("clip.cpp", "std::getenv(\"MTMD_DEBUG_EMBEDDINGS\")", 2, "static_cast<const char *>(nullptr)"),
+    // Of the image that a graph is tried with, only the size is asked for.
+    ("clip.cpp", "img.set_size({sz, sz}, false, false);", 1, "img.set_size({sz, sz}, true, false);"),
 ];
 
 /// Writes llama.cpp's interpreter with [`LIMITS`] into the build's own folder.

@@ -8,11 +8,16 @@
 #include "mtmd.h"
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <stdexcept>
 #include <vector>
 
 using zerohop::guard;
+
+// In mtmd.cpp as build.rs changes it: below 1 where all images have as many.
+int    zerohop_image_max_tokens(const mtmd_context * projector);
+size_t zerohop_output_floats(const mtmd_context * projector);
 
 namespace {
 
@@ -29,25 +34,40 @@ mtmd_input_chunks * cut(const mtmd_context * projector, std::unique_ptr<mtmd_bit
     const mtmd_input_part   part  = { nullptr, bitmap.get() };
     const mtmd_input_part * parts = &part;
     const int32_t status = mtmd_tokenize_from_parts(projector, chunks.get(), &parts, 1, /*add_special=*/false);
-    return status == 0 ? chunks.release() : nullptr;
-}
-
-// How many rows of an image without pixels, which is larger than any that is not scaled down, see each other.
-size_t rows_together(const mtmd_context * projector) {
-    if (!mtmd_support_vision(projector) || !mtmd_decode_use_non_causal(projector, nullptr)) {
-        return 0;
+    if (status != 0) {
+        return nullptr;
     }
-    constexpr uint32_t large = 4096;
-    const std::unique_ptr<mtmd_input_chunks, chunks_free> chunks(
-        cut(projector, std::unique_ptr<mtmd_bitmap, bitmap_free>(mtmd_bitmap_init(large, large, nullptr))));
-    size_t most = 0;
-    for (size_t index = 0; chunks != nullptr && index < mtmd_input_chunks_size(chunks.get()); ++index) {
-        const mtmd_input_chunk * chunk = mtmd_input_chunks_get(chunks.get(), index);
-        if (mtmd_input_chunk_get_type(chunk) == MTMD_INPUT_CHUNK_TYPE_IMAGE) {
-            most = std::max(most, mtmd_input_chunk_get_n_tokens(chunk));
+    for (size_t index = 0; index < mtmd_input_chunks_size(chunks.get()); ++index) {
+        size_t              count  = 0;
+        const llama_token * tokens = mtmd_input_chunk_get_tokens_text(mtmd_input_chunks_get(chunks.get(), index), &count);
+        // mtmd puts -1 where it looked for a token in vain.
+        if (tokens != nullptr && std::any_of(tokens, tokens + count, [](llama_token token) { return token < 0; })) {
+            throw std::runtime_error("the model's vocabulary lacks tokens that stand beside the projector's rows");
         }
     }
-    return most;
+    return chunks.release();
+}
+
+// Cuts images without pixels, of which one is larger than any that is not scaled down and the others are as
+// narrow as any that comes; gives back how many rows of one see each other at most.
+size_t try_images(const mtmd_context * projector) {
+    constexpr uint32_t sizes[][2] = {
+        { 4096, 4096 },
+        { 16384, 82 },
+        { 82, 16384 }
+    };
+    size_t most = static_cast<size_t>(std::max(zerohop_image_max_tokens(projector), 0));
+    for (const auto & size : sizes) {
+        const std::unique_ptr<mtmd_input_chunks, chunks_free> chunks(
+            cut(projector, std::unique_ptr<mtmd_bitmap, bitmap_free>(mtmd_bitmap_init(size[0], size[1], nullptr))));
+        for (size_t index = 0; chunks != nullptr && index < mtmd_input_chunks_size(chunks.get()); ++index) {
+            const mtmd_input_chunk * chunk = mtmd_input_chunks_get(chunks.get(), index);
+            if (mtmd_input_chunk_get_type(chunk) == MTMD_INPUT_CHUNK_TYPE_IMAGE) {
+                most = std::max(most, mtmd_input_chunk_get_n_tokens(chunk));
+            }
+        }
+    }
+    return mtmd_decode_use_non_causal(projector, nullptr) ? most : 0;
 }
 
 const mtmd_input_chunk * chunk_at(const mtmd_input_chunks * media, size_t index) {
@@ -87,13 +107,14 @@ extern "C" void zerohop_media_on_log(ggml_log_callback log) {
 }
 
 extern "C" mtmd_context * zerohop_projector_new(const char * path, const llama_model * model, int32_t threads,
-                                                bool use_gpu, zerohop_projector_abilities * abilities,
-                                                char ** error) {
+                                                bool use_gpu, int32_t image_max_tokens,
+                                                zerohop_projector_abilities * abilities, char ** error) {
     return guard<mtmd_context *>(nullptr, error, [&]() -> mtmd_context * {
         mtmd_context_params params = mtmd_context_params_default();
         params.use_gpu             = use_gpu;
         params.print_timings       = false;
         params.n_threads           = threads;
+        params.image_max_tokens    = image_max_tokens;
         // A pass over an image of the largest size at load would cost more than it saves.
         params.warmup = false;
         std::unique_ptr<mtmd_context, void (*)(mtmd_context *)> projector(mtmd_init_from_file(path, model, params),
@@ -105,7 +126,7 @@ extern "C" mtmd_context * zerohop_projector_new(const char * path, const llama_m
         abilities->hears       = mtmd_support_audio(projector.get());
         abilities->sample_rate = mtmd_get_audio_sample_rate(projector.get());
         abilities->width       = static_cast<size_t>(llama_model_n_embd_inp(model));
-        abilities->whole       = rows_together(projector.get());
+        abilities->whole       = abilities->sees ? try_images(projector.get()) : 0;
         return projector.release();
     });
 }
@@ -179,6 +200,9 @@ extern "C" bool zerohop_media_encode(mtmd_context * projector, const mtmd_input_
     return guard<bool>(false, error, [&] {
         if (mtmd_encode_chunk(projector, chunk_at(media, index)) != 0) {
             return false;
+        }
+        if (floats != zerohop_output_floats(projector)) {
+            throw std::length_error("the part has another number of floats");
         }
         std::memcpy(rows, mtmd_get_output_embd(projector), floats * sizeof(float));
         return true;

@@ -35,9 +35,10 @@ struct zerohop_media_part {
 
 void zerohop_media_on_log(ggml_log_callback log);
 
+// An image has at most `image_max_tokens`, where the projector can be told so; below 1, as many as it wants.
 struct mtmd_context * zerohop_projector_new(const char * path, const struct llama_model * model, int32_t threads,
-                                            bool use_gpu, struct zerohop_projector_abilities * abilities,
-                                            char ** error);
+                                            bool use_gpu, int32_t image_max_tokens,
+                                            struct zerohop_projector_abilities * abilities, char ** error);
 void                  zerohop_projector_free(struct mtmd_context * projector);
 
 // Cuts an image of bytes, red, green and blue of each pixel, and scales it as the projector wants it. May be

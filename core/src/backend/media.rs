@@ -50,6 +50,7 @@ unsafe extern "C" {
         model: *const sys::llama_model,
         threads: i32,
         use_gpu: bool,
+        image_max_tokens: i32,
         abilities: *mut Abilities,
         error: *mut *mut c_char,
     ) -> *mut NativeProjector;
@@ -91,6 +92,15 @@ unsafe extern "C" {
         floats: usize,
         error: *mut *mut c_char,
     ) -> bool;
+}
+
+/// How a projector is loaded.
+#[derive(Debug)]
+pub(crate) struct ProjectorOptions {
+    pub(crate) threads: u32,
+    pub(crate) use_gpu: bool,
+    /// The most tokens of an image, other than the projector has by itself.
+    pub(crate) image_max_tokens: Option<u32>,
 }
 
 /// A projector in memory, for one model.
@@ -165,18 +175,20 @@ pub(crate) struct Rows<'a> {
 
 impl Projector {
     /// Loads a projector that the caller has checked with our own reader.
-    pub(crate) fn load(model: &Arc<Model>, path: &Path, threads: u32, use_gpu: bool) -> Result<Self> {
+    pub(crate) fn load(model: &Arc<Model>, path: &Path, options: &ProjectorOptions) -> Result<Self> {
         let refused = |reason: String| {
             let message = format!("{}: llama.cpp could not load this projector: {reason}", path.display());
             Error::new(ErrorKind::InvalidModel, message)
         };
         let name = CString::new(path.as_os_str().as_encoded_bytes()).map_err(|error| refused(error.to_string()))?;
-        let threads = i32::try_from(threads).unwrap_or(i32::MAX);
+        let threads = i32::try_from(options.threads).unwrap_or(i32::MAX);
+        let image_max_tokens = options.image_max_tokens.and_then(|tokens| i32::try_from(tokens).ok()).unwrap_or(-1);
         let mut abilities = Abilities::default();
         // SAFETY: the model is live and kept by the new value; name and abilities live for the call.
         let ((raw, error), logged) = logs::collect_errors(|| unsafe {
             native::with_error(|error| {
-                zerohop_projector_new(name.as_ptr(), model.raw(), threads, use_gpu, &raw mut abilities, error)
+                let (name, abilities) = (name.as_ptr(), &raw mut abilities);
+                zerohop_projector_new(name, model.raw(), threads, options.use_gpu, image_max_tokens, abilities, error)
             })
         });
         let raw = NonNull::new(raw)

@@ -34,7 +34,7 @@ use crate::api::error::{Error, Result};
 
 pub(crate) use adapter::Adapter;
 pub(crate) use context::{Abort, Batch, Context, ContextOptions, Decoded};
-pub(crate) use media::{CutMedia, MediaPart, Pixels, Projector, Rows, RowsShape};
+pub(crate) use media::{CutMedia, MediaPart, Pixels, Projector, ProjectorOptions, Rows, RowsShape};
 pub(crate) use model::{LoadOptions, Model};
 pub(crate) use speech::{SpeechModel, SpeechSegment, SpeechState, SpeechWindow, Stop, WindowOptions};
 pub(crate) use templates::{

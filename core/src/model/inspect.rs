@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::file::{MappedFile, ModelFile};
 use super::gguf::{Gguf, Value};
+use super::kind::ModelKind;
 use super::options::ModelOptions;
 use super::{adapter, projector, source, speech};
 use crate::api::error::{Error, ErrorKind, Result};
@@ -104,7 +105,12 @@ pub fn inspect(options: impl Into<ModelOptions>) -> Result<ModelFileInfo> {
     }
     let file = ModelFile::check(&options.path, &mapped)?;
     let adapters: u64 = adapter::check(&options.adapters, &file)?.iter().map(|adapter| adapter.data_len).sum();
-    let projector = projector::find(&options.path, &options)?.map_or(0, |projector| projector.data_len);
+    let projector = if ModelKind::of(&file.checked.gguf, true) == ModelKind::Generative {
+        projector::find(&options.path, &options)?.map_or(0, |projector| projector.data_len)
+    } else {
+        projector::refuse(&options)?;
+        0
+    };
     // As if read into memory: that the system can take a mapped file's pages back does not make the
     // model smaller.
     let need = file.memory_need(&options.clone().mmap(false), options.sequences());

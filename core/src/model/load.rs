@@ -22,7 +22,7 @@ use super::speech_file::{SpeechFile, SpokenModel};
 use super::weights::{self, WeightsKey};
 use super::{adapter, source, speech};
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::backend::{self, LoadOptions, Templates};
+use crate::backend::{self, LoadOptions, ProjectorOptions, Templates};
 use crate::constrain::TokenEnv;
 use crate::media::MediaReader;
 
@@ -217,9 +217,8 @@ impl GgufFiles {
         // Whether it is a decoder alone is known when it is loaded.
         if files.served_kind(options, true)? == ModelKind::Generative {
             files.projector = projector::find(&options.path, options)?;
-        } else if let Some(projector) = &options.projector {
-            let message = format!("{}: only models that generate text take a projector", projector.display());
-            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        } else {
+            projector::refuse(options)?;
         }
         Ok(files)
     }
@@ -304,6 +303,7 @@ impl GgufFiles {
             embedding_length: backend.embedding_length(),
             has_chat_template: templates.is_some(),
         };
+        let media = self.load_projector(&backend, kind, options)?;
         let load = |adapter: &Adapter| backend::Adapter::load(&backend, &adapter.path, adapter.scale).map(Arc::new);
         Ok(LoadedModel {
             info: self.describe(id, options, &facts),
@@ -311,8 +311,8 @@ impl GgufFiles {
             templates,
             control_spellings,
             adapters: options.adapters.iter().map(load).collect::<Result<_>>()?,
-            additions_digest: self.additions_digest(options),
-            media: self.load_projector(&backend, kind, options)?,
+            additions_digest: self.additions_digest(options, media.is_some()),
+            media,
             backend,
             repacked,
             // What adapters add is computed by llama.cpp's kernels.
@@ -349,15 +349,25 @@ impl GgufFiles {
         let Some(file) = self.projector.as_ref().filter(|_| kind == ModelKind::Generative) else {
             return Ok(None);
         };
-        let threads = options.threads.map_or_else(available_threads, NonZeroU32::get);
-        let use_gpu = options.gpu_layers != GpuLayers::Count(0);
-        let projector = backend::Projector::load(model, &file.path, threads, use_gpu)?;
-        Ok(Some(MediaReader::new(projector, options.media_access())))
+        let projector = ProjectorOptions {
+            threads: options.threads.map_or_else(available_threads, NonZeroU32::get),
+            use_gpu: options.gpu_layers != GpuLayers::Count(0),
+            image_max_tokens: options.image_max_tokens.map(NonZeroU32::get),
+        };
+        match backend::Projector::load(model, &file.path, &projector) {
+            Ok(projector) => Ok(Some(MediaReader::new(projector, options.media_access()))),
+            Err(error) if file.is_named => Err(error),
+            Err(error) => {
+                projector::left_out(&file.path, &error);
+                Ok(None)
+            }
+        }
     }
 
-    fn additions_digest(&self, options: &ModelOptions) -> u64 {
+    fn additions_digest(&self, options: &ModelOptions, has_projector: bool) -> u64 {
         let mut hasher = DefaultHasher::new();
-        self.projector.as_ref().map(|projector| projector.data_len).hash(&mut hasher);
+        let projector = self.projector.as_ref().filter(|_| has_projector);
+        projector.map(|projector| (projector.digest, options.image_max_tokens)).hash(&mut hasher);
         for (file, adapter) in self.adapters.iter().zip(&options.adapters) {
             (file.digest, adapter.scale.to_bits()).hash(&mut hasher);
         }

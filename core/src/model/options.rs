@@ -21,6 +21,8 @@ const MAX_CONTEXT: u32 = i32::MAX.cast_unsigned() - 255;
 const MAX_THREADS: u32 = 512;
 /// Sequences that the prefix cache keeps at most.
 const MAX_KEPT: u32 = 64;
+/// The most tokens that an image can be allowed: mtmd multiplies them with pixels, in 32 bits.
+const MAX_IMAGE_TOKENS: u32 = 8192;
 /// Requests computed together unless the options say otherwise.
 const DEFAULT_PARALLEL: u32 = 16;
 
@@ -100,6 +102,7 @@ pub struct ModelOptions {
     pub(crate) chat_template: Option<String>,
     pub(crate) adapters: Vec<Adapter>,
     pub(crate) projector: Option<PathBuf>,
+    pub(crate) image_max_tokens: Option<NonZeroU32>,
     pub(crate) media_folder: Option<PathBuf>,
     #[serde(skip)]
     pub(crate) media_fetcher: Option<Fetcher>,
@@ -130,6 +133,7 @@ impl ModelOptions {
             chat_template: None,
             adapters: Vec::new(),
             projector: None,
+            image_max_tokens: None,
             media_folder: None,
             media_fetcher: None,
             aliases: Vec::new(),
@@ -196,6 +200,9 @@ impl ModelOptions {
         }
         if let Some(tokens) = self.context_length.filter(|tokens| tokens.get() > MAX_CONTEXT) {
             return refuse(format!("context_length is {tokens}; llama.cpp computes with at most {MAX_CONTEXT} tokens"));
+        }
+        if let Some(tokens) = self.image_max_tokens.filter(|tokens| tokens.get() > MAX_IMAGE_TOKENS) {
+            return refuse(format!("image_max_tokens is {tokens}; an image has at most {MAX_IMAGE_TOKENS}"));
         }
         if self.chat_template.as_deref().is_some_and(str::is_empty) {
             return refuse("the chat template is empty".to_owned());
@@ -318,6 +325,27 @@ impl ModelOptions {
     #[must_use]
     pub fn projector(mut self, path: impl AsRef<Path>) -> Self {
         self.projector = Some(path.as_ref().to_path_buf());
+        self
+    }
+
+    /// The most tokens that an image has, up to 8192: larger ones are scaled down. Fewer are faster and
+    /// take less of the context; more show more of a large image. For projectors whose images have as many as
+    /// their size says: `qwen2vl_merger`, `qwen2.5vl_merger` and `qwen3vl_merger` (by themselves 8 to 4096), `pixtral` (8 to
+    /// 1024), `gemma4v` (70 to 1120), `lfm2` (64 to 256, for each tile of a large one), of which the lower limits
+    /// hold, and `idefics3`, whose images are scaled to about so many before they are cut into tiles. Others have
+    /// as many for each image, or tile, and refuse it, as does a model without a projector that sees. Default
+    /// (also for 0): the projector's own.
+    ///
+    /// ```no_run
+    /// use zerohop::{Engine, ModelOptions};
+    ///
+    /// let model = ModelOptions::new("qwen2.5-vl.gguf").projector("mmproj.gguf").image_max_tokens(1024);
+    /// let engine = Engine::builder().model("eyes", model).build()?;
+    /// # Ok::<(), zerohop::Error>(())
+    /// ```
+    #[must_use]
+    pub fn image_max_tokens(mut self, tokens: u32) -> Self {
+        self.image_max_tokens = NonZeroU32::new(tokens);
         self
     }
 
