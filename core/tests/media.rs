@@ -274,6 +274,9 @@ fn images_come_from_where_options_allow() {
     assert!(error.message().contains("there is no such cat"), "{error}");
     assert_eq!(fetches.load(Ordering::Relaxed), 2);
     assert!(refused(&engine, ContentPart::image("file:///etc/hostname")).message().contains("no file of the folder"));
+    let missing = folder.path().join("missing");
+    let error = Engine::builder().model("m", qwen2vl().media_folder(&missing)).build().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
 }
 
 #[test]

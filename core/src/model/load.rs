@@ -355,7 +355,7 @@ impl GgufFiles {
             image_max_tokens: options.image_max_tokens.map(NonZeroU32::get),
         };
         match backend::Projector::load(model, &file.path, &projector) {
-            Ok(projector) => Ok(Some(MediaReader::new(projector, options.media_access()))),
+            Ok(projector) => Ok(Some(MediaReader::new(projector, options.media_access()?))),
             Err(error) if file.is_named => Err(error),
             Err(error) => {
                 projector::left_out(&file.path, &error);

@@ -350,7 +350,8 @@ impl ModelOptions {
     }
 
     /// A folder whose images requests may name with `file:` URLs, those in its folders included; links that
-    /// lead out of it are not followed. Default: none, and such a URL gets a 400.
+    /// lead out of it are not followed. It has to be there when a model with a projector is loaded; others take
+    /// no images anyway. Default: none, and such a URL gets a 400.
     #[must_use]
     pub fn media_folder(mut self, folder: impl AsRef<Path>) -> Self {
         self.media_folder = Some(folder.as_ref().to_path_buf());
@@ -382,8 +383,16 @@ impl ModelOptions {
     }
 
     /// Where images may come from.
-    pub(crate) fn media_access(&self) -> MediaAccess {
-        MediaAccess { folder: self.media_folder.clone(), fetcher: self.media_fetcher.clone() }
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` for a folder that is not there.
+    pub(crate) fn media_access(&self) -> Result<MediaAccess> {
+        if let Some(folder) = self.media_folder.as_ref().filter(|folder| !folder.is_dir()) {
+            let message = format!("media_folder: '{}' is no folder", folder.display());
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+        Ok(MediaAccess { folder: self.media_folder.clone(), fetcher: self.media_fetcher.clone() })
     }
 
     /// Another name that requests may use in `model`. May be given repeatedly.
