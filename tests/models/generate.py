@@ -401,6 +401,10 @@ def generate(models: Path) -> None:
         seeing = byte_level("<|vision_start|>", "<|vision_end|>", *spare)
         write_planes(beside / "tiny-qwen2vl.gguf", seeing)
         media.write_qwen2vl(beside / "mmproj-tiny-qwen2vl.gguf", EMBEDDING)
+        kinds = tiny / "kinds"
+        kinds.mkdir()
+        write_planes(kinds / "tiny-kinds.gguf", byte_level(*media.MARKS))
+        media.write_kinds(kinds, EMBEDDING)
         write_recurrent(tiny / "tiny-mamba.gguf", bytes_)
         write_hostile(hostile, (tiny / "tiny-llama.gguf").read_bytes())
         # Renamed one by one: a test that has an older file mapped keeps it whole.

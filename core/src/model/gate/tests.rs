@@ -22,7 +22,7 @@ fn models() -> PathBuf {
     folder.filter(|folder| folder.is_dir()).expect("the test models are missing: run `make models`")
 }
 
-fn tiny(name: &str) -> Vec<u8> {
+pub(super) fn tiny(name: &str) -> Vec<u8> {
     std::fs::read(models().join("tiny").join(name)).expect("the tiny models are missing: run `make models`")
 }
 
@@ -33,7 +33,7 @@ fn counts() -> (u64, u64) {
 
 /// A tiny file in which the value of `key`, found by its spelling, has been replaced from `skip`
 /// bytes after its type on.
-fn patched(file: &str, key: &str, skip: usize, value: &[u8]) -> Vec<u8> {
+pub(super) fn patched(file: &str, key: &str, skip: usize, value: &[u8]) -> Vec<u8> {
     let mut bytes = tiny(file);
     let spelled = [&(key.len() as u64).to_le_bytes(), key.as_bytes()].concat();
     let at = bytes.windows(spelled.len()).position(|window| window == spelled).expect("the file has this key");
@@ -284,7 +284,7 @@ fn renamed(name: &str, to: &str) -> Vec<u8> {
     rename(tiny(ADAPTER), name, to)
 }
 
-fn rename(mut bytes: Vec<u8>, name: &str, to: &str) -> Vec<u8> {
+pub(super) fn rename(mut bytes: Vec<u8>, name: &str, to: &str) -> Vec<u8> {
     let at = bytes.windows(name.len()).position(|window| window == name.as_bytes()).unwrap();
     bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
     bytes

@@ -141,3 +141,6 @@ fn check_tensors(gguf: &Gguf) -> Result<(), GgufError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
