@@ -100,6 +100,16 @@ class attention_to_all {
     llama_context * context;
 };
 
+// Called before each operation of a graph, to ask whether it is to be looked at, and after those that are: false
+// then leaves the others out. Products take nearly all of the time.
+bool goes_on(ggml_tensor * operation, bool asks, void * data) {
+    if (asks) {
+        return operation->op == GGML_OP_MUL_MAT;
+    }
+    const zerohop_abort * should_abort = static_cast<const zerohop_abort *>(data);
+    return !should_abort->ask(should_abort->data);
+}
+
 }  // namespace
 
 extern "C" void zerohop_media_on_log(ggml_log_callback log) {
@@ -108,6 +118,7 @@ extern "C" void zerohop_media_on_log(ggml_log_callback log) {
 
 extern "C" mtmd_context * zerohop_projector_new(const char * path, const llama_model * model, int32_t threads,
                                                 bool use_gpu, int32_t image_max_tokens,
+                                                const zerohop_abort * should_abort,
                                                 zerohop_projector_abilities * abilities, char ** error) {
     return guard<mtmd_context *>(nullptr, error, [&]() -> mtmd_context * {
         mtmd_context_params params = mtmd_context_params_default();
@@ -115,6 +126,8 @@ extern "C" mtmd_context * zerohop_projector_new(const char * path, const llama_m
         params.print_timings       = false;
         params.n_threads           = threads;
         params.image_max_tokens    = image_max_tokens;
+        params.cb_eval             = goes_on;
+        params.cb_eval_user_data   = const_cast<zerohop_abort *>(should_abort);
         // A pass over an image of the largest size at load would cost more than it saves.
         params.warmup = false;
         std::unique_ptr<mtmd_context, void (*)(mtmd_context *)> projector(mtmd_init_from_file(path, model, params),

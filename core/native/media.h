@@ -24,6 +24,12 @@ struct zerohop_projector_abilities {
     size_t  whole;        // rows of a large image that have to be computed together; 0 where none have to
 };
 
+// Whether to stop.
+struct zerohop_abort {
+    bool (*ask)(void * data);
+    void * data;
+};
+
 // A part of an image or sound as the model reads it: tokens, or rows of floats.
 struct zerohop_media_part {
     const llama_token * tokens;  // NULL for rows
@@ -36,8 +42,10 @@ struct zerohop_media_part {
 void zerohop_media_on_log(ggml_log_callback log);
 
 // An image has at most `image_max_tokens`, where the projector can be told so; below 1, as many as it wants.
+// `should_abort` is asked while something is encoded, and may be until the projector is freed.
 struct mtmd_context * zerohop_projector_new(const char * path, const struct llama_model * model, int32_t threads,
                                             bool use_gpu, int32_t image_max_tokens,
+                                            const struct zerohop_abort * should_abort,
                                             struct zerohop_projector_abilities * abilities, char ** error);
 void                  zerohop_projector_free(struct mtmd_context * projector);
 
@@ -61,7 +69,7 @@ bool zerohop_media_part_get(const struct mtmd_context * projector, const struct 
 bool zerohop_media_grid(const struct mtmd_input_chunks * media, size_t index, int32_t * places, size_t count,
                         char ** error);
 
-// Computes the rows of a part. By one thread at a time.
+// Computes the rows of a part. By one thread at a time. When it was to stop, they are anything.
 bool zerohop_media_encode(struct mtmd_context * projector, const struct mtmd_input_chunks * media, size_t index,
                           float * rows, size_t floats, char ** error);
 

@@ -64,6 +64,11 @@ impl Abort {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// What [`should_abort`] is given.
+    pub(super) fn flag(&self) -> *mut c_void {
+        Arc::as_ptr(&self.0).cast_mut().cast()
+    }
+
     pub(super) fn is_aborted(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
@@ -325,9 +330,9 @@ fn creation_failed(cells: u32, reasons: &[String]) -> Error {
     }
 }
 
-unsafe extern "C" fn should_abort(flag: *mut c_void) -> bool {
-    // SAFETY: `flag` is the `AtomicBool` of the context's `Abort`, which the
-    // context keeps alive.
+pub(super) unsafe extern "C" fn should_abort(flag: *mut c_void) -> bool {
+    // SAFETY: `flag` is the `AtomicBool` of an `Abort`, which the context or
+    // projector keeps alive.
     unsafe { &*flag.cast::<AtomicBool>() }.load(Ordering::Relaxed)
 }
 
@@ -361,7 +366,7 @@ fn context_params(options: &ContextOptions, abort: &Abort) -> sys::llama_context
         sys::LLAMA_FLASH_ATTN_TYPE_DISABLED
     };
     params.abort_callback = Some(should_abort);
-    params.abort_callback_data = Arc::as_ptr(&abort.0).cast_mut().cast();
+    params.abort_callback_data = abort.flag();
     params
 }
 

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use llama_cpp_sys_2 as sys;
 use parking_lot::Mutex;
 
-use super::{Model, Token, logs, native};
+use super::context::should_abort;
+use super::{Abort, Model, Token, logs, native};
 use crate::api::error::{Error, ErrorKind, Result};
 
 #[repr(C)]
@@ -41,6 +42,13 @@ struct NativePart {
     has_grid: bool,
 }
 
+#[repr(C)]
+#[derive(Debug)]
+struct NativeAbort {
+    ask: unsafe extern "C" fn(*mut c_void) -> bool,
+    data: *mut c_void,
+}
+
 type LogCallback = unsafe extern "C" fn(sys::ggml_log_level, *const c_char, *mut c_void);
 
 unsafe extern "C" {
@@ -51,6 +59,7 @@ unsafe extern "C" {
         threads: i32,
         use_gpu: bool,
         image_max_tokens: i32,
+        should_abort: *const NativeAbort,
         abilities: *mut Abilities,
         error: *mut *mut c_char,
     ) -> *mut NativeProjector;
@@ -110,6 +119,10 @@ pub(crate) struct Projector {
     abilities: Abilities,
     /// Held while something is encoded.
     encoding: Mutex<()>,
+    /// Stops what is encoded.
+    abort: Abort,
+    /// The same as the native side asks for it; it goes after the projector.
+    _native_abort: Box<NativeAbort>,
     // It goes after the projector, which has its vocabulary.
     model: Arc<Model>,
 }
@@ -184,16 +197,32 @@ impl Projector {
         let threads = i32::try_from(options.threads).unwrap_or(i32::MAX);
         let image_max_tokens = options.image_max_tokens.and_then(|tokens| i32::try_from(tokens).ok()).unwrap_or(-1);
         let mut abilities = Abilities::default();
-        // SAFETY: the model is live and kept by the new value; name and abilities live for the call.
+        let abort = Abort::default();
+        let native_abort = Box::new(NativeAbort { ask: should_abort, data: abort.flag() });
+        // SAFETY: the model is live and kept by the new value, and so is what tells it to stop; name and abilities live
+        // for the call.
         let ((raw, error), logged) = logs::collect_errors(|| unsafe {
             native::with_error(|error| {
-                let (name, abilities) = (name.as_ptr(), &raw mut abilities);
-                zerohop_projector_new(name, model.raw(), threads, options.use_gpu, image_max_tokens, abilities, error)
+                let (name, abilities, abort) = (name.as_ptr(), &raw mut abilities, &raw const *native_abort);
+                let model = model.raw();
+                zerohop_projector_new(name, model, threads, options.use_gpu, image_max_tokens, abort, abilities, error)
             })
         });
         let raw = NonNull::new(raw)
             .ok_or_else(|| refused(error.or_else(|| logged.into_iter().next()).unwrap_or_default()))?;
-        Ok(Projector { raw, abilities, encoding: Mutex::new(()), model: model.clone() })
+        Ok(Projector {
+            raw,
+            abilities,
+            encoding: Mutex::new(()),
+            abort,
+            _native_abort: native_abort,
+            model: model.clone(),
+        })
+    }
+
+    /// What stops encoding, for good.
+    pub(crate) fn abort(&self) -> &Abort {
+        &self.abort
     }
 
     pub(crate) fn sees(&self) -> bool {
@@ -300,6 +329,10 @@ impl CutMedia {
     }
 
     /// Computes the rows of a part, so many. Others wait until this is done.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` when llama.cpp fails, `Closed` when the projector is aborted.
     pub(crate) fn encode(&self, index: usize, count: usize) -> Result<Vec<f32>> {
         let mut rows = vec![0.0; count * self.projector.width()];
         let _alone = self.projector.encoding.lock();
@@ -310,6 +343,9 @@ impl CutMedia {
                 zerohop_media_encode(projector, self.raw.as_ptr(), index, rows.as_mut_ptr(), rows.len(), error)
             })
         });
+        if self.projector.abort.is_aborted() {
+            return Err(Error::closed());
+        }
         if !done {
             return Err(failure("encode media", error.or_else(|| logged.into_iter().next())));
         }

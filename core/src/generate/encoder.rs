@@ -31,6 +31,7 @@ pub(super) fn run(arriving: &Receiver<Sequence>, scheduler: &Sender<Sequence>, e
                     unsent.into_inner().fail(ending.error());
                 }
             }
+            Err(_) if ending.is_set() => sequence.fail(ending.error()),
             Err(error) => sequence.fail(error),
         }
     }

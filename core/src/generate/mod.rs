@@ -126,8 +126,8 @@ pub(crate) struct GeneratorOptions {
     pub(crate) uniform: bool,
     /// Whether repetition is speculated on, where that changes no answer.
     pub(crate) speculation: bool,
-    /// Whether prompts may have images or sound in them.
-    pub(crate) has_media: bool,
+    /// What stops computing images and sound, if prompts may have them.
+    pub(crate) encoding: Option<Abort>,
 }
 
 /// The handle of one model's scheduler thread.
@@ -138,6 +138,7 @@ pub(crate) struct Generator {
     context_length: usize,
     model: Arc<backend::Model>,
     abort: Abort,
+    encoding: Option<Abort>,
     ending: Ending,
     meters: Arc<ModelMeters>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -164,7 +165,7 @@ impl Generator {
         let (sender, receiver) = crossbeam_channel::unbounded();
         let scheduler = Scheduler::new(context, receiver, options, meters.clone(), ending.clone())?;
         let mut threads = vec![start("scheduler", move || scheduler.run())?];
-        let encoder = if options.has_media {
+        let encoder = if options.encoding.is_some() {
             let (encoder, arriving) = crossbeam_channel::unbounded();
             let (scheduler, ending) = (sender.clone(), ending.clone());
             threads.push(start("encoder", move || encoder::run(&arriving, &scheduler, &ending))?);
@@ -178,6 +179,7 @@ impl Generator {
             context_length,
             model,
             abort,
+            encoding: options.encoding.clone(),
             ending,
             meters: meters.clone(),
             threads: Mutex::new(threads),
@@ -252,7 +254,9 @@ impl Generator {
         self.ending.set(reason);
         let senders = self.submissions.lock().take();
         drop(senders);
-        self.abort.abort();
+        for abort in self.encoding.iter().chain([&self.abort]) {
+            abort.abort();
+        }
         let threads = std::mem::take(&mut *self.threads.lock());
         // They wait for each other, so that none of them can wait for another one.
         if threads.iter().all(|thread| thread.thread().id() != thread::current().id()) {

@@ -12,7 +12,7 @@ use super::{MediaAccess, image, sound};
 use crate::api::content::{ImageDetail, ImageUrl, InputAudio, InputAudioFormat};
 use crate::api::error::{Error, Result};
 use crate::audio::RATE;
-use crate::backend::{CutMedia, MediaPart, Projector, RowsShape, Token};
+use crate::backend::{Abort, CutMedia, MediaPart, Projector, RowsShape, Token};
 use crate::generate::SLICE;
 
 /// Bytes of rows that are kept for media that come again.
@@ -83,6 +83,11 @@ impl MediaReader {
 
     pub(crate) fn sees(&self) -> bool {
         self.projector.sees()
+    }
+
+    /// What stops computing images and sound, for good.
+    pub(crate) fn abort(&self) -> &Abort {
+        self.projector.abort()
     }
 
     pub(crate) fn hears(&self) -> bool {

@@ -74,8 +74,9 @@ impl ServedModel {
             let uniform = model.uniform && context.has_own_attention();
             // A recurrent state has taken in all tokens: there is no beginning of it to share.
             let kept = if model.backend.keeps_cells() { options.kept_sequences() } else { 0 };
-            let (speculation, has_media) = (options.speculation, model.media.is_some());
-            let options = GeneratorOptions { context, kept, queue, uniform, speculation, has_media };
+            let (speculation, encoding) =
+                (options.speculation, model.media.as_ref().map(|media| media.abort().clone()));
+            let options = GeneratorOptions { context, kept, queue, uniform, speculation, encoding };
             let generator = Generator::start(model.backend.clone(), length, &options, meters)?;
             Computer::Text(Box::new(model), generator)
         } else {
