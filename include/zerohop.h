@@ -402,14 +402,19 @@ typedef struct zerohop_model_options {
    */
   struct zerohop_str media_folder;
   /**
-   * Passed to `fetch_media`; must stay for as long as that may be called.
+   * Passed to `media_fetcher`; must stay for as long as that may be called.
    */
-  void *media_user_data;
+  void *media_fetcher_user_data;
   /**
    * Fetches the images that requests name with http(s) URLs; NULL for none. Not with
    * `ZEROHOP_ISOLATION_PROCESS`.
    */
-  zerohop_fetch_callback fetch_media;
+  zerohop_fetch_callback media_fetcher;
+  /**
+   * The most tokens that an image has, up to 8192, for projectors whose images have as many as
+   * their size says: larger ones are scaled down. 0: the projector's own.
+   */
+  uint32_t image_max_tokens;
 } zerohop_model_options;
 
 /**
@@ -1161,11 +1166,12 @@ void zerohop_error_free(struct zerohop_error *error);
 
 /**
  * Adds bytes to those of the file that is being fetched; copies them. Does nothing for
- * NULL.
+ * NULL. More than 64 MiB are refused, which the request is told: then the rest need not be
+ * fetched, and this gives false.
  *
  * Any thread, during the call of the callback.
  */
-void zerohop_fetched_write(const struct zerohop_fetched *fetched, struct zerohop_str bytes);
+bool zerohop_fetched_write(const struct zerohop_fetched *fetched, struct zerohop_str bytes);
 
 /**
  * Says why a file cannot be fetched. Does nothing for NULL, or a text that is not UTF-8.
