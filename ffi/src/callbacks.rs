@@ -5,9 +5,9 @@ use std::ptr;
 
 use crate::engine::zerohop_engine;
 use crate::error::{Failure, ZEROHOP_OK, zerohop_error, zerohop_status};
+use crate::growing::{self, Growing};
 use crate::guard::guard;
 use crate::handle;
-use crate::options::{self, Growing};
 use crate::request::zerohop_request;
 use crate::response::{Response, zerohop_response};
 use crate::text::{Out, required, zerohop_str};
@@ -76,7 +76,7 @@ unsafe impl Growing for zerohop_callbacks {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zerohop_callbacks_init(callbacks: *mut zerohop_callbacks, struct_size: usize) {
     // SAFETY: the C caller passes NULL or `struct_size` writable bytes.
-    unsafe { options::init(callbacks, struct_size) };
+    unsafe { growing::init(callbacks, struct_size) };
 }
 
 /// Sends a request without waiting: its reply comes to callbacks. For event loops
@@ -115,8 +115,8 @@ pub unsafe extern "C" fn zerohop_submit(
         // SAFETY: the C caller passes NULL or a request and callbacks as the header
         // describes them, which stay as they are during the call; so does the token.
         let (request, token, callbacks) = unsafe {
-            let request = options::read(request, "request")?;
-            let callbacks = options::read(callbacks, "callbacks")?;
+            let request = growing::read(request, "request")?;
+            let callbacks = growing::read(callbacks, "callbacks")?;
             (request.to_http()?.map(<[u8]>::to_vec), handle::share(request.cancel), callbacks)
         };
         engine.dispatcher().submit(engine.core(), request, Callbacks::new(callbacks)?, token)?;

@@ -3,9 +3,9 @@
 use zerohop::{Device, DeviceKind};
 
 use crate::error::{Failure, ZEROHOP_OK, zerohop_error, zerohop_status};
+use crate::growing;
 use crate::guard::{guard, guard_or};
 use crate::handle;
-use crate::options;
 use crate::text::{Out, Owned, required, zerohop_str};
 
 /// What a device is.
@@ -145,7 +145,7 @@ pub unsafe extern "C" fn zerohop_device_list_get(
             Failure::argument("index", &format!("is {index}; the number of devices is {}", devices.len()))
         })?;
         // SAFETY: the C caller passes NULL or `struct_size` writable bytes.
-        unsafe { options::fill(out, struct_size, &device.describe()) }?;
+        unsafe { growing::fill(out, struct_size, &device.describe()) }?;
         Ok(ZEROHOP_OK)
     })
 }

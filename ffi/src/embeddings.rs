@@ -7,9 +7,9 @@ use zerohop::types::CreateEmbeddingRequest;
 
 use crate::engine::zerohop_engine;
 use crate::error::{Failure, ZEROHOP_OK, zerohop_error, zerohop_status};
+use crate::growing::{self, Growing};
 use crate::guard::guard;
 use crate::handle;
-use crate::options::{self, Growing};
 use crate::text::{Out, array, array_mut, required, zerohop_str};
 
 /// Texts to turn into vectors. Fill it with `zerohop_embedding_request_init`, then
@@ -51,7 +51,7 @@ unsafe impl Growing for zerohop_embedding_request {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zerohop_embedding_request_init(request: *mut zerohop_embedding_request, struct_size: usize) {
     // SAFETY: the C caller passes NULL or `struct_size` writable bytes.
-    unsafe { options::init(request, struct_size) };
+    unsafe { growing::init(request, struct_size) };
 }
 
 /// The number of numbers in a model's vectors, for the memory that
@@ -115,7 +115,7 @@ pub unsafe extern "C" fn zerohop_embeddings(
         let engine = required(engine, "engine")?;
         // SAFETY: the C caller passes NULL or a request as the header describes it,
         // which stays as it is during the call.
-        let request = unsafe { options::read(request, "request")?.to_request() }?;
+        let request = unsafe { growing::read(request, "request")?.to_request() }?;
         // SAFETY: the C caller passes NULL or `capacity` floats that are nobody
         // else's during the call.
         let out = unsafe { array_mut(out, capacity, "out") }?;

@@ -6,10 +6,11 @@ use zerohop::Engine;
 
 use crate::dispatch::Dispatcher;
 use crate::error::{ZEROHOP_OK, ZEROHOP_TIMEOUT, zerohop_error, zerohop_status};
+use crate::growing;
 use crate::guard::{guard, guard_or};
 use crate::handle;
 use crate::model::Models;
-use crate::options::{self, zerohop_engine_options, zerohop_model_options};
+use crate::options::{zerohop_engine_options, zerohop_model_options};
 use crate::text::{Out, required, zerohop_str};
 
 /// Models in memory, ready for requests.
@@ -93,7 +94,7 @@ pub unsafe extern "C" fn zerohop_engine_new(
         let out = required(out, "out")?;
         // SAFETY: the C caller passes NULL, or options as the header describes
         // them, which stay as they are during the call.
-        let engine = unsafe { options::read(options, "options")?.to_core() }?.build()?;
+        let engine = unsafe { growing::read(options, "options")?.to_core() }?.build()?;
         out.write(handle::give(Box::new(EngineValue::new(engine))));
         Ok(ZEROHOP_OK)
     })
@@ -122,7 +123,7 @@ pub unsafe extern "C" fn zerohop_engine_load(
         let engine = required(engine, "engine")?;
         // SAFETY: the C caller passes NULL, or options as the header describes
         // them, which stay as they are during the call.
-        let (name, options) = unsafe { options::read(model, "model")?.to_core("model") }?;
+        let (name, options) = unsafe { growing::read(model, "model")?.to_core("model") }?;
         engine.core().load(&name, options)?;
         Ok(ZEROHOP_OK)
     })

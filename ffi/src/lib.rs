@@ -34,6 +34,7 @@
 #![expect(clippy::missing_safety_doc, reason = "the header states once, for all functions, what callers promise")]
 
 mod dispatch;
+mod growing;
 mod guard;
 mod handle;
 

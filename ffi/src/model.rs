@@ -7,9 +7,10 @@ use zerohop::{Adapter, Engine, ModelInfo};
 
 use crate::engine::zerohop_engine;
 use crate::error::{Failure, ZEROHOP_OK, zerohop_error, zerohop_status};
+use crate::growing;
 use crate::guard::{guard, guard_or};
 use crate::handle;
-use crate::options::{self, zerohop_adapter};
+use crate::options::zerohop_adapter;
 use crate::text::{Owned, required, zerohop_str};
 
 /// What a model is. `zerohop_engine_model_info` fills it.
@@ -193,7 +194,7 @@ pub unsafe extern "C" fn zerohop_engine_model_info(
             Failure::argument("index", &format!("is {index}; the number of models is {}", models.len()))
         })?;
         // SAFETY: the C caller passes NULL or `struct_size` writable bytes.
-        unsafe { options::fill(out, struct_size, &model.describe()) }?;
+        unsafe { growing::fill(out, struct_size, &model.describe()) }?;
         Ok(ZEROHOP_OK)
     })
 }

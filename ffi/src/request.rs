@@ -10,9 +10,9 @@ use zerohop::Pending;
 use crate::cancel::{Cancel, CancelToken, zerohop_cancel_token};
 use crate::engine::zerohop_engine;
 use crate::error::{Failure, ZEROHOP_CANCELLED, ZEROHOP_OK, zerohop_error, zerohop_status};
+use crate::growing::{self, Growing};
 use crate::guard::guard;
 use crate::handle;
-use crate::options::{self, Growing};
 use crate::response::{Response, zerohop_response};
 use crate::text::{Out, array, required, zerohop_str};
 
@@ -76,7 +76,7 @@ unsafe impl Growing for zerohop_request {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zerohop_request_init(request: *mut zerohop_request, struct_size: usize) {
     // SAFETY: the C caller passes NULL or `struct_size` writable bytes.
-    unsafe { options::init(request, struct_size) };
+    unsafe { growing::init(request, struct_size) };
 }
 
 /// Sends a request to an engine. Blocks until the whole reply is there or, for a
@@ -107,7 +107,7 @@ pub unsafe extern "C" fn zerohop_send(
         // SAFETY: the C caller passes NULL or a request as the header describes
         // it, which stays as it is during the call; so does the token in it.
         let (request, token) = unsafe {
-            let request = options::read(request, "request")?;
+            let request = growing::read(request, "request")?;
             (request.to_http()?, handle::share(request.cancel))
         };
         answer(out, token.as_ref(), || engine.core().submit(&request))

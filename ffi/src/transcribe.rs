@@ -14,9 +14,9 @@ use zerohop::{Engine, Pending};
 use crate::cancel::zerohop_cancel_token;
 use crate::engine::zerohop_engine;
 use crate::error::{Failure, zerohop_error, zerohop_status};
+use crate::growing::{self, Growing};
 use crate::guard::guard;
 use crate::handle;
-use crate::options::{self, Growing};
 use crate::request;
 use crate::response::zerohop_response;
 use crate::text::{Out, array, required, zerohop_str};
@@ -108,7 +108,7 @@ pub unsafe extern "C" fn zerohop_transcription_request_init(
     struct_size: usize,
 ) {
     // SAFETY: the C caller passes NULL or `struct_size` writable bytes.
-    unsafe { options::init(request, struct_size) };
+    unsafe { growing::init(request, struct_size) };
 }
 
 /// Writes down speech. Blocks until all of it was heard or, with `stream`, until the
@@ -142,7 +142,7 @@ pub unsafe extern "C" fn zerohop_transcribe(
         // SAFETY: the C caller passes NULL or a request as the header describes it,
         // which stays as it is during the call; so does the token in it.
         let (speech, token) = unsafe {
-            let request = options::read(request, "request")?;
+            let request = growing::read(request, "request")?;
             (request.to_speech()?, handle::share(request.cancel))
         };
         request::answer(out, token.as_ref(), || speech.send(engine.core()))
@@ -195,7 +195,7 @@ impl zerohop_transcription_request {
         };
         let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let [words, segments, translate, stream] =
-            [&self.words, &self.segments, &self.translate, &self.stream].map(options::is_set);
+            [&self.words, &self.segments, &self.translate, &self.stream].map(growing::is_set);
         if translate {
             if !language.is_empty() || words || segments || stream {
                 return Err(Failure::argument("translate", "goes with no language, words, segments or stream"));
