@@ -38,8 +38,9 @@ mtmd_input_chunks * cut(const mtmd_context * projector, std::unique_ptr<mtmd_bit
         return nullptr;
     }
     for (size_t index = 0; index < mtmd_input_chunks_size(chunks.get()); ++index) {
-        size_t              count  = 0;
-        const llama_token * tokens = mtmd_input_chunk_get_tokens_text(mtmd_input_chunks_get(chunks.get(), index), &count);
+        const mtmd_input_chunk * chunk  = mtmd_input_chunks_get(chunks.get(), index);
+        size_t                   count  = 0;
+        const llama_token *      tokens = mtmd_input_chunk_get_tokens_text(chunk, &count);
         // mtmd puts -1 where it looked for a token in vain.
         if (tokens != nullptr && std::any_of(tokens, tokens + count, [](llama_token token) { return token < 0; })) {
             throw std::runtime_error("the model's vocabulary lacks tokens that stand beside the projector's rows");

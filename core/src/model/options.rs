@@ -329,12 +329,14 @@ impl ModelOptions {
     }
 
     /// The most tokens that an image has, up to 8192: larger ones are scaled down. Fewer are faster and
-    /// take less of the context; more show more of a large image. For projectors whose images have as many as
-    /// their size says: `qwen2vl_merger`, `qwen2.5vl_merger` and `qwen3vl_merger` (by themselves 8 to 4096), `pixtral` (8 to
-    /// 1024), `gemma4v` (70 to 1120), `lfm2` (64 to 256, for each tile of a large one), of which the lower limits
-    /// hold, and `idefics3`, whose images are scaled to about so many before they are cut into tiles. Others have
-    /// as many for each image, or tile, and refuse it, as does a model without a projector that sees. Default
-    /// (also for 0): the projector's own.
+    /// take less of the context; more show more of a large image.
+    ///
+    /// For projectors whose images have as many as their size says: those of Qwen2-VL, Qwen2.5-VL and Qwen3-VL
+    /// (by themselves 8 to 4096), Pixtral (8 to 1024), Gemma 4 (70 to 1120) and LFM2 (64 to 256, and as many for
+    /// each tile of a larger one), where it must not be below the first number; and of Idefics3 and SmolVLM, whose
+    /// images are scaled to about so many and then cut into tiles. With other projectors all images, or tiles,
+    /// have as many, and it is refused, as for models without a projector that sees. Default (also for 0): the
+    /// projector's own.
     ///
     /// ```no_run
     /// use zerohop::{Engine, ModelOptions};

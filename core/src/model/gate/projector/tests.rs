@@ -21,9 +21,6 @@ fn refused_number(kind: &str, key: &str, number: u32, part: &str) {
 
 #[test]
 fn what_is_served_passes() {
-    for kind in VISION.map(|kind| kind.name).into_iter().chain(AUDIO.map(|kind| kind.name)) {
-        assert_ne!(kind, "");
-    }
     let kinds = ["mlp", "idefics3", "internvl", "lfm2", "pixtral", "gemma4v", "qwen2.5o", "qwen3vl"];
     let ears = ["ultravox", "voxtral", "qwen3a", "gemma4a"];
     for file in kinds.into_iter().chain(ears).map(file).chain(["mmproj-tiny-gemma3.gguf".to_owned()]) {
