@@ -86,18 +86,3 @@ fn types_that_were_not_read_are_refused() {
     let bytes = patched(&file("voxtral"), "clip.audio.projector_type", 8, b"mlp\0\0\0\0");
     refused(&bytes, "are not served; these are: ultravox");
 }
-
-#[test]
-fn convolutions_are_told_by_their_names() {
-    let with_type = |tensor: &str, dims: usize, kind: u32| {
-        let mut bytes = tiny(&file("gemma4v"));
-        let at = bytes.windows(tensor.len()).position(|window| window == tensor.as_bytes()).unwrap();
-        let at = at + tensor.len() + 4 + 8 * dims;
-        bytes[at..at + 4].copy_from_slice(&kind.to_le_bytes());
-        check_projector(&bytes).map(drop)
-    };
-    const BF16: u32 = 30;
-    assert_eq!(with_type("v.position_embd.weight", 3, BF16), Ok(()));
-    let error = with_type("v.patch_embd.weight", 4, BF16).unwrap_err();
-    assert!(error.to_string().contains("ggml type 30 is not for projectors"), "{error}");
-}
