@@ -604,3 +604,24 @@ fn the_environment_has_no_file_written() {
     assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");
     assert!(!dump.exists());
 }
+
+#[test]
+fn only_convolutions_are_held_to_their_types() {
+    let folder = tempfile::tempdir().unwrap();
+    // 16-bit floats of the other kind, in the file's directory.
+    let with_bf16 = |kind: &str, tensor: &str, dims: usize| {
+        let mut bytes = std::fs::read(kind_file(kind)).unwrap();
+        let at = bytes.windows(tensor.len()).position(|window| window == tensor.as_bytes()).unwrap();
+        let at = at + tensor.len() + 4 + 8 * dims;
+        assert_eq!(bytes[at..at + 4], 1_u32.to_le_bytes());
+        bytes[at..at + 4].copy_from_slice(&30_u32.to_le_bytes());
+        let path = folder.path().join(kind);
+        std::fs::write(&path, bytes).unwrap();
+        Engine::builder().model("m", with_projector(&path)).build()
+    };
+    // A table for two directions.
+    let engine = with_bf16("gemma4v", "v.position_embd.weight", 3).unwrap();
+    assert_eq!(ask(&engine, vec![image(1)]).choices.len(), 1);
+    let error = with_bf16("voxtral", "a.conv1d.1.weight", 3).unwrap_err();
+    assert!(error.message().contains("ggml type 30 is not for projectors"), "{error}");
+}
