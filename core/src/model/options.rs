@@ -333,7 +333,7 @@ impl ModelOptions {
     ///
     /// For projectors whose images have as many as their size says: those of Qwen2-VL, Qwen2.5-VL and Qwen3-VL
     /// (by themselves 8 to 4096), Pixtral (8 to 1024), Gemma 4 (70 to 1120) and LFM2 (64 to 256, and as many for
-    /// each tile of a larger one), where it must not be below the first number; and of Idefics3 and SmolVLM, whose
+    /// each tile of a larger one), where it must not be below the first number; and of Idefics3 and `SmolVLM`, whose
     /// images are scaled to about so many and then cut into tiles. With other projectors all images, or tiles,
     /// have as many, and it is refused, as for models without a projector that sees. Default (also for 0): the
     /// projector's own.
