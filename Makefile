@@ -152,8 +152,8 @@ soak: models ## let 32 callers do everything at once for half an hour, and watch
 .PHONY: lint
 lint: setup ## check formats, lints, types and the generated header
 	@$(ENV) cargo fmt --check
-	@$(ENV) ruff check --quiet python tools tests examples benches
-	@$(ENV) ruff format --quiet --check python tools tests examples benches \
+	@$(ENV) ruff check --quiet python tools tests examples benches fuzz
+	@$(ENV) ruff format --quiet --check python tools tests examples benches fuzz \
 		|| { echo "Python files need formatting: run \`ruff format\` on them" >&2; exit 1; }
 	@$(ENV) mypy --no-error-summary
 	@$(ENV) cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings

@@ -173,7 +173,7 @@ def requests() -> Iterator[bytes]:
         yield message("POST /v1/chat/completions", body)
     for case in json.loads((ROOT / "tests/cases/cases.json").read_bytes())["cases"]:
         request = dict(case["request"])
-        request["model"] = NAMES.get(request.get("model"), "m")
+        request["model"] = NAMES.get(str(request.get("model")), "m")
         body = json.dumps(request).encode()
         if len(body) <= 4000:
             yield message(f"POST {case.get('path', '/v1/chat/completions')}", body)
@@ -226,7 +226,7 @@ def templates() -> Iterator[bytes]:
     body = b"\0" + json.dumps(CONVERSATION).encode()
     for path in sorted((MODELS / "templates").glob("*.jinja")):
         source = path.read_bytes()
-        if len(source) <= 16_000:
+        if len(source) <= 8_000:
             yield source + body
     for source in corpus("template", 4000):
         yield source + body
