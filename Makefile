@@ -129,12 +129,21 @@ site: docs ## write the documentation's site into build/site, and check its link
 	@$(ENV) python tools/testenv.py site; \
 		said="$$("$$ZEROHOP_CACHE/site/bin/mkdocs" build --strict 2>&1)" || { echo "$$said" >&2; exit 1; }
 
-# The same tests with other seeds each time.
+# How long each fuzz target runs.
+FUZZ_TARGET_SECONDS := 300
+
+# The fuzz targets, and then the same tests as ever with other seeds.
 .PHONY: fuzz
 fuzz: export ZEROHOP_TEST_FULL := 1
-fuzz: models ## damage model files, templates and requests, and call in any order, for some minutes
+fuzz: models ## throw what may be anything at the engine: FUZZ_TARGET_SECONDS (300) each target, then for some minutes
+	@$(ENV) fuzz/run.sh "$(FUZZ_TARGET_SECONDS)" "$$ZEROHOP_CACHE/fuzz/corpus"
 	@$(ENV) export ZEROHOP_TEST_SEED="$$(date +%s)"; echo "ZEROHOP_TEST_SEED=$$ZEROHOP_TEST_SEED"; \
 		cargo test $(CARGO_FLAGS) -p zerohop --test mutations --test fuzz --test sequences
+
+.PHONY: fuzz-short
+fuzz-short: models ## run each fuzz target for some seconds
+	@rm -rf build/fuzz/corpus
+	@$(ENV) fuzz/run.sh 12 build/fuzz/corpus -seed=1
 
 .PHONY: soak
 soak: export ZEROHOP_TEST_SOAK_SECONDS ?= 1800
@@ -144,8 +153,8 @@ soak: models ## let 32 callers do everything at once for half an hour, and watch
 .PHONY: lint
 lint: setup ## check formats, lints, types and the generated header
 	@$(ENV) cargo fmt --check
-	@$(ENV) ruff check --quiet python tools tests examples benches
-	@$(ENV) ruff format --quiet --check python tools tests examples benches \
+	@$(ENV) ruff check --quiet python tools tests examples benches fuzz
+	@$(ENV) ruff format --quiet --check python tools tests examples benches fuzz \
 		|| { echo "Python files need formatting: run \`ruff format\` on them" >&2; exit 1; }
 	@$(ENV) mypy --no-error-summary
 	@$(ENV) cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings

@@ -19,7 +19,13 @@ fn main() {
     compile_mtmd(&source);
     let interpreter = limited_interpreter(&source.join("common/jinja"));
     changed(&whisper.join("src/whisper.cpp"), "speech_whisper.cpp", "", &SPEECH);
-    cc::Build::new()
+    let mut build = cc::Build::new();
+    // fuzz/counters.c counts.
+    println!("cargo:rerun-if-env-changed=ZEROHOP_FUZZ");
+    if env::var_os("ZEROHOP_FUZZ").is_some() {
+        build.flag("-fsanitize-coverage=trace-pc");
+    }
+    build
         .cpp(true)
         .std("c++17")
         .files(["native/context.cpp", "native/faults.cpp", "native/templates.cpp", "native/chat.cpp"])

@@ -1,9 +1,11 @@
 //! What the tests share: where the models are, and engines over them.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of this")]
 
+pub mod caller;
 pub mod media;
 pub mod mutate;
 pub mod responses;
+pub mod speech;
 
 use std::path::PathBuf;
 use std::sync::mpsc;
