@@ -17,7 +17,13 @@ from buildenv import ROOT, cache_dir, locked
 
 CHECKS = "checks"
 # Where the packages of some are listed.
-FOLDERS = {CHECKS: "tools", "release": "tools", "site": "tools", "peers": "benches", "speech": "benches"}
+FOLDERS = {
+    CHECKS: "tools",
+    "release": "tools",
+    "site": "tools",
+    "peers": "benches",
+    "speech": "benches",
+}
 
 
 def environment(name: str) -> Path:

@@ -158,7 +158,9 @@ def test_images_come_from_where_options_allow(engine, tmp_path):
 
 def test_options_are_read_and_kept():
     projector = model("tiny/mmproj-tiny-gemma3.gguf")
-    options = zerohop.ModelOptions("m.gguf", projector=projector, image_max_tokens=64, media_folder="/srv")
+    options = zerohop.ModelOptions(
+        "m.gguf", projector=projector, image_max_tokens=64, media_folder="/srv"
+    )
     assert pickle.loads(pickle.dumps(options)) == options
     assert "projector=" in repr(options)
     assert "media_folder=" in repr(options)
