@@ -144,15 +144,14 @@ impl Transcriptions<'_> {
 
     /// Starts a validated request that is answered as a whole.
     pub(crate) fn submit(self, request: &CreateTranscriptionRequest) -> Result<PendingTranscription> {
-        self.engine.in_call("transcription", &request.model, || {
-            Ok(self.engine.served(&request.model)?.transcriber()?.hear(request)?.whole())
-        })
+        self.engine
+            .in_call("transcription", &request.model, || Ok(self.engine.served(&request.model)?.hear(request)?.whole()))
     }
 
     /// Starts a validated request that is answered piece by piece.
     pub(crate) fn submit_stream(self, request: &CreateTranscriptionRequest) -> Result<TranscriptionStream> {
         self.engine.in_call("transcription", &request.model, || {
-            Ok(TranscriptionStream::new(self.engine.served(&request.model)?.transcriber()?.hear(request)?))
+            Ok(TranscriptionStream::new(self.engine.served(&request.model)?.hear(request)?))
         })
     }
 }
@@ -194,7 +193,7 @@ impl Translations<'_> {
     /// Starts a validated request.
     pub(crate) fn submit(self, request: &CreateTranslationRequest) -> Result<PendingTranscription> {
         self.engine.in_call("translation", &request.model, || {
-            Ok(self.engine.served(&request.model)?.transcriber()?.translate(request)?.whole())
+            Ok(self.engine.served(&request.model)?.translate(request)?.whole())
         })
     }
 }

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::memory::Reservation;
+use crate::api::audio::{CreateTranscriptionRequest, CreateTranslationRequest};
 use crate::api::error::{Error, Result};
 use crate::backend::{self, ContextOptions};
 use crate::embed::Embedder;
@@ -12,7 +13,7 @@ use crate::generate::{DRAFT, EXTRA, Generator, GeneratorOptions, SLICE};
 use crate::media::MediaReader;
 use crate::metrics::ModelMeters;
 use crate::model::{CheckedModel, LoadedModel, ModelInfo, ModelKind, available_threads};
-use crate::transcribe::Transcriber;
+use crate::transcribe::{Hearing, Listener, Transcriber};
 
 /// Requests that may wait unless the options say otherwise.
 const DEFAULT_QUEUE: u32 = 512;
@@ -128,13 +129,35 @@ impl ServedModel {
         }
     }
 
+    /// Starts a validated request to write down speech.
+    ///
     /// # Errors
     ///
-    /// A 400 for a model that does not hear.
-    pub(crate) fn transcriber(&self) -> Result<&Transcriber> {
+    /// A 400 for a model that does not hear, and what the model makes of the request.
+    pub(crate) fn hear(&self, request: &CreateTranscriptionRequest) -> Result<Hearing> {
         match &self.computer {
-            Computer::Speech(transcriber) => Ok(transcriber),
-            _ => Err(self.unfit("does not write down speech: use a Whisper model in whisper.cpp's format")),
+            Computer::Speech(transcriber) => transcriber.hear(request),
+            _ => self.listener()?.hear(request),
+        }
+    }
+
+    /// The same for one that is to be put into English.
+    pub(crate) fn translate(&self, request: &CreateTranslationRequest) -> Result<Hearing> {
+        match &self.computer {
+            Computer::Speech(transcriber) => transcriber.translate(request),
+            _ => self.listener()?.translate(request),
+        }
+    }
+
+    fn listener(&self) -> Result<Listener<'_>> {
+        match &self.computer {
+            Computer::Text(model, generator) if model.media.as_ref().is_some_and(MediaReader::hears) => {
+                Ok(Listener { model, generator, fingerprint: &self.fingerprint })
+            }
+            _ => Err(self.unfit(
+                "does not write down speech: use a Whisper model in whisper.cpp's format, or a model with a projector \
+                 that hears",
+            )),
         }
     }
 

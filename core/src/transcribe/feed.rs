@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use super::words::Heard;
+use crate::api::audio_reply::TranscriptionUsage;
 use crate::api::error::{Error, Result};
 use crate::backend::Abort;
 use crate::call::Call;
@@ -26,6 +27,8 @@ pub(super) struct End {
     pub(super) language: &'static str,
     /// Tokens that were given before a window.
     pub(super) prompt_tokens: usize,
+    /// What a chat model has counted.
+    pub(super) usage: Option<TranscriptionUsage>,
 }
 
 /// What a caller is told.

@@ -2,6 +2,7 @@
 //!
 //! `file -> audio -> windows -> segments -> reply`
 
+mod chat;
 mod feed;
 mod form;
 mod levels;
@@ -27,9 +28,10 @@ use crate::metrics::ModelMeters;
 use crate::model::{ModelInfo, SpokenModel};
 use crate::places::Places;
 use crate::threads::join_other;
+pub(crate) use chat::Listener;
 pub(crate) use form::{SpeechForm, read_model};
 use queue::Queue;
-pub(crate) use reply::PendingTranscription;
+pub(crate) use reply::{Hearing, PendingTranscription};
 pub use stream::{TranscriptionAsyncStream, TranscriptionStream};
 use windows::{Pauses, Windows};
 use worker::{Job, Progress, Worker};

@@ -5,6 +5,7 @@ use std::task::Poll;
 
 use serde::Serialize;
 
+use super::chat::Answer;
 use super::feed::{End, News, Receiver};
 use super::words::Heard;
 use super::{TOKENS_OF_SECOND, Task, Transcriber};
@@ -42,7 +43,7 @@ impl Reply {
         }
     }
 
-    fn of_translation(request: &CreateTranslationRequest) -> Self {
+    pub(super) fn of_translation(request: &CreateTranslationRequest) -> Self {
         Reply {
             format: request.response_format.unwrap_or_default(),
             logprobs: false,
@@ -82,22 +83,56 @@ impl Task {
 impl Transcriber {
     /// Starts a validated request; what comes of it is fetched piece by piece.
     pub(crate) fn hear(&self, request: &CreateTranscriptionRequest) -> Result<Hearing> {
-        let receiver = self.submit(Task::of_transcription(request))?;
-        Ok(Hearing { receiver, reply: Reply::of_transcription(request) })
+        let source = Source::Windows(self.submit(Task::of_transcription(request))?);
+        Ok(Hearing { source, reply: Reply::of_transcription(request) })
     }
 
     /// The same for one that is to be put into English.
     pub(crate) fn translate(&self, request: &CreateTranslationRequest) -> Result<Hearing> {
-        let receiver = self.submit(Task::of_translation(request))?;
-        Ok(Hearing { receiver, reply: Reply::of_translation(request) })
+        let source = Source::Windows(self.submit(Task::of_translation(request))?);
+        Ok(Hearing { source, reply: Reply::of_translation(request) })
     }
 }
 
 /// A request that is being heard. Dropping it cancels the request.
 #[derive(Debug)]
 pub(crate) struct Hearing {
-    pub(super) receiver: Receiver,
+    pub(super) source: Source,
     pub(super) reply: Reply,
+}
+
+/// Who hears.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// A speech model, in windows.
+    Windows(Receiver),
+    /// A chat model.
+    Chat(Answer),
+}
+
+impl Source {
+    /// The next news, waiting for it as `wait` says; nothing must be asked for after the end.
+    pub(super) fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Result<News>> {
+        match self {
+            Source::Windows(receiver) => receiver.advance(wait),
+            Source::Chat(answer) => answer.advance(wait),
+        }
+    }
+
+    /// The seconds that have been heard, and of how many, if the file says so. A chat model does not tell.
+    pub(super) fn progress(&self) -> (f64, Option<f64>) {
+        match self {
+            Source::Windows(receiver) => receiver.progress(),
+            Source::Chat(_) => (0.0, None),
+        }
+    }
+
+    pub(super) fn cancel_handle(&self) -> CancelHandle {
+        match self {
+            Source::Windows(receiver) => receiver.cancel_handle(),
+            Source::Chat(answer) => answer.cancel_handle(),
+        }
+    }
 }
 
 impl Hearing {
@@ -122,7 +157,7 @@ impl PendingTranscription {
     /// The reply, waiting for it as `wait` says.
     pub(crate) fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Result<TranscriptionReply>> {
         loop {
-            match self.hearing.receiver.advance(wait) {
+            match self.hearing.source.advance(wait) {
                 Poll::Ready(Ok(News::Piece(piece))) => self.heard.extend(piece.segments),
                 Poll::Ready(Ok(News::End(end))) => {
                     return Poll::Ready(Ok(write(self.hearing.reply, std::mem::take(&mut self.heard), &end)));
@@ -135,11 +170,11 @@ impl PendingTranscription {
 
     /// The seconds that have been heard, and of how many, if the file says so.
     pub(crate) fn progress(&self) -> (f64, Option<f64>) {
-        self.hearing.receiver.progress()
+        self.hearing.source.progress()
     }
 
     pub(crate) fn cancel_handle(&self) -> CancelHandle {
-        self.hearing.receiver.cancel_handle()
+        self.hearing.source.cancel_handle()
     }
 }
 
@@ -198,7 +233,8 @@ fn write(reply: Reply, heard: Vec<Heard>, end: &End) -> TranscriptionReply {
         text.push(&segment.text);
     }
     let text = text.into_whole();
-    let usage = (!reply.translated).then_some(TranscriptionUsage::Duration { seconds: rounded(end.duration) });
+    let duration = || TranscriptionUsage::Duration { seconds: rounded(end.duration) };
+    let usage = (!reply.translated).then(|| end.usage.clone().unwrap_or_else(duration));
     match reply.format {
         AudioResponseFormat::Json => {
             let logprobs = reply.logprobs.then(|| logprobs(heard));
@@ -298,7 +334,7 @@ mod tests {
     fn written(format: AudioResponseFormat) -> TranscriptionReply {
         let reply = Reply { format, logprobs: false, words: false, segments: true, translated: false };
         let all = vec![heard(0.0, 1.5, " One,"), heard(1.5, 3723.0984, " two --> \n\n three. ")];
-        write(reply, all, &End { duration: 3723.5, language: "english", prompt_tokens: 3 })
+        write(reply, all, &End { duration: 3723.5, language: "english", prompt_tokens: 3, usage: None })
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl TranscriptionStream {
     /// files, and both are when a worker process hears it.
     pub fn progress(&self) -> Option<(f64, Option<f64>)> {
         match &self.0 {
-            Streamed::Here(pieces) => Some(pieces.hearing.receiver.progress()),
+            Streamed::Here(pieces) => Some(pieces.hearing.source.progress()),
             Streamed::Worker(..) => None,
         }
     }
@@ -78,7 +78,7 @@ impl Chunks for HeardPieces {
     type Chunk = TranscriptionStreamEvent;
 
     fn cancel_handle(&self) -> CancelHandle {
-        self.hearing.receiver.cancel_handle()
+        self.hearing.source.cancel_handle()
     }
 
     fn advance(&mut self, wait: &mut Wait<'_, '_>) -> Poll<Option<Result<TranscriptionStreamEvent>>> {
@@ -86,7 +86,7 @@ impl Chunks for HeardPieces {
             if self.ended {
                 return Poll::Ready(None);
             }
-            let Poll::Ready(news) = self.hearing.receiver.advance(wait) else { return Poll::Pending };
+            let Poll::Ready(news) = self.hearing.source.advance(wait) else { return Poll::Pending };
             let wanted = self.hearing.reply.logprobs;
             match news {
                 Ok(News::Piece(piece)) => {
@@ -104,7 +104,7 @@ impl Chunks for HeardPieces {
                     return Poll::Ready(Some(Ok(TranscriptionStreamEvent::Done {
                         text: std::mem::take(&mut self.text).into_whole(),
                         logprobs: wanted.then(|| std::mem::take(&mut self.logprobs)),
-                        usage: token_usage(&end, self.written),
+                        usage: end.usage.clone().unwrap_or_else(|| token_usage(&end, self.written)),
                     })));
                 }
                 Err(error) => {

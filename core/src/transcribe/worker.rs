@@ -194,6 +194,7 @@ impl Job {
             duration,
             language: self.progress.language.map_or("english", |(_, name)| name),
             prompt_tokens: self.progress.prompt.len(),
+            usage: None,
         }
     }
 

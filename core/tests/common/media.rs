@@ -3,8 +3,10 @@
 use std::io::Cursor;
 
 use image::{ImageFormat, Rgb, RgbImage};
-use zerohop::ModelOptions;
-use zerohop::types::{ChatCompletion, ChatCompletionMessage, ContentPart, CreateChatCompletionRequest};
+use zerohop::types::{
+    ChatCompletion, ChatCompletionMessage, ContentPart, CreateChatCompletionRequest, InputAudioFormat,
+};
+use zerohop::{Engine, Error, ModelOptions};
 
 use super::model;
 
@@ -77,4 +79,33 @@ pub fn show(parts: Vec<ContentPart>) -> CreateChatCompletionRequest {
 pub fn told(reply: &ChatCompletion) -> Vec<(String, Vec<f32>)> {
     let tokens = reply.choices[0].logprobs.clone().unwrap().content.unwrap();
     tokens.into_iter().map(|token| (token.token, token.top_logprobs.iter().map(|top| top.logprob).collect())).collect()
+}
+
+pub fn text(text: &str) -> ContentPart {
+    ContentPart::text(text)
+}
+
+pub fn image(seed: u8) -> ContentPart {
+    ContentPart::image_bytes(picture(seed, 112, 84))
+}
+
+pub fn sound(bytes: &[u8]) -> ContentPart {
+    ContentPart::audio_bytes(bytes, InputAudioFormat::Wav)
+}
+
+#[track_caller]
+pub fn ask(engine: &Engine, parts: Vec<ContentPart>) -> ChatCompletion {
+    engine.chat().create(&show(parts)).unwrap()
+}
+
+/// What a request that cannot be answered gets.
+#[track_caller]
+pub fn refused(engine: &Engine, part: ContentPart) -> Error {
+    let error = engine.chat().create(&show(vec![text("Look:"), part])).unwrap_err();
+    assert_eq!(error.status(), Some(400), "{error}");
+    error
+}
+
+pub fn prompt_tokens(reply: &ChatCompletion) -> u32 {
+    reply.usage.prompt_tokens
 }
