@@ -532,6 +532,8 @@ fn nothing_is_lost_doubled_or_leaked() {
     let questions = questions(&engine);
     let (rounds, length) = rounds();
     let seen = Seen::new(length * rounds);
+    // A request ends a moment after its answer is there.
+    wait_until("a question is left over", || engine.metrics().requests_in_flight == 0);
     let before = engine.metrics().requests.values().sum();
     let (begun, mut sizes) = (Instant::now(), Vec::new());
     for number in 0..rounds {
