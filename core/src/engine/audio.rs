@@ -30,7 +30,8 @@ pub struct Translations<'a> {
 
 impl Transcriptions<'_> {
     /// Writes down what is said in a file. Blocks until the whole of it was heard. Callers take turns, window
-    /// by window of 30 seconds, so that a short file does not wait for a long one.
+    /// by window of 30 seconds, so that a short file does not wait for a long one. A chat model with a projector
+    /// that hears does it too, in one piece and without times.
     ///
     /// # Errors
     ///
