@@ -20,7 +20,7 @@ fn main() {
     let interpreter = limited_interpreter(&source.join("common/jinja"));
     changed(&whisper.join("src/whisper.cpp"), "speech_whisper.cpp", "", &SPEECH);
     let mut build = cc::Build::new();
-    // fuzz/counters.c counts.
+    // For the fuzz targets: fuzz/counters.c counts.
     println!("cargo:rerun-if-env-changed=ZEROHOP_FUZZ");
     if env::var_os("ZEROHOP_FUZZ").is_some() {
         build.flag("-fsanitize-coverage=trace-pc");

@@ -19,7 +19,7 @@ for target in "${targets[@]}"; do
     if "$CARGO_TARGET_DIR/release/$target" "$corpus/$target" "$ZEROHOP_CACHE/fuzz/seeds/$target" \
         -max_total_time="$seconds" -timeout=30 -rss_limit_mb=2048 -artifact_prefix="build/fuzz/$target-" \
         "$@" > "$log" 2>&1; then
-        echo "$target: $(grep -a '^#' "$log" | tail -n 1)"
+        echo "$target: $(grep -a '^#[0-9]' "$log" | tail -n 1)"
     else
         failed+=("$target")
         tail -n 60 "$log" >&2

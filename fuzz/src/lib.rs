@@ -1,6 +1,8 @@
 //! What the fuzz targets share: how inputs are read, and what has to be true of every answer.
 #![expect(clippy::missing_panics_doc, clippy::print_stderr, reason = "a panic is a finding, and is to be seen")]
 
+#![allow(clippy::missing_panics_doc, reason = "that is how a target finds something")]
+
 #[path = "../../core/tests/common/mod.rs"]
 mod common;
 
@@ -39,6 +41,7 @@ const DECODERS: [&str; 12] = [
 /// libfuzzer-sys ends the process at every panic. Two kinds are no findings, because core is made for them:
 /// those of decoders, and those inside of llguidance, whose hook keeps them to itself. So that this hook
 /// stands before llguidance's, which a panic of ours must not pass, a grammar is made beforehand.
+#[expect(clippy::print_stderr, reason = "a fuzzer is no library")]
 pub fn prepare() {
     /// Models that are loaded from the same files share these weights.
     static WEIGHTS: OnceLock<Engine> = OnceLock::new();
@@ -65,10 +68,6 @@ pub fn prepare() {
 
 /// An engine for an input. A new one is made for every hundred of them: what they leave behind stays
 /// little, and the others need not wait for a model.
-///
-/// # Panics
-///
-/// Where `build` fails.
 pub fn shared_engine(build: impl FnOnce() -> Engine) -> Engine {
     static SHARED: Mutex<Option<(Engine, u32)>> = Mutex::new(None);
     let mut shared = SHARED.lock().unwrap();
