@@ -1,7 +1,5 @@
 //! What the fuzz targets share: how inputs are read, and what has to be true of every answer.
-#![expect(clippy::missing_panics_doc, clippy::print_stderr, reason = "a panic is a finding, and is to be seen")]
-
-#![allow(clippy::missing_panics_doc, reason = "that is how a target finds something")]
+#![expect(clippy::missing_panics_doc, reason = "that is how a target finds something")]
 
 #[path = "../../core/tests/common/mod.rs"]
 mod common;
