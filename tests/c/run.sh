@@ -98,6 +98,7 @@ check_exports() {
     local soname
     soname=$(readelf -d "$PREFIX/lib/libzerohop.so" | sed -n 's/.*soname: \[\(.*\)\]/\1/p')
     report 'the soname carries the version' "$(diff <(echo "libzerohop.so.$ZEROHOP_CARGO_VERSION") <(echo "$soname"))"
+    report 'there is one ggml' "$(diff <(echo 1) <(nm "$PREFIX/lib/libzerohop.so" | grep -c ' ggml_init$'))"
     report 'the library stays when it is closed' "$(readelf -d "$PREFIX/lib/libzerohop.so" | grep -q NODELETE || echo 'it may be unmapped')"
 }
 
