@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use crate::api::chat::CreateChatCompletionRequest;
 use crate::api::chat_options::Stop;
+use crate::api::content::{ContentPart, MessageContent};
 use crate::api::error::Result;
 use crate::api::message::ChatCompletionMessage;
 use crate::backend::{CallMode, OutputFormat, Rendered, Span, Token};
@@ -48,7 +49,8 @@ pub(crate) fn submit(
     generator: &Generator,
     request: &CreateChatCompletionRequest,
 ) -> Result<Submission> {
-    let place = generator.place()?;
+    // What can never be answered is told so also when there is no room, but nothing is decoded in vain.
+    let place = if has_media(request) { Some(generator.place()?) } else { None };
     let tools = Tools::of(model, request)?;
     let conversation = Conversation::new(model, request, &tools)?;
     let rendered = conversation.render(&tools, tools.call_mode)?;
@@ -77,9 +79,19 @@ pub(crate) fn submit(
         visible_controls: visible_controls(model, &rendered),
         prediction: prediction(model, request, context_length)?,
     };
+    let place = place.map_or_else(|| generator.place(), Ok)?;
     let events = generator.submit(place, &generation)?;
     let format = Arc::new(answer_format(model, request, tools, conversation.describes_tools(), rendered.output)?);
     Ok(Submission { events, format, choices })
+}
+
+/// Whether there are images or sound in a request.
+fn has_media(request: &CreateChatCompletionRequest) -> bool {
+    let is_media = |part: &ContentPart| matches!(part, ContentPart::ImageUrl { .. } | ContentPart::InputAudio { .. });
+    request.messages.iter().any(|message| match &message.content {
+        Some(MessageContent::Parts(parts)) => parts.iter().any(is_media),
+        _ => false,
+    })
 }
 
 /// The prompt of a validated request.

@@ -110,7 +110,6 @@ impl Completions<'_> {
 /// Hands a validated request to the scheduler.
 fn submit(served: &ServedModel, request: &CreateCompletionRequest) -> Result<Reading> {
     let (model, generator) = (served.model()?, served.generator()?);
-    let place = generator.place()?;
     let prompts = prompt::prompts(model, request, generator.context_length())?;
     let grammar = grammar(model, request)?;
     let params = request.sampling_params();
@@ -136,7 +135,8 @@ fn submit(served: &ServedModel, request: &CreateCompletionRequest) -> Result<Rea
             prediction: None,
         })
     };
-    let events = generator.submit_all(place, &prompts.iter().map(generation).collect::<Result<Vec<_>>>()?)?;
+    let generations = prompts.iter().map(generation).collect::<Result<Vec<_>>>()?;
+    let events = generator.submit_all(generator.place()?, &generations)?;
     let head = ReplyHead::new(&request.model, served.fingerprint());
     Ok(Reading::new(head, events, request, prompts, model))
 }

@@ -191,7 +191,7 @@ impl Generator {
         self.context_length
     }
 
-    /// A place for a request, before it is prepared: reading a long prompt and images takes time and memory.
+    /// A place for a request; one with images or sound needs it before these are decoded, which takes memory.
     ///
     /// # Errors
     ///
