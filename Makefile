@@ -187,6 +187,10 @@ bench: models install-wheel ## measure against bare llama.cpp calls, vectors and
 		"$$venv" benches/speech.py "$$ZEROHOP_CACHE/speech/bin/python" \
 			"$$ZEROHOP_TEST_MODELS/$(WHISPER)" "$$ZEROHOP_TEST_MODELS/speech"
 
+.PHONY: bench-paths
+bench-paths: models ## measure single steps on a request's way with criterion: choosing tokens, templates, the door
+	@$(ENV) cargo bench $(filter-out --release,$(CARGO_FLAGS)) -p zerohop-bench --bench hot_paths
+
 .PHONY: compare
 compare: MODELS := qwen
 compare: models wheel ## measure against other engines, which are installed for it

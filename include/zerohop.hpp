@@ -337,6 +337,10 @@ struct Model {
   void *media_fetcher_user_data = nullptr;
   /* The most tokens that an image has; 0 for the projector's own. */
   std::uint32_t image_max_tokens = 0;
+  /* A smaller model with the same vocabulary that drafts what this one will say; empty for none. */
+  std::string draft_model;
+  /* A folder in which the prefix cache is saved; empty for none. */
+  std::string prefix_cache_folder;
   /* Told the loaded fraction; returns false to stop. What it throws comes out of Engine's constructor, or
      of load. */
   std::function<bool(float)> progress;
@@ -654,6 +658,8 @@ class Engine {
     c_model.media_fetcher = model.media_fetcher;
     c_model.media_fetcher_user_data = model.media_fetcher_user_data;
     c_model.image_max_tokens = model.image_max_tokens;
+    c_model.draft_model = detail::str(model.draft_model);
+    c_model.prefix_cache_folder = detail::str(model.prefix_cache_folder);
     if (model.progress) {
       progress.callback = &model.progress;
       c_model.progress_user_data = &progress;

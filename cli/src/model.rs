@@ -48,6 +48,12 @@ pub(crate) struct LoadArguments {
     /// The most tokens that an image has [default: the projector's own]
     #[arg(long, value_name = "TOKENS")]
     image_max_tokens: Option<NonZeroU32>,
+    /// A smaller model with the same vocabulary that drafts what the model will say
+    #[arg(long, value_name = "FILE")]
+    draft_model: Option<PathBuf>,
+    /// A folder in which what the prefix cache keeps is saved from one run to the next
+    #[arg(long, value_name = "FOLDER")]
+    prefix_cache_folder: Option<PathBuf>,
     /// A folder whose images requests may name with file: URLs
     #[arg(long, value_name = "FOLDER")]
     media_folder: Option<PathBuf>,
@@ -194,6 +200,12 @@ impl LoadArguments {
         }
         if let Some(tokens) = self.image_max_tokens {
             options = options.image_max_tokens(tokens.get());
+        }
+        if let Some(draft) = &self.draft_model {
+            options = options.draft_model(draft);
+        }
+        if let Some(folder) = &self.prefix_cache_folder {
+            options = options.prefix_cache_folder(folder);
         }
         if let Some(folder) = &self.media_folder {
             options = options.media_folder(folder);

@@ -75,12 +75,31 @@ extern "C" llama_pos zerohop_native_sequence_begin(llama_context * context, llam
                             [&] { return llama_memory_seq_pos_min(llama_get_memory(context), sequence); });
 }
 
+extern "C" llama_pos zerohop_native_sequence_end(llama_context * context, llama_seq_id sequence) {
+    return guard<llama_pos>(-1, nullptr,
+                            [&] { return llama_memory_seq_pos_max(llama_get_memory(context), sequence); });
+}
+
 extern "C" void zerohop_native_sequence_copy(llama_context * context, llama_seq_id from, llama_seq_id to,
                                              llama_pos end) {
     guard<int>(0, nullptr, [&] {
         llama_memory_seq_cp(llama_get_memory(context), from, to, -1, end);
         return 0;
     });
+}
+
+extern "C" size_t zerohop_native_sequence_state(llama_context * context, llama_seq_id sequence, uint8_t * buffer,
+                                                size_t size, char ** error) {
+    return guard<size_t>(0, error, [&] {
+        return buffer == nullptr ? llama_state_seq_get_size(context, sequence)
+                                 : llama_state_seq_get_data(context, buffer, size, sequence);
+    });
+}
+
+extern "C" bool zerohop_native_sequence_restore(llama_context * context, llama_seq_id sequence, const uint8_t * state,
+                                                size_t size, char ** error) {
+    return guard<bool>(false, error,
+                       [&] { return llama_state_seq_set_data(context, state, size, sequence) == size; });
 }
 
 extern "C" int32_t zerohop_native_tokenize(const llama_vocab * vocab, const char * text, int32_t text_len,

@@ -12,14 +12,28 @@
 #include "ggml.h"
 
 #include <atomic>
+#include <cstring>
 #include <stdexcept>
 
 static thread_local int guards = 0;
 
 static std::atomic<zerohop_native_fault_callback> report_fault{ nullptr };
 
-static void on_abort(const char * message) {
-    const bool is_thrown = zerohop::in_team_that_throws() || zerohop::assertions_are_thrown();
+// Without the folders of the machine that built it: the message may reach whoever sent a request.
+static const char * without_folders(const char * message) {
+    const char * end  = std::strchr(message, ':');
+    const char * name = message;
+    for (const char * at = message; end != nullptr && at < end; at++) {
+        if (*at == '/') {
+            name = at + 1;
+        }
+    }
+    return name;
+}
+
+static void on_abort(const char * whole) {
+    const char * message  = without_folders(whole);
+    const bool   is_thrown = zerohop::in_team_that_throws() || zerohop::assertions_are_thrown();
     if (const auto report = report_fault.load()) {
         report(message, !is_thrown);
     }

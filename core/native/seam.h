@@ -66,6 +66,18 @@ void zerohop_native_sequence_copy(struct llama_context * context, llama_seq_id f
 // The first position that a sequence has in every part of the cache; -1 where it has none.
 llama_pos zerohop_native_sequence_begin(struct llama_context * context, llama_seq_id sequence);
 
+// The last position that a sequence has in every part of the cache; -1 where it has none.
+llama_pos zerohop_native_sequence_end(struct llama_context * context, llama_seq_id sequence);
+
+// What the cache has of a sequence, written to `buffer`, which has room for `size` bytes. Gives how many that
+// are, without a buffer too; 0 when it threw.
+size_t zerohop_native_sequence_state(struct llama_context * context, llama_seq_id sequence, uint8_t * buffer,
+                                     size_t size, char ** error);
+
+// Lets a sequence, of which the cache has nothing, have what was written so. False where it does not fit.
+bool zerohop_native_sequence_restore(struct llama_context * context, llama_seq_id sequence, const uint8_t * state,
+                                     size_t size, char ** error);
+
 // The vector of one sequence of the last batch, in a context for embeddings; NULL if it has none.
 const float * zerohop_native_embedding(struct llama_context * context, llama_seq_id sequence);
 

@@ -56,6 +56,8 @@ pub struct zerohop_model_info {
     pub adapters: *const zerohop_adapter,
     /// The number of `adapters`.
     pub adapter_count: usize,
+    /// The file of the draft model; NULL if there is none.
+    pub draft_model: zerohop_str,
 }
 
 /// A model's texts, kept for the C caller, and its numbers.
@@ -67,6 +69,7 @@ pub(crate) struct Model {
     architecture: Owned,
     name: Option<Owned>,
     quantization: Option<Owned>,
+    draft: Option<Owned>,
     /// What the arrays point to.
     _texts: Vec<Owned>,
     aliases: Shared<zerohop_str>,
@@ -104,6 +107,7 @@ impl Model {
             architecture: Owned::text(&info.architecture),
             name: info.name.as_deref().map(Owned::text),
             quantization: info.quantization.as_deref().map(Owned::text),
+            draft: info.draft_model.as_ref().map(|path| Owned::text(&path.to_string_lossy())),
             aliases: Shared(aliases.iter().map(zerohop_str::of).collect()),
             adapters: Shared(paths.iter().zip(&info.adapters).map(adapter).collect()),
             _texts: aliases.into_iter().chain(paths).collect(),
@@ -132,6 +136,7 @@ impl Model {
             loaded: self.info.loaded,
             adapters: self.adapters.as_ptr(),
             adapter_count: self.adapters.0.len(),
+            draft_model: optional(&self.draft),
         }
     }
 }

@@ -215,6 +215,10 @@ impl zerohop_transcription_request {
 
 fn read(path: &str) -> Result<AudioFile, Failure> {
     let unreadable = |error| Failure::argument("path", &format!("'{path}' cannot be read: {error}"));
+    // A device or a pipe may never come to its end.
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(Failure::argument("path", &format!("'{path}' is no file")));
+    }
     let content = fs::read(path).map_err(unreadable)?;
     let name = Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned());
     Ok(AudioFile::new(name.unwrap_or_default(), content))

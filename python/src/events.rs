@@ -61,3 +61,12 @@ impl Events {
         py.detach(|| drop(self.stream.lock().take()));
     }
 }
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        if self.handle.is_forked() {
+            // Dropping it may wait for threads that do not exist here.
+            std::mem::forget(self.stream.get_mut().take());
+        }
+    }
+}

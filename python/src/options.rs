@@ -30,6 +30,11 @@ use crate::progress::{Progress, Stopped};
 /// - `speculation`: whether tokens that came before, in the prompt or the answer, are drafted where
 ///   the newest ones come again, and checked together. No answer changes; it is left alone where it
 ///   does not pay.
+/// - `draft_model`: a smaller model with the same vocabulary that drafts what this one will say: its drafts
+///   are checked together with the next token, and no answer changes. It pays where it is many times
+///   faster and often right, and is asked only while it does.
+/// - `prefix_cache_folder`: a folder in which what the prefix cache keeps is saved when the model is
+///   unloaded or the engine closed, and from which it is read when the model is loaded the next time.
 /// - `mmap`: whether to map the file into memory instead of reading it.
 /// - `repack`: whether to copy the weights into the layout that the CPU kernels work best with:
 ///   `"on"`, `"off"`, or `"auto"`, where half as much memory again as the file is large is free or
@@ -79,6 +84,10 @@ pub(crate) struct ModelOptions {
     #[pyo3(get)]
     speculation: bool,
     #[pyo3(get)]
+    draft_model: Option<PathBuf>,
+    #[pyo3(get)]
+    prefix_cache_folder: Option<PathBuf>,
+    #[pyo3(get)]
     mmap: bool,
     #[pyo3(get)]
     repack: String,
@@ -105,11 +114,12 @@ impl ModelOptions {
     #[new]
     #[pyo3(signature = (
         path, *, context_length = None, threads = None, gpu_layers = None, parallel = None, queue = None,
-        kv_type = "f16", prefix_cache = true, speculation = true, mmap = true, repack = "auto", chat_template = None,
+        kv_type = "f16", prefix_cache = true, speculation = true, draft_model = None, prefix_cache_folder = None,
+        mmap = true, repack = "auto", chat_template = None,
         adapters = None, projector = None, image_max_tokens = None, media_folder = None, media_fetcher = None,
         alias = None, lazy = false, progress = None
     ), text_signature = "(path, *, context_length=None, threads=None, gpu_layers='auto', parallel=None, queue=None, \
-        kv_type='f16', prefix_cache=True, speculation=True, mmap=True, repack='auto', chat_template=None, adapters=(), projector=None, \
+        kv_type='f16', prefix_cache=True, speculation=True, draft_model=None, prefix_cache_folder=None, mmap=True, repack='auto', chat_template=None, adapters=(), projector=None, \
         image_max_tokens=None, media_folder=None, media_fetcher=None, alias=(), lazy=False, progress=None)")]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     #[allow(clippy::fn_params_excessive_bools, reason = "they are keywords in Python")]
@@ -124,6 +134,8 @@ impl ModelOptions {
         kv_type: &str,
         prefix_cache: bool,
         speculation: bool,
+        draft_model: Option<PathBuf>,
+        prefix_cache_folder: Option<PathBuf>,
         mmap: bool,
         repack: &str,
         chat_template: Option<String>,
@@ -149,6 +161,8 @@ impl ModelOptions {
             kv_type: kv_type.to_owned(),
             prefix_cache,
             speculation,
+            draft_model,
+            prefix_cache_folder,
             mmap,
             repack: repack.to_owned(),
             chat_template,
@@ -262,7 +276,13 @@ impl ModelOptions {
         if !self.adapters.is_empty() {
             options.set_item("adapters", &self.adapters)?;
         }
-        for (name, path) in [("projector", &self.projector), ("media_folder", &self.media_folder)] {
+        let paths = [
+            ("draft_model", &self.draft_model),
+            ("prefix_cache_folder", &self.prefix_cache_folder),
+            ("projector", &self.projector),
+            ("media_folder", &self.media_folder),
+        ];
+        for (name, path) in paths {
             if let Some(path) = path {
                 options.set_item(name, path)?;
             }
@@ -329,6 +349,12 @@ impl ModelOptions {
             #[expect(clippy::cast_possible_truncation, reason = "the engine computes with such floats")]
             let scale = *scale as f32;
             options = options.adapter(path, scale);
+        }
+        if let Some(draft) = &self.draft_model {
+            options = options.draft_model(draft);
+        }
+        if let Some(folder) = &self.prefix_cache_folder {
+            options = options.prefix_cache_folder(folder);
         }
         if let Some(projector) = &self.projector {
             options = options.projector(projector);

@@ -121,6 +121,8 @@ def test_values_out_of_range(tiny, option, value):
         ("mmap", 1),
         ("prefix_cache", 1),
         ("speculation", 1),
+        ("draft_model", 1),
+        ("prefix_cache_folder", 1),
         ("repack", True),
         ("chat_template", b"x"),
         ("alias", 1),
@@ -154,6 +156,8 @@ def test_options_can_be_read_compared_and_pickled(tiny):
         kv_type="q8_0",
         prefix_cache=False,
         speculation=False,
+        draft_model="draft.gguf",
+        prefix_cache_folder="kept",
         mmap=False,
         repack="off",
         chat_template="x",
@@ -164,6 +168,9 @@ def test_options_can_be_read_compared_and_pickled(tiny):
     assert (options.context_length, options.gpu_layers, options.kv_type) == (512, 0, "q8_0")
     assert not options.prefix_cache and zerohop.ModelOptions(tiny).prefix_cache
     assert not options.speculation and zerohop.ModelOptions(tiny).speculation
+    assert (str(options.draft_model), str(options.prefix_cache_folder)) == ("draft.gguf", "kept")
+    assert zerohop.ModelOptions(tiny).draft_model is None
+    assert zerohop.ModelOptions(tiny).prefix_cache_folder is None
     assert options.alias == ("a", "b")
     assert options.repack == "off" and zerohop.ModelOptions(tiny).repack == "auto"
     assert "\n" not in repr(options) and "queue=3" in repr(options)

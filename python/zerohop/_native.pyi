@@ -223,6 +223,8 @@ class _ModelOptions(TypedDict, total=False):
     kv_type: _KvType
     prefix_cache: bool
     speculation: bool
+    draft_model: _Path | None
+    prefix_cache_folder: _Path | None
     mmap: bool
     repack: _Repack
     chat_template: str | None
@@ -264,6 +266,12 @@ class ModelOptions:
     - `speculation`: whether tokens that came before, in the prompt or the answer, are drafted where
       the newest ones come again, and checked together. No answer changes; it is left alone where it
       does not pay.
+    - `draft_model`: a smaller model with the same vocabulary that drafts what this one will say:
+      its drafts are checked together with the next token, and no answer changes. It pays where it
+      is many times faster and often right, and is asked only while it does.
+    - `prefix_cache_folder`: a folder in which what the prefix cache keeps is saved when the model
+      is unloaded or the engine closed, and from which it is read when the model is loaded the next
+      time.
     - `mmap`: whether to map the file into memory instead of reading it.
     - `repack`: whether to copy the weights into the layout that the CPU kernels work best with:
       `"on"`, `"off"`, or `"auto"`, where half as much memory again as the file is large is free or
@@ -306,6 +314,8 @@ class ModelOptions:
         kv_type: _KvType = "f16",
         prefix_cache: bool = True,
         speculation: bool = True,
+        draft_model: _Path | None = None,
+        prefix_cache_folder: _Path | None = None,
         mmap: bool = True,
         repack: _Repack = "auto",
         chat_template: str | None = None,
@@ -336,6 +346,10 @@ class ModelOptions:
     def prefix_cache(self) -> bool: ...
     @property
     def speculation(self) -> bool: ...
+    @property
+    def draft_model(self) -> os.PathLike[str] | None: ...
+    @property
+    def prefix_cache_folder(self) -> os.PathLike[str] | None: ...
     @property
     def mmap(self) -> bool: ...
     @property
@@ -406,6 +420,8 @@ class Engine:
         kv_type: _KvType = "f16",
         prefix_cache: bool = True,
         speculation: bool = True,
+        draft_model: _Path | None = None,
+        prefix_cache_folder: _Path | None = None,
         mmap: bool = True,
         repack: _Repack = "auto",
         chat_template: str | None = None,
@@ -2621,6 +2637,7 @@ class ModelInfo(BaseModel):
         "vocabulary_size",
         "has_chat_template",
         "embedding_dimensions",
+        "draft_model",
         "adapters",
         "created",
         "loaded",
@@ -2653,6 +2670,8 @@ class ModelInfo(BaseModel):
     def has_chat_template(self) -> bool: ...
     @property
     def embedding_dimensions(self) -> int | None: ...
+    @property
+    def draft_model(self) -> str | None: ...
     @property
     def adapters(self) -> list[Adapter]: ...
     @property

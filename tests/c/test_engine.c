@@ -184,6 +184,46 @@ static void a_lazy_model_is_loaded_for_its_first_request(void) {
   zerohop_engine_free(engine);
 }
 
+/* A copy: check_model keeps four paths. */
+static char draft_path[1024];
+
+static void a_draft_model_is_described(void) {
+  snprintf(draft_path, sizeof draft_path, "%s", check_model("tiny/tiny-q8.gguf"));
+  zerohop_model_options model = check_model_options("m", check_model(TINY));
+  model.draft_model = zerohop_str_of(draft_path);
+  zerohop_engine *engine = NULL;
+  zerohop_error *error = NULL;
+  CHECK_STATUS(check_engine_new(&model, 1, &engine, &error), ZEROHOP_OK, error);
+  zerohop_model_info info;
+  CHECK_STATUS(zerohop_engine_model_info(engine, 0, &info, sizeof info, &error), ZEROHOP_OK, error);
+  CHECK_STR(info.draft_model.data, draft_path);
+  CHECK_INT(chat_status(engine, CHAT("\"max_tokens\":8")), 200);
+  zerohop_engine_free(engine);
+}
+
+static void a_prefix_cache_outlives_its_engine(void) {
+  char folder[] = "/tmp/zerohop-test-XXXXXX";
+  CHECK(mkdtemp(folder) != NULL);
+  char body[4096] = "{\"model\":\"m\",\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":\"";
+  for (int i = 0; i < 300; i++) strcat(body, "word ");
+  strcat(body, "\"}]}");
+  for (int round = 0; round < 2; round++) {
+    zerohop_model_options model = check_model_options("m", check_model(TINY));
+    model.prefix_cache_folder = zerohop_str_of(folder);
+    zerohop_engine *engine = NULL;
+    zerohop_error *error = NULL;
+    CHECK_STATUS(check_engine_new(&model, 1, &engine, &error), ZEROHOP_OK, error);
+    zerohop_response *response = check_chat(engine, body);
+    CHECK_INT(zerohop_response_status(response), 200);
+    CHECK((strstr(zerohop_response_body(response).data, "\"cached_tokens\":0") == NULL) == (round > 0));
+    zerohop_response_free(response);
+    zerohop_engine_free(engine);
+  }
+  char command[64];
+  snprintf(command, sizeof command, "rm -r %s", folder);
+  CHECK_INT(system(command), 0);
+}
+
 static void a_memory_budget_is_kept(void) {
   zerohop_model_options model = check_model_options("m", check_model(TINY));
   zerohop_engine_options options;
@@ -208,6 +248,8 @@ int main(void) {
   RUN(engines_live_side_by_side);
   RUN(models_come_and_go);
   RUN(a_lazy_model_is_loaded_for_its_first_request);
+  RUN(a_draft_model_is_described);
+  RUN(a_prefix_cache_outlives_its_engine);
   RUN(a_memory_budget_is_kept);
   return check_finish();
 }

@@ -209,23 +209,6 @@ static void vectors_of_texts() {
   CHECK_INT(status_of([&] { embedder.embeddings("none", two); }), ZEROHOP_NOT_FOUND);
 }
 
-static void speech_becomes_text() {
-  const zerohop::Engine hearing(zerohop::Model("m", check_model("whisper-tiny.en-f16.bin")));
-  zerohop::Speech speech;
-  speech.model = "m";
-  speech.path = check_model("speech/garden.mp3");
-  speech.format = ZEROHOP_AUDIO_FORMAT_TEXT;
-  CHECK(hearing.transcribe(speech).body().find("new car") != std::string_view::npos);
-  speech.format = ZEROHOP_AUDIO_FORMAT_JSON;
-  speech.stream = true;
-  zerohop::Response stream = hearing.transcribe(speech);
-  int events = 0;
-  for (const zerohop::Event &event : stream.events()) events += event.json().empty() ? 0 : 1;
-  CHECK_INT(events, 2);
-  speech.path = {};
-  CHECK_INT(status_of([&] { hearing.transcribe(speech); }), ZEROHOP_INVALID_ARGUMENT);
-}
-
 static void models_come_and_go() {
   zerohop::Model lazy("m", check_model(TINY));
   lazy.lazy = true;
@@ -283,7 +266,6 @@ int main() {
   RUN(closing_completes);
   RUN(what_can_be_asked);
   RUN(vectors_of_texts);
-  RUN(speech_becomes_text);
   RUN(models_come_and_go);
   RUN(logs_last_as_long_as_their_owner);
   engine.reset();

@@ -37,6 +37,7 @@ static void init_sets_the_defaults(void) {
   CHECK_INT(model.kv_type, ZEROHOP_KV_TYPE_F16);
   CHECK(model.use_mmap && model.prefix_cache && model.speculation);
   CHECK_INT(model.repack, ZEROHOP_REPACK_AUTO);
+  CHECK(model.draft_model.data == NULL && model.prefix_cache_folder.data == NULL);
   CHECK(model.progress == NULL);
 
   zerohop_request request;

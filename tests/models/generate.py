@@ -8,6 +8,7 @@ Python has gguf and numpy.
 """
 
 import hashlib
+import itertools
 import math
 import os
 import random
@@ -15,7 +16,7 @@ import shutil
 import struct
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
@@ -114,6 +115,20 @@ def byte_level(*more: str) -> Vocabulary:
         eos="<|im_end|>",
         add_bos=False,
         template=CHATML,
+    )
+
+
+def words() -> Vocabulary:
+    """As many tokens as Qwen's vocabulary has, for the benches of what choosing costs."""
+    small = byte_level()
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    spellings = ("Ġ" + "".join(word) for word in itertools.product(letters, repeat=4))
+    more = list(itertools.islice(spellings, 151_936 - len(small.tokens)))
+    return replace(
+        small,
+        tokens=small.tokens + more,
+        types=small.types + [TokenType.NORMAL] * len(more),
+        text=small.text + [True] * len(more),
     )
 
 
@@ -406,6 +421,7 @@ def generate(models: Path) -> None:
         write_planes(kinds / "tiny-kinds.gguf", byte_level(*media.MARKS))
         media.write_kinds(kinds, EMBEDDING)
         write_recurrent(tiny / "tiny-mamba.gguf", bytes_)
+        write_transformer(tiny / "tiny-words.gguf", words(), variant=Variant(is_quantized=True))
         write_hostile(hostile, (tiny / "tiny-llama.gguf").read_bytes())
         # Renamed one by one: a test that has an older file mapped keeps it whole.
         for file in scratch.rglob("*.*"):

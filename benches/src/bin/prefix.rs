@@ -1,8 +1,9 @@
-//! Prints what the prefix cache and speculation save: time to the first token behind a shared beginning, and
-//! the time of conversations and of an edit, with and without.
+//! Prints what the prefix cache and speculation save: time to the first token behind a shared beginning, in the
+//! same process and after a restart, and the time of conversations and of an edit, with and without.
 //!
-//! `cargo run --release -p zerohop-bench --bin prefix -- MODEL.gguf [ROUNDS]`, or `make bench`. Each measurement
-//! runs in a process of its own, in turn with what it is compared with; figures are medians, in seconds.
+//! `cargo run --release -p zerohop-bench --bin prefix -- MODEL.gguf [ROUNDS]`, or `make bench`; with
+//! `--draft MODEL.gguf DRAFT.gguf [ROUNDS]`, what a draft model saves. Each measurement runs in a process of its
+//! own, in turn with what it is compared with; figures are medians, in seconds.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::process::Command;
@@ -17,20 +18,34 @@ fn main() -> Result<(), Error> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["--measure", kind, model, way] => {
-            let options = ModelOptions::new(model).repack(Repack::On).prefix_cache(way != "off");
-            let options = options.speculation(kind == "edit" && way == "on");
-            let engine = Engine::builder().model("bench", options).build()?;
+            let engine = Engine::builder().model("bench", options(kind, model, way)).build()?;
             let figures = match kind {
                 "shared" => shared(&engine)?,
+                "restart" => vec![shared(&engine)?[0]],
                 "chat" => vec![chat(&engine)?],
+                "draft" => vec![story(&engine)?],
                 _ => vec![edit(&engine)?],
             };
+            engine.close();
             println!("{}", figures.iter().map(f64::to_string).collect::<Vec<_>>().join(" "));
             Ok(())
         }
+        ["--draft", model, draft] => report_draft(model, draft, 5),
+        ["--draft", model, draft, rounds] => report_draft(model, draft, rounds.parse()?),
         [model] => report(model, 5),
         [model, rounds] => report(model, rounds.parse()?),
         _ => Err("usage: prefix MODEL.gguf [ROUNDS]".into()),
+    }
+}
+
+/// `way` says whether what is measured is on; a folder for `restart`, a file for `draft`.
+fn options(kind: &str, model: &str, way: &str) -> ModelOptions {
+    let options = ModelOptions::new(model).repack(Repack::On).speculation(kind == "edit" && way == "on");
+    match (kind, way) {
+        (_, "off") => options.prefix_cache(false),
+        ("restart", folder) => options.prefix_cache_folder(folder),
+        ("draft", file) => options.draft_model(file),
+        _ => options,
     }
 }
 
@@ -42,6 +57,15 @@ fn report(model: &str, rounds: usize) -> Result<(), Error> {
         second.push(figures[1]);
     }
     compare("first token behind 1,000 shared tokens", first, second);
+    let folder = std::env::temp_dir().join(format!("zerohop-bench-{}", std::process::id()));
+    let saved = folder.to_str().ok_or("the folder for temporary files is not UTF-8")?;
+    let [mut first, mut second] = [const { Vec::new() }; 2];
+    for _ in 0..rounds {
+        first.push(in_child("restart", model, saved)?[0]);
+        second.push(in_child("restart", model, saved)?[0]);
+        std::fs::remove_dir_all(&folder)?;
+    }
+    compare("the same in the next process", first, second);
     for (kind, name) in [("chat", "a conversation of 6 turns"), ("edit", "an edit of a file, with speculation")] {
         let [mut without, mut with] = [const { Vec::new() }; 2];
         for _ in 0..rounds {
@@ -50,6 +74,16 @@ fn report(model: &str, rounds: usize) -> Result<(), Error> {
         }
         compare(name, without, with);
     }
+    Ok(())
+}
+
+fn report_draft(model: &str, draft: &str, rounds: usize) -> Result<(), Error> {
+    let [mut without, mut with] = [const { Vec::new() }; 2];
+    for _ in 0..rounds {
+        without.push(in_child("draft", model, "off")?[0]);
+        with.push(in_child("draft", model, draft)?[0]);
+    }
+    compare("an answer, with a draft model", without, with);
     Ok(())
 }
 
@@ -101,6 +135,14 @@ fn chat(engine: &Engine) -> Result<f64, Error> {
         let answer = reply.choices[0].message.content.clone().unwrap_or_default();
         messages.push(ChatCompletionMessage::assistant(answer));
     }
+    Ok(started.elapsed().as_secs_f64())
+}
+
+/// The time of an answer that repeats nothing.
+fn story(engine: &Engine) -> Result<f64, Error> {
+    let question = "Write a Python class for a bank account with deposits, withdrawals and a history, and explain it.";
+    let started = Instant::now();
+    engine.chat().create(&request(vec![ChatCompletionMessage::user(question)], 160))?;
     Ok(started.elapsed().as_secs_f64())
 }
 

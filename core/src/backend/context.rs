@@ -1,7 +1,7 @@
 //! A context: the KV cache and the decoding of batches.
 
 use std::ffi::c_void;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -273,6 +273,12 @@ impl Context {
         usize::try_from(unsafe { native::zerohop_native_sequence_begin(self.raw.as_ptr(), sequence) }).ok()
     }
 
+    /// The last position that the cache has of a sequence. `None` where it has nothing.
+    pub(crate) fn end(&self, sequence: i32) -> Option<usize> {
+        // SAFETY: the context is live, and the id is below its maximum.
+        usize::try_from(unsafe { native::zerohop_native_sequence_end(self.raw.as_ptr(), sequence) }).ok()
+    }
+
     /// Forgets a sequence's tokens from `position` on. Only for models that
     /// [`keeps_cells`](Model::keeps_cells), and where nothing is to be computed after it for those that
     /// [`can_rewind`](Model::can_rewind).
@@ -289,6 +295,50 @@ impl Context {
         let end = i32::try_from(position).unwrap_or(i32::MAX);
         // SAFETY: the context is live; an impossible removal changes nothing.
         unsafe { native::zerohop_native_sequence_remove(self.raw.as_ptr(), sequence, 0, end) };
+    }
+
+    /// What the cache has of a sequence, for [`restore`](Self::restore).
+    pub(crate) fn state(&mut self, sequence: i32) -> Result<Vec<u8>> {
+        let mut state = vec![0; self.read_state(sequence, &mut [])?];
+        let size = self.read_state(sequence, &mut state)?;
+        state.truncate(size);
+        Ok(state)
+    }
+
+    /// Gives how many bytes there are; without a buffer, no more than that.
+    fn read_state(&mut self, sequence: i32, buffer: &mut [u8]) -> Result<usize> {
+        let start = if buffer.is_empty() { ptr::null_mut() } else { buffer.as_mut_ptr() };
+        // SAFETY: the context is live and used by this thread alone, the id is below its maximum, and the
+        // buffer as long as is said.
+        let (size, error) = unsafe {
+            native::with_error(|error| {
+                native::zerohop_native_sequence_state(self.raw.as_ptr(), sequence, start, buffer.len(), error)
+            })
+        };
+        match error {
+            None if size > 0 => Ok(size),
+            error => Err(Error::internal(format!("the cache cannot be read: {}", error.unwrap_or_default()))),
+        }
+    }
+
+    /// Lets a sequence, of which the cache has nothing, have what [`state`](Self::state) gave in a context of the
+    /// same model with cells of the same type. `false` where there is no room.
+    pub(crate) fn restore(&mut self, sequence: i32, state: &[u8]) -> Result<bool> {
+        // SAFETY: the context is live and used by this thread alone, the id is below its maximum, and the
+        // state as long as is said.
+        let (restored, error) = unsafe {
+            native::with_error(|error| {
+                let (context, start) = (self.raw.as_ptr(), state.as_ptr());
+                native::zerohop_native_sequence_restore(context, sequence, start, state.len(), error)
+            })
+        };
+        if !restored {
+            self.remove(sequence);
+        }
+        match error {
+            None => Ok(restored),
+            Some(error) => Err(Error::internal(format!("the cache cannot be written: {error}"))),
+        }
     }
 
     /// Forgets a sequence.
@@ -464,7 +514,7 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use std::ffi::{c_char, c_int};
-    use std::{mem, ptr};
+    use std::mem;
 
     use super::*;
     use crate::backend::kernel_tests;

@@ -21,15 +21,19 @@ use crate::model::KvType;
 const SMOLLM2: &str = "smollm2-135m-instruct-q4_1.gguf";
 const QWEN: &str = "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf";
 
-pub(super) fn load(name: &str, repack: bool) -> Arc<Model> {
+pub(crate) fn load(name: &str, repack: bool) -> Arc<Model> {
     let folder = std::env::var_os("ZEROHOP_TEST_MODELS").expect("ZEROHOP_TEST_MODELS is not set: run `make test`");
     let path = PathBuf::from(folder).join(name);
     let options = LoadOptions { gpu_layers: Some(0), mmap: true, repack, progress: None };
     Arc::new(Model::load(&path, options).expect("the test model loads"))
 }
 
-pub(super) fn context(model: &Arc<Model>, threads: u32, own_attention: bool) -> Context {
-    let options = ContextOptions {
+pub(crate) fn context(model: &Arc<Model>, threads: u32, own_attention: bool) -> Context {
+    Context::new(model.clone(), &options(threads, own_attention), Abort::default()).expect("the context is created")
+}
+
+pub(crate) fn options(threads: u32, own_attention: bool) -> ContextOptions {
+    ContextOptions {
         cells: 2048,
         batch: 256,
         sequences: 33,
@@ -39,8 +43,7 @@ pub(super) fn context(model: &Arc<Model>, threads: u32, own_attention: bool) -> 
         own_attention,
         embeddings: false,
         adapters: Vec::new(),
-    };
-    Context::new(model.clone(), &options, Abort::default()).expect("the context is created")
+    }
 }
 
 /// A text that stays as it is: how the documentation began once.

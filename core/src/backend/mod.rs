@@ -9,7 +9,7 @@ mod adapter;
 mod context;
 pub(crate) mod cpu;
 #[cfg(test)]
-mod kernel_tests;
+pub(crate) mod kernel_tests;
 mod kernels;
 mod logs;
 mod media;

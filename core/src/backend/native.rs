@@ -138,7 +138,22 @@ unsafe extern "C" {
         end: i32,
     ) -> bool;
     pub(super) fn zerohop_native_sequence_begin(context: *mut sys::llama_context, sequence: i32) -> i32;
+    pub(super) fn zerohop_native_sequence_end(context: *mut sys::llama_context, sequence: i32) -> i32;
     pub(super) fn zerohop_native_sequence_copy(context: *mut sys::llama_context, from: i32, to: i32, end: i32);
+    pub(super) fn zerohop_native_sequence_state(
+        context: *mut sys::llama_context,
+        sequence: i32,
+        buffer: *mut u8,
+        size: usize,
+        error: *mut *mut c_char,
+    ) -> usize;
+    pub(super) fn zerohop_native_sequence_restore(
+        context: *mut sys::llama_context,
+        sequence: i32,
+        state: *const u8,
+        size: usize,
+        error: *mut *mut c_char,
+    ) -> bool;
     pub(super) fn zerohop_native_tokenize(
         vocab: *const sys::llama_vocab,
         text: *const c_char,

@@ -121,8 +121,8 @@ impl EventSender {
 
     /// Ends the whole request: its other choices are of no use.
     pub(super) fn fail(self, error: Error) {
-        self.shared.cancelled.store(true, Ordering::Relaxed);
         self.shared.state.update(|state| state.failure = state.failure.take().or(Some(error)));
+        self.shared.cancelled.store(true, Ordering::Relaxed);
     }
 }
 
@@ -132,10 +132,12 @@ impl Drop for EventSender {
             return;
         }
         // A sequence that was dropped unfinished must not leave its caller
-        // waiting for ever.
+        // waiting for ever. Who cancels it may be about to say so.
+        let is_cancelled = self.is_cancelled();
         self.shared.state.update(|state| {
             if state.is_open() {
-                state.failure = Some(Error::internal("the engine stopped before the answer was complete"));
+                let stopped = || Error::internal("the engine stopped before the answer was complete");
+                state.failure = Some(if is_cancelled { Error::cancelled() } else { stopped() });
             }
         });
     }
@@ -258,6 +260,15 @@ mod tests {
         let (sender, receiver) = one_choice();
         drop(sender);
         assert_eq!(failure(&receiver), ErrorKind::Internal);
+    }
+
+    #[test]
+    fn a_sender_that_sees_the_cancelling_first_tells_of_it() {
+        let (sender, receiver) = one_choice();
+        // What the handle does before it says so to the caller.
+        receiver.shared.cancelled.store(true, Ordering::Relaxed);
+        drop(sender);
+        assert_eq!(failure(&receiver), ErrorKind::Cancelled);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use super::draft::Acceptance;
 use crate::backend::Token;
 use crate::media::is_row;
 
@@ -14,9 +15,6 @@ const AGREEMENT: usize = 3;
 /// Tokens of one draft at most.
 const MOST: usize = 8;
 
-/// How much the newest draft counts in what share of tokens came true.
-const WEIGHT: f64 = 0.25;
-
 /// What came where in one sequence.
 #[derive(Debug)]
 pub(super) struct Lookup {
@@ -24,79 +22,25 @@ pub(super) struct Lookup {
     ends: HashMap<[Token; AGREEMENT], usize>,
     /// How many of the sequence's tokens are in `ends`.
     indexed: usize,
-    /// Tokens of the last draft that are still to be checked.
-    draft: Vec<Token>,
-    /// How many tokens to draft.
-    length: usize,
-    /// What share of drafted tokens came true.
-    acceptance: f64,
-    /// Chances to leave out, after drafts in vain; as many again the next time, and twice as many.
-    pause: usize,
-    patience: usize,
+    acceptance: Acceptance,
 }
 
 impl Lookup {
     pub(super) fn new() -> Self {
-        Lookup {
-            ends: HashMap::new(),
-            indexed: 0,
-            draft: Vec::new(),
-            length: MOST / 2,
-            acceptance: 0.5,
-            pause: 0,
-            patience: 1,
-        }
+        Lookup { ends: HashMap::new(), indexed: 0, acceptance: Acceptance::new(MOST) }
     }
 
     /// The tokens that are expected after `tokens`, `limit` at most: none where `pays` says that too few would
     /// come true.
-    pub(super) fn draft(&mut self, tokens: &[Token], limit: usize, pays: impl Fn(f64) -> bool) -> &[Token] {
-        self.draft.clear();
-        if let Some(next) = self.index(tokens) {
-            if self.pause > 0 {
-                self.pause -= 1;
-            } else if pays(self.acceptance) {
-                let known = tokens[next..].iter().take_while(|token| !is_row(**token));
-                self.draft.extend(known.take(limit.min(self.length)));
-            } else {
-                // What did not pay may pay later in the answer.
-                self.rest();
-            }
-        }
-        &self.draft
+    pub(super) fn draft(&mut self, tokens: &[Token], limit: usize, pays: impl Fn(f64) -> bool) -> Vec<Token> {
+        let Some(next) = self.index(tokens) else { return Vec::new() };
+        let length = self.acceptance.length(pays).min(limit);
+        tokens[next..].iter().copied().take_while(|token| !is_row(*token)).take(length).collect()
     }
 
-    /// Settles a draft of which the first `accepted` tokens came true. Gives how many it had.
-    pub(super) fn settle(&mut self, accepted: usize) -> usize {
-        let drafted = self.draft.len();
-        if drafted > 0 {
-            #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-            let share = accepted as f64 / drafted as f64;
-            self.acceptance += WEIGHT * (share - self.acceptance);
-            if accepted == drafted {
-                self.length = (2 * self.length).min(MOST);
-                self.patience = 1;
-            } else {
-                self.length = (accepted + 1).min(self.length).max(2);
-            }
-            if accepted == 0 {
-                self.rest();
-            }
-        }
-        self.draft.clear();
-        drafted
-    }
-
-    /// Takes the draft back, which will not be computed.
-    pub(super) fn forget(&mut self) {
-        self.draft.clear();
-    }
-
-    fn rest(&mut self) {
-        self.pause = self.patience;
-        self.patience = (2 * self.patience).min(32);
-        // Half-way back, so that it is tried again at all.
-        self.acceptance = f64::midpoint(self.acceptance, 0.5);
+    /// Settles a draft of so many tokens, of which the first `accepted` came true.
+    pub(super) fn settle(&mut self, drafted: usize, accepted: usize) {
+        self.acceptance.settle(drafted, accepted);
     }
 
     /// Where the newest tokens ended before. Notes where they end now.
@@ -126,13 +70,13 @@ mod tests {
         assert!(lookup.draft(&tokens, 8, always).is_empty());
         tokens.push(3);
         assert_eq!(lookup.draft(&tokens, 8, always), [4, 5, 6, 7]);
-        assert_eq!(lookup.settle(2), 4);
+        lookup.settle(4, 2);
         tokens.extend([4, 5, 8]);
         assert!(lookup.draft(&tokens, 8, always).is_empty());
         tokens.extend([3, 4, 5]);
         // The newest place counts, and after a draft that came half true a shorter one.
         assert_eq!(lookup.draft(&tokens, 8, always), [8, 3, 4]);
-        assert_eq!(lookup.settle(3), 3);
+        lookup.settle(3, 3);
         tokens.extend([8, 3, 4]);
         assert_eq!(lookup.draft(&tokens, 2, always), [5, 8]);
     }
@@ -145,11 +89,11 @@ mod tests {
         let mut drafts = 0;
         for number in 0..300 {
             tokens.extend([1, 2, 3]);
-            drafts += usize::from(!lookup.draft(&tokens, 8, always).is_empty());
-            lookup.settle(0);
+            let draft = lookup.draft(&tokens, 8, always);
+            drafts += usize::from(!draft.is_empty());
+            lookup.settle(draft.len(), 0);
             tokens.push(1000 + number);
             lookup.draft(&tokens, 8, |_| unreachable!("nothing like this came before"));
-            lookup.settle(0);
         }
         assert!((8..20).contains(&drafts), "{drafts}");
     }

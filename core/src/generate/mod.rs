@@ -4,6 +4,8 @@
 //! submitted with [`Generator::submit`] and answered with [`Event`]s.
 
 mod choose;
+mod draft;
+mod draft_model;
 mod encoder;
 mod events;
 mod logprobs;
@@ -35,11 +37,14 @@ use crate::metrics::ModelMeters;
 use crate::places::{Place, Places};
 use crate::threads::{Ending, join_other};
 
+use draft_model::DraftModel;
 pub(crate) use events::{Event, EventReceiver, Progress};
 pub(crate) use logprobs::TokenLogprob;
 use meter::Meter;
+use pace::FEW;
 pub(crate) use params::SamplingParams;
 pub(crate) use penalties::Penalties;
+pub(crate) use prefix::PrefixFile;
 pub(crate) use prompt::Prompt;
 pub(crate) use sampler::Sampling;
 use scheduler::Scheduler;
@@ -120,14 +125,26 @@ pub(crate) struct GeneratorOptions {
     pub(crate) context: ContextOptions,
     /// Sequences that the prefix cache keeps beside those that run.
     pub(crate) kept: u32,
+    /// Where it is saved.
+    pub(crate) prefixes: Option<PrefixFile>,
     /// Requests that may wait.
     pub(crate) queue: usize,
     /// Whether a token's logits depend on the tokens before it alone.
     pub(crate) uniform: bool,
     /// Whether repetition is speculated on, where that changes no answer.
     pub(crate) speculation: bool,
+    /// A smaller model that drafts answers.
+    pub(crate) draft: Option<DraftOptions>,
     /// What stops computing images and sound, if prompts may have them.
     pub(crate) encoding: Option<Abort>,
+}
+
+/// A model that drafts another one's answers.
+#[derive(Debug, Clone)]
+pub(crate) struct DraftOptions {
+    pub(crate) model: Arc<backend::Model>,
+    /// Whether our kernels compute attention, where they can.
+    pub(crate) own_attention: bool,
 }
 
 /// The handle of one model's scheduler thread.
@@ -162,8 +179,9 @@ impl Generator {
     ) -> Result<Self> {
         let (abort, ending) = (Abort::default(), Ending::default());
         let context = Context::new(model.clone(), &options.context, abort.clone())?;
+        let draft = options.draft.as_ref().map(|draft| draft_model(&model, draft, &options.context, &abort));
         let (sender, receiver) = crossbeam_channel::unbounded();
-        let scheduler = Scheduler::new(context, receiver, options, meters.clone(), ending.clone())?;
+        let scheduler = Scheduler::new(context, draft.transpose()?, receiver, options, meters.clone(), ending.clone())?;
         let mut threads = vec![start("scheduler", move || scheduler.run())?];
         let encoder = if options.encoding.is_some() {
             let (encoder, arriving) = crossbeam_channel::unbounded();
@@ -263,6 +281,26 @@ impl Generator {
             threads.into_iter().for_each(join_other);
         }
     }
+}
+
+/// The draft model of a model that has such a context.
+fn draft_model(
+    model: &backend::Model,
+    draft: &DraftOptions,
+    context: &ContextOptions,
+    abort: &Abort,
+) -> Result<DraftModel> {
+    // It is asked about few sequences at a time.
+    let sequences = u32::try_from(FEW).unwrap_or(u32::MAX);
+    let context = ContextOptions {
+        batch: u32::try_from(SLICE).unwrap_or(u32::MAX),
+        sequences,
+        outputs: sequences,
+        own_attention: draft.own_attention,
+        adapters: Vec::new(),
+        ..context.clone()
+    };
+    DraftModel::new(draft.model.clone(), &context, model.vocab().len(), abort.clone())
 }
 
 fn start(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {

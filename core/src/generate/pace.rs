@@ -32,13 +32,14 @@ impl Pace {
         }
     }
 
-    /// Whether it pays to draft tokens of which such a share comes true. Where it is not known yet, it is tried.
+    /// Whether it pays to draft tokens of which such a share comes true, and that take so many seconds each to
+    /// draft. Where it is not known yet, it is tried.
     ///
     /// An accepted token saves its sequence one step, that is a sequence's part of it.
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-    pub(super) fn pays(&self, sequences: usize, share: f64) -> bool {
+    pub(super) fn pays(&self, sequences: usize, share: f64, cost: f64) -> bool {
         match (self.plain.get(sequences), self.drafted) {
-            (Some(Some(plain)), Some(drafted)) => share * plain > drafted * sequences as f64,
+            (Some(Some(plain)), Some(drafted)) => share * plain > (drafted + cost) * sequences as f64,
             // Only what can be compared.
             (Some(None) | None, _) => false,
             (Some(Some(_)), None) => true,
@@ -46,7 +47,8 @@ impl Pace {
     }
 }
 
-fn average(before: Option<f64>, now: f64) -> f64 {
+/// A moving average.
+pub(super) fn average(before: Option<f64>, now: f64) -> f64 {
     before.map_or(now, |before| before + WEIGHT * (now - before))
 }
 
@@ -57,20 +59,21 @@ mod tests {
     #[test]
     fn drafts_pay_when_they_save_more_than_they_cost() {
         let mut pace = Pace::default();
-        assert!(!pace.pays(1, 1.0), "nothing to compare with");
+        assert!(!pace.pays(1, 1.0, 0.0), "nothing to compare with");
         pace.note(1, 0, Duration::from_millis(20));
-        assert!(pace.pays(1, 0.1), "worth a try");
+        assert!(pace.pays(1, 0.1, 0.0), "worth a try");
         // Four tokens took 16 ms more: 4 each, a fifth of a step.
         pace.note(1, 4, Duration::from_millis(36));
-        assert!(pace.pays(1, 0.25) && !pace.pays(1, 0.15));
+        assert!(pace.pays(1, 0.25, 0.0) && !pace.pays(1, 0.15, 0.0));
+        assert!(pace.pays(1, 0.55, 0.006) && !pace.pays(1, 0.45, 0.006), "half of a step, with 6 ms to draft each");
         pace.note(2, 0, Duration::from_millis(20));
-        assert!(pace.pays(2, 0.5) && !pace.pays(2, 0.35), "half a step each");
+        assert!(pace.pays(2, 0.5, 0.0) && !pace.pays(2, 0.35, 0.0), "half a step each");
         pace.note(3, 0, Duration::from_millis(20));
-        assert!(!pace.pays(3, 1.0));
+        assert!(!pace.pays(3, 1.0, 0.0));
         // A step that was quick by chance takes no time back.
         for _ in 0..100 {
             pace.note(1, 4, Duration::from_millis(1));
         }
-        assert!(pace.pays(1, 0.05));
+        assert!(pace.pays(1, 0.05, 0.0));
     }
 }

@@ -16,8 +16,6 @@ pub(super) struct Prediction {
     /// The predicted token that is expected next, while the answer follows the
     /// prediction.
     next: Option<usize>,
-    /// Tokens of the last draft that are still to be checked.
-    draft: Vec<Token>,
     /// How many tokens to draft: fewer after some that did not come true, since
     /// each costs computing.
     length: usize,
@@ -28,34 +26,25 @@ pub(super) struct Prediction {
 impl Prediction {
     pub(super) fn new(tokens: Vec<Token>) -> Self {
         // An answer is expected to begin as predicted.
-        Prediction { tokens, next: Some(0), draft: Vec::new(), length: MOST, accepted: 0, rejected: 0 }
+        Prediction { tokens, next: Some(0), length: MOST, accepted: 0, rejected: 0 }
     }
 
     /// The tokens that are expected next, `limit` at most.
-    pub(super) fn draft(&mut self, limit: usize) -> &[Token] {
-        self.draft.clear();
-        if let Some(next) = self.next {
-            self.draft.extend(self.tokens[next..].iter().take(limit.min(self.length)));
-        }
-        &self.draft
+    pub(super) fn draft(&self, limit: usize) -> Vec<Token> {
+        let expected = self.next.map_or(&[][..], |next| &self.tokens[next..]);
+        expected.iter().copied().take(limit.min(self.length)).collect()
     }
 
-    /// Settles a draft of which the first `accepted` tokens came true; the
-    /// answer's tokens so far, the checked ones included, are `answer`.
-    pub(super) fn settle(&mut self, accepted: usize, answer: &[Token]) {
+    /// Settles a draft of so many tokens, of which the first `accepted` came true; the answer's tokens so far,
+    /// the checked ones included, are `answer`.
+    pub(super) fn settle(&mut self, drafted: usize, accepted: usize, answer: &[Token]) {
         self.accepted += accepted;
-        self.rejected += self.draft.len() - accepted;
-        if !self.draft.is_empty() {
-            let all = accepted == self.draft.len();
+        self.rejected += drafted - accepted;
+        if drafted > 0 {
+            let all = accepted == drafted;
             self.length = if all { (self.length * 2).min(MOST) } else { (accepted + 1).min(self.length) };
         }
-        self.draft.clear();
         self.next = self.locate(answer);
-    }
-
-    /// Takes the draft back, which will not be computed.
-    pub(super) fn forget(&mut self) {
-        self.draft.clear();
     }
 
     /// Tokens of the prediction that were in the answer, and those that were
@@ -88,12 +77,12 @@ mod tests {
         // CQ15
         let mut prediction = Prediction::new((0..20).collect());
         assert_eq!(prediction.draft(4), [0, 1, 2, 3]);
-        prediction.settle(4, &[0, 1, 2, 3, 4]);
+        prediction.settle(4, 4, &[0, 1, 2, 3, 4]);
         assert_eq!(prediction.draft(3), [5, 6, 7]);
         // Another token came instead of 6.
-        prediction.settle(1, &[0, 1, 2, 3, 4, 5, 99]);
+        prediction.settle(3, 1, &[0, 1, 2, 3, 4, 5, 99]);
         assert!(prediction.draft(3).is_empty());
-        prediction.settle(0, &[5, 99, 8, 9, 10]);
+        prediction.settle(0, 0, &[5, 99, 8, 9, 10]);
         assert_eq!(prediction.draft(2), [11, 12]);
         assert_eq!(prediction.counts(), (5, 2));
     }
@@ -102,7 +91,7 @@ mod tests {
     fn the_end_of_a_prediction_expects_nothing() {
         let mut prediction = Prediction::new(vec![1, 2, 3]);
         assert_eq!(prediction.draft(8), [1, 2, 3]);
-        prediction.settle(3, &[1, 2, 3, 4]);
+        prediction.settle(3, 3, &[1, 2, 3, 4]);
         assert!(prediction.draft(8).is_empty());
     }
 }

@@ -38,8 +38,8 @@ pub(super) struct Sampler {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Candidate {
-    token: Token,
+pub(super) struct Candidate {
+    pub(super) token: Token,
     logit: f32,
 }
 
@@ -202,7 +202,7 @@ fn by_likelihood(a: &Candidate, b: &Candidate) -> std::cmp::Ordering {
 
 /// The likeliest token, the lowest among equals. `None` when no logit is a
 /// number.
-fn argmax(logits: &[f32]) -> Option<Candidate> {
+pub(super) fn argmax(logits: &[f32]) -> Option<Candidate> {
     let mut best = Candidate { token: -1, logit: f32::NEG_INFINITY };
     for (token, &logit) in (0..).zip(logits) {
         if logit > best.logit {

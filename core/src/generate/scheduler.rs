@@ -5,6 +5,7 @@
 //! sequences chooses its next token.
 
 mod cells;
+mod drafts;
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -15,12 +16,14 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, TryRecvError};
 use rayon::prelude::*;
 
-use super::pace::{FEW, Pace};
-use super::prefix::{Pin, PrefixCache};
+use super::draft::{Draft, Drafter};
+use super::draft_model::DraftModel;
+use super::pace::Pace;
+use super::prefix::{Pin, PrefixCache, PrefixFile};
 use super::sequence::Sequence;
 use super::{DRAFT, EXTRA, GeneratorOptions, SLICE, StopReason};
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::backend::{Batch, Context, Decoded, Token};
+use crate::backend::{Batch, Context, Decoded};
 use crate::metrics::ModelMeters;
 use crate::threads::Ending;
 
@@ -37,8 +40,12 @@ pub(super) struct Scheduler {
     /// Ids for running sequences.
     free_ids: Vec<i32>,
     prefixes: PrefixCache,
-    /// How long steps take, where repetition is speculated on.
+    prefix_file: Option<PrefixFile>,
+    /// How long steps take, where there are drafts that have to pay.
     pace: Option<Pace>,
+    /// Whether repetition is speculated on.
+    looks_up: bool,
+    draft_model: Option<DraftModel>,
     batch: Batch,
     /// Rows of images and sound that were computed in this step.
     rows: usize,
@@ -55,6 +62,8 @@ struct Running {
     pin: Option<Pin>,
     /// Whether its prompt was computed, and offered to the prefix cache.
     has_prompt: bool,
+    /// What is expected after its newest token.
+    draft: Draft,
     /// Its part of the batch being computed.
     part: Option<Part>,
 }
@@ -65,7 +74,9 @@ struct Part {
     /// Known tokens.
     tokens: usize,
     /// Expected tokens after them, to be checked.
-    draft: Vec<Token>,
+    draft: Draft,
+    /// How many of those came true.
+    accepted: usize,
     /// The batch indexes before tokens of the prompt that are to be scored.
     scoring: Range<usize>,
     /// The batch index of the newest known token, if the next one can be chosen
@@ -83,7 +94,8 @@ enum Flow {
 
 impl Scheduler {
     pub(super) fn new(
-        context: Context,
+        mut context: Context,
+        draft_model: Option<DraftModel>,
         submissions: Receiver<Sequence>,
         options: &GeneratorOptions,
         meters: Arc<ModelMeters>,
@@ -103,8 +115,13 @@ impl Scheduler {
         let slots = id(options.context.sequences);
         // The context has room for the outputs of those that run; it can tell apart more.
         let kept = slots..slots.saturating_add(id(options.kept));
-        let can_rewind = context.model().can_rewind();
-        let prefixes = PrefixCache::new(kept, options.uniform, context.model().window());
+        let looks_up = options.speculation && options.uniform && context.model().can_rewind();
+        let mut prefixes = PrefixCache::new(kept, options.uniform, context.model().window());
+        if let Some(file) = &options.prefixes
+            && let Err(error) = prefixes.restore(&mut context, file)
+        {
+            tracing::warn!(target: "zerohop", %error, "what the prefix cache had saved cannot be used");
+        }
         Ok(Scheduler {
             context,
             submissions,
@@ -112,7 +129,10 @@ impl Scheduler {
             running: Vec::new(),
             free_ids: (0..slots).rev().collect(),
             prefixes,
-            pace: (options.speculation && options.uniform && can_rewind).then(Pace::default),
+            prefix_file: options.prefixes.clone(),
+            pace: (looks_up || draft_model.is_some()).then(Pace::default),
+            looks_up,
+            draft_model,
             batch,
             rows: 0,
             sampling_pool,
@@ -123,18 +143,20 @@ impl Scheduler {
 
     /// Serves requests until the model is ended or a fault of ours ends the thread.
     pub(super) fn run(mut self) {
-        loop {
+        let is_sound = loop {
             match catch_unwind(AssertUnwindSafe(|| self.turn())) {
                 Ok(Flow::Continue) => {}
-                Ok(Flow::Stop) => break,
+                Ok(Flow::Stop) => break true,
                 Err(_) => {
                     self.ending.set(Error::internal("the scheduler met a fault; make a new engine"));
-                    break;
+                    break false;
                 }
             }
+        };
+        self.fail_all(&self.ending.error());
+        if is_sound {
+            self.save_prefixes();
         }
-        let reason = self.ending.error();
-        self.fail_all(&reason);
     }
 
     /// One round: fetch requests, compute a step.
@@ -217,6 +239,7 @@ impl Scheduler {
             self.make_room()?;
             let mut decoded = self.decode_rows()?;
             if decoded == Decoded::Done {
+                self.draft();
                 self.fill_batch();
                 decoded = if self.batch.is_empty() { decoded } else { self.decode()? };
             }
@@ -253,7 +276,7 @@ impl Scheduler {
             context.decode(batch)
         });
         let parts = running.iter().filter_map(|running| running.part.as_ref());
-        let drafted = parts.map(|part| part.draft.len()).sum();
+        let drafted = parts.map(|part| part.draft.tokens.len()).sum();
         // Without prompts, and without tokens that grammars forced.
         if let Some(pace) = pace
             && batch.len() == running.len() + drafted
@@ -298,13 +321,10 @@ impl Scheduler {
         };
         let reserved_outputs = prompts.first().map_or(0, |running| scored(running));
         let mut drafts = DRAFT - reserved_outputs;
-        let sequences = decoding.len();
-        let pace = self.pace.as_ref().filter(|_| sequences <= FEW && prompts.is_empty());
-        let pays = pace.map(|pace| move |share| pace.pays(sequences, share));
         for running in decoding {
             let known = running.push_slice(&mut self.batch, 1 + extra);
             extra -= known - 1;
-            let drafted = running.push_draft(&mut self.batch, drafts.min(extra), pays);
+            let drafted = running.push_draft(&mut self.batch, drafts.min(extra));
             extra -= drafted;
             drafts -= drafted;
             cells = cells.saturating_sub(known + drafted);
@@ -392,8 +412,10 @@ impl Scheduler {
                 // Choosing changes the logits, so each works on a copy; once for
                 // each choice, not for each token.
                 let mut logits = self.context.logits(&[logits_at])?[0].to_vec();
-                outcomes.push((self.running.len(), sequence.extend(&mut [&mut logits], &[])));
-                self.running.push(Running { id, sequence, pin, has_prompt: true, part: None });
+                let outcome = sequence.extend(&mut [&mut logits], &Draft::default());
+                outcomes.push((self.running.len(), outcome.map(|(_, end)| end)));
+                let draft = Draft::default();
+                self.running.push(Running { id, sequence, pin, has_prompt: true, draft, part: None });
             }
             late.into_iter().rev().for_each(|sequence| self.waiting.push_front(sequence));
         }
@@ -403,12 +425,13 @@ impl Scheduler {
     /// Lets finished sequences go, and takes back from the cache what was expected
     /// in vain.
     fn settle(&mut self, outcomes: Vec<(usize, Outcome)>) -> Result<()> {
+        self.settle_drafts();
         // From the back, so that the indexes stay right while sequences go.
         for (index, outcome) in outcomes.into_iter().rev() {
             match outcome {
                 Ok(None) => {
                     let running = &self.running[index];
-                    if running.part.as_ref().is_some_and(|part| !part.draft.is_empty()) {
+                    if running.part.as_ref().is_some_and(|part| !part.draft.tokens.is_empty()) {
                         let position = running.sequence.layout().position(running.sequence.cached());
                         self.context.rewind(running.id, position)?;
                     }
@@ -435,13 +458,21 @@ impl Scheduler {
         running.sequence
     }
 
+    fn save_prefixes(&mut self) {
+        if let Some(file) = &self.prefix_file
+            && let Err(error) = self.prefixes.save(&mut self.context, file)
+        {
+            tracing::warn!(target: "zerohop", %error, "what the prefix cache has cannot be saved");
+        }
+    }
+
     fn fail_running(&mut self, error: &Error) {
         while !self.running.is_empty() {
             self.release(self.running.len() - 1).fail(error.clone());
         }
     }
 
-    fn fail_all(mut self, error: &Error) {
+    fn fail_all(&mut self, error: &Error) {
         while let Ok(sequence) = self.submissions.try_recv() {
             self.waiting.push_back(sequence);
         }
@@ -476,19 +507,20 @@ impl Running {
         let logits_at = slice.completes.then(|| batch.len() - 1);
         let tokens = slice.tokens.len();
         let scoring = first + slice.scoring.start..first + slice.scoring.end;
-        self.part = Some(Part { tokens, draft: Vec::new(), scoring, logits_at });
+        self.part = Some(Part { tokens, draft: Draft::default(), accepted: 0, scoring, logits_at });
         tokens
     }
 
-    /// Adds what is expected after these tokens; gives how many.
-    fn push_draft(&mut self, batch: &mut Batch, limit: usize, pays: Option<impl Fn(f64) -> bool>) -> usize {
+    /// Adds what is expected after these tokens, `limit` tokens at most; gives how many.
+    fn push_draft(&mut self, batch: &mut Batch, limit: usize) -> usize {
         let Some(part) = self.part.as_mut().filter(|part| part.logits_at.is_some()) else { return 0 };
         let start = self.sequence.layout().position(self.sequence.len());
-        part.draft.extend_from_slice(self.sequence.draft(limit, pays));
-        for (position, &token) in (start..).zip(&part.draft) {
+        part.draft = std::mem::take(&mut self.draft);
+        part.draft.tokens.truncate(limit);
+        for (position, &token) in (start..).zip(&part.draft.tokens) {
             batch.push(token, position, self.id, true);
         }
-        part.draft.len()
+        part.draft.tokens.len()
     }
 
     /// Whether the next token can be chosen after this step.
@@ -499,13 +531,15 @@ impl Running {
     /// The batch indexes whose logits the sequence needs.
     fn rows(&self) -> Range<usize> {
         match &self.part {
-            Some(Part { logits_at: Some(at), draft, .. }) => *at..at + 1 + draft.len(),
+            Some(Part { logits_at: Some(at), draft, .. }) => *at..at + 1 + draft.tokens.len(),
             _ => 0..0,
         }
     }
 
     fn extend(&mut self, rows: &mut [&mut [f32]]) -> Outcome {
-        let draft = self.part.as_ref().map_or(&[][..], |part| &part.draft);
-        self.sequence.extend(rows, draft)
+        let Some(part) = &mut self.part else { return Ok(None) };
+        let (accepted, end) = self.sequence.extend(rows, &part.draft)?;
+        part.accepted = accepted;
+        Ok(end)
     }
 }

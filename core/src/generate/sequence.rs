@@ -8,6 +8,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::choose::Chooser;
+use super::draft::{Draft, Drafter};
 use super::events::EventSender;
 use super::logprobs::{Distribution, HeldLogprobs, TokenLogprob};
 use super::lookup::Lookup;
@@ -304,13 +305,18 @@ impl Sequence {
     /// The tokens that the caller expects next, or that followed the newest ones before, to be checked
     /// together with the newest one. `pays` says whether it is worth it to check tokens of which such a
     /// share comes true; without, there are only those that the caller expects.
-    pub(super) fn draft(&mut self, limit: usize, pays: Option<impl Fn(f64) -> bool>) -> &[Token] {
-        let limit = limit.min((self.max_tokens - self.generated()).saturating_sub(1));
-        match (&mut self.prediction, pays) {
-            (Some(prediction), _) => prediction.draft(limit),
-            (None, Some(pays)) => self.lookup.draft(&self.tokens, limit, pays),
-            (None, None) => &[],
+    pub(super) fn draft(&mut self, limit: usize, pays: Option<impl Fn(f64) -> bool>) -> Draft {
+        let limit = limit.min(self.most_drafted());
+        match (&self.prediction, pays) {
+            (Some(prediction), _) => Draft { tokens: prediction.draft(limit), by: Drafter::Caller },
+            (None, Some(pays)) => Draft { tokens: self.lookup.draft(&self.tokens, limit, pays), by: Drafter::Lookup },
+            (None, None) => Draft::default(),
         }
+    }
+
+    /// How many tokens are worth expecting: not the last.
+    pub(super) fn most_drafted(&self) -> usize {
+        (self.max_tokens - self.generated()).saturating_sub(1)
     }
 
     /// Notes that `count` more tokens are in the cache.
@@ -323,10 +329,6 @@ impl Sequence {
     pub(super) fn evicted(&mut self) {
         self.cached = 0;
         self.shared_prompt = None;
-        self.lookup.forget();
-        if let Some(prediction) = &mut self.prediction {
-            prediction.forget();
-        }
         if !self.has_told_reuse {
             self.reused = 0;
         }
@@ -370,10 +372,10 @@ impl Sequence {
     /// Chooses the tokens that follow, and sends their text out: one for the
     /// newest token's logits, and one more for each drafted token that came true.
     /// `rows` has the logits of the newest token and of the `draft` after it.
-    /// Gives the reason if the answer has ended.
-    pub(super) fn extend(&mut self, rows: &mut [&mut [f32]], draft: &[Token]) -> Result<Option<StopReason>> {
+    /// Gives how many of them did, and the reason if the answer has ended.
+    pub(super) fn extend(&mut self, rows: &mut [&mut [f32]], draft: &Draft) -> Result<(usize, Option<StopReason>)> {
         if self.max_tokens == 0 {
-            return Ok(Some(StopReason::Length));
+            return Ok((0, Some(StopReason::Length)));
         }
         let before = self.tokens.len();
         let mut accepted = 0;
@@ -381,7 +383,7 @@ impl Sequence {
         for (index, row) in rows.iter_mut().enumerate() {
             let (token, logprob) = self.chooser.choose(row, self.model.vocab())?;
             end = self.accept(token, logprob)?;
-            let expected = draft.get(index) == Some(&token);
+            let expected = draft.tokens.get(index) == Some(&token);
             accepted += usize::from(expected);
             if end.is_some() || !expected {
                 break;
@@ -391,13 +393,24 @@ impl Sequence {
         if end.is_none() {
             end = self.append_forced()?;
         }
-        if let Some(prediction) = &mut self.prediction {
-            prediction.settle(accepted, &self.tokens[self.prompt_tokens..]);
-        } else {
-            self.meter.drafted(self.lookup.settle(accepted), accepted);
-        }
+        self.settle(draft, accepted);
         self.meter.tokens(self.tokens.len() - before);
-        Ok(end)
+        Ok((accepted, end))
+    }
+
+    /// Lets whoever has drafted know how many tokens came true.
+    fn settle(&mut self, draft: &Draft, accepted: usize) {
+        let drafted = draft.tokens.len();
+        let of = |drafter| if draft.by == drafter { (drafted, accepted) } else { (0, 0) };
+        if let Some(prediction) = &mut self.prediction {
+            let (drafted, accepted) = of(Drafter::Caller);
+            prediction.settle(drafted, accepted, &self.tokens[self.prompt_tokens..]);
+        }
+        let (looked_up, came_true) = of(Drafter::Lookup);
+        self.lookup.settle(looked_up, came_true);
+        if draft.by != Drafter::Caller {
+            self.meter.drafted(drafted, accepted);
+        }
     }
 
     /// Appends the tokens about which the grammar leaves no choice.

@@ -58,7 +58,7 @@ pub struct ModelMetrics {
     pub accepted_prediction_tokens: u64,
     /// Tokens of predictions that were computed in vain.
     pub rejected_prediction_tokens: u64,
-    /// Tokens that were drafted because others like those before them had come before (speculation).
+    /// Tokens that were drafted, because others like those before them had come before or by a draft model.
     pub drafted_tokens: u64,
     /// Those of them that came true, and so cost no step of their own.
     pub accepted_draft_tokens: u64,

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use memmap2::Mmap;
+use sha2::{Digest, Sha256};
 
 use super::gate::{self, Checked, MemoryNeed};
 use super::gguf::{GgufError, TensorInfo};
@@ -58,6 +59,23 @@ impl ModelFile {
         }
         let (files, created) = (others.len() + 1, mapped.created);
         Ok(ModelFile { checked, files, size, parameters, created, identities, other_tensors })
+    }
+
+    /// What tells the model from others, from samples of its files and when they were last changed.
+    ///
+    /// # Errors
+    ///
+    /// `ModelFile` for a file that can no longer be read.
+    pub(super) fn digest(&self, path: &Path) -> Result<[u8; 32]> {
+        let mut digest = Sha256::new();
+        let others = gate::split_paths(&self.checked.gguf, path).map_err(refused(path))?;
+        for path in [path.to_path_buf()].iter().chain(&others) {
+            MappedFile::open(path)?.sample(&mut digest);
+        }
+        for identity in &self.identities {
+            identity.digest(&mut digest);
+        }
+        Ok(digest.finalize().into())
     }
 
     /// The tensors of all files.
@@ -147,6 +165,15 @@ impl MappedFile {
 
     pub(super) fn bytes(&self) -> &[u8] {
         self.map.as_deref().unwrap_or_default()
+    }
+
+    /// What tells the file from others of its size: the beginning of each megabyte, since training changes all
+    /// weights.
+    fn sample(&self, digest: &mut Sha256) {
+        digest.update(self.size.to_le_bytes());
+        for part in self.bytes().chunks(1 << 20) {
+            digest.update(&part[..part.len().min(4096)]);
+        }
     }
 }
 

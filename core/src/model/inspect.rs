@@ -10,7 +10,7 @@ use super::file::{MappedFile, ModelFile};
 use super::gguf::{Gguf, Value};
 use super::kind::ModelKind;
 use super::options::ModelOptions;
-use super::{adapter, projector, source, speech};
+use super::{adapter, draft, projector, source, speech};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend;
 
@@ -95,7 +95,8 @@ pub fn inspect(options: impl Into<ModelOptions>) -> Result<ModelFileInfo> {
     let options = options.into();
     options.check()?;
     let path = source::resolve(&options.path, &options)?;
-    let options = ModelOptions { adapters: adapter::resolve(&options)?, path, ..options };
+    let (adapters, draft_model) = (adapter::resolve(&options)?, draft::resolve(&options)?);
+    let options = ModelOptions { path, adapters, draft_model, ..options };
     let mapped = MappedFile::open(&options.path)?;
     if speech::is_speech_model(mapped.bytes()) {
         let message = "this is a speech model in whisper.cpp's format, not GGUF; load it to learn what it is";
@@ -105,12 +106,18 @@ pub fn inspect(options: impl Into<ModelOptions>) -> Result<ModelFileInfo> {
     }
     let file = ModelFile::check(&options.path, &mapped)?;
     let adapters: u64 = adapter::check(&options.adapters, &file)?.iter().map(|adapter| adapter.data_len).sum();
-    let projector = if ModelKind::of(&file.checked.gguf, true) == ModelKind::Generative {
-        projector::find(&options.path, &options)?.map_or(0, |projector| projector.data_len)
+    let (projector, draft) = if ModelKind::of(&file.checked.gguf, true) == ModelKind::Generative {
+        (projector::find(&options.path, &options)?, draft::check(&options)?)
     } else {
         projector::refuse(&options)?;
-        0
+        draft::refuse(&options)?;
+        (None, None)
     };
+    let projector = projector.map_or(0, |projector| projector.data_len);
+    let (draft_weights, draft_cache) = draft.map_or((0, 0), |draft| {
+        let need = draft.memory_need(false);
+        (need.weights, need.cache)
+    });
     // As if read into memory: that the system can take a mapped file's pages back does not make the
     // model smaller.
     let need = file.memory_need(&options.clone().mmap(false), options.sequences());
@@ -126,8 +133,8 @@ pub fn inspect(options: impl Into<ModelOptions>) -> Result<ModelFileInfo> {
         trained_context_length: file.checked.hparams.context_length,
         chat_template: gguf.get_str("tokenizer.chat_template").map(str::to_owned),
         memory: MemoryEstimate {
-            weights: need.weights + adapters + projector,
-            kv_cache: need.cache,
+            weights: need.weights + adapters + projector + draft_weights,
+            kv_cache: need.cache + draft_cache,
             context_length: file.context_length(&options),
             available: super::gate::free_memory(),
         },

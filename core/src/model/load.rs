@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::adapter::{Adapter, AdapterFile};
 use super::control::ControlSpellings;
+use super::draft::DraftFile;
 use super::file::{MIN_CONTEXT, MappedFile, ModelFile, context_length};
 use super::gate;
 use super::gguf::Value;
@@ -20,7 +21,7 @@ use super::options::{GpuLayers, ModelOptions, Repack, available_threads};
 use super::projector::{self, ProjectorFile};
 use super::speech_file::{SpeechFile, SpokenModel};
 use super::weights::{self, WeightsKey};
-use super::{adapter, source, speech};
+use super::{adapter, draft, source, speech};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend::{self, LoadOptions, ProjectorOptions, Templates};
 use crate::constrain::TokenEnv;
@@ -58,6 +59,8 @@ pub struct ModelInfo {
     pub embedding_dimensions: Option<usize>,
     /// The LoRA adapters that are applied to it.
     pub adapters: Vec<Adapter>,
+    /// The file of its draft model, if it has one.
+    pub draft_model: Option<PathBuf>,
     /// When the file, or that of an adapter, was last changed, in seconds since 1970: `created` in the
     /// list of models.
     pub created: u64,
@@ -87,6 +90,7 @@ struct GgufFiles {
     model: ModelFile,
     adapters: Vec<AdapterFile>,
     projector: Option<ProjectorFile>,
+    draft: Option<DraftFile>,
 }
 
 /// The bytes that a model takes at least.
@@ -110,8 +114,12 @@ pub(crate) struct LoadedModel {
     pub(crate) adapters: Vec<Arc<backend::Adapter>>,
     /// Changes with the adapters and the projector, and with nothing else.
     pub(crate) additions_digest: u64,
+    /// Changes with the model's files, where the prefix cache is to be saved.
+    pub(crate) files_digest: Option<[u8; 32]>,
     /// What reads images and sound, if the model has a projector.
     pub(crate) media: Option<MediaReader>,
+    /// What drafts its answers.
+    pub(crate) draft: Option<LoadedDraft>,
     /// Whether our kernels compute with the weights, as far as they can.
     pub(crate) repacked: bool,
     /// Whether they compute all of it, if attention too, so that a token's logits depend on nothing but the
@@ -121,12 +129,20 @@ pub(crate) struct LoadedModel {
     token_env: Mutex<Option<TokenEnv>>,
 }
 
+/// A draft model.
+#[derive(Debug, Clone)]
+pub(crate) struct LoadedDraft {
+    pub(crate) backend: Arc<backend::Model>,
+    /// Whether our kernels compute with its weights, as far as they can.
+    pub(crate) repacked: bool,
+}
+
 impl CheckedModel {
     /// Finds the files that the options name, downloading those that must be, and checks them all.
     pub(crate) fn open(options: &ModelOptions) -> Result<Self> {
         options.check()?;
         let (path, adapters) = (source::resolve(&options.path, options)?, adapter::resolve(options)?);
-        let options = ModelOptions { path, adapters, ..options.clone() };
+        let options = ModelOptions { path, adapters, draft_model: draft::resolve(options)?, ..options.clone() };
         let mapped = MappedFile::open(&options.path)?;
         let file = if speech::is_speech_model(mapped.bytes()) {
             CheckedFile::Speech(SpeechFile::check(&options, &mapped)?)
@@ -213,12 +229,18 @@ impl GgufFiles {
     fn check(options: &ModelOptions, mapped: &MappedFile) -> Result<Self> {
         let model = ModelFile::check(&options.path, mapped)?;
         let adapters = adapter::check(&options.adapters, &model)?;
-        let mut files = GgufFiles { model, adapters, projector: None };
+        let mut files = GgufFiles { model, adapters, projector: None, draft: None };
         // Whether it is a decoder alone is known when it is loaded.
         if files.served_kind(options, true)? == ModelKind::Generative {
             files.projector = projector::find(&options.path, options)?;
+            files.draft = draft::check(options)?;
         } else {
             projector::refuse(options)?;
+            draft::refuse(options)?;
+            if options.prefix_cache_folder.is_some() {
+                let what = "only models that generate text have a prefix cache";
+                return Err(Error::new(ErrorKind::InvalidArgument, format!("prefix_cache_folder: {what}")));
+            }
         }
         Ok(files)
     }
@@ -226,23 +248,22 @@ impl GgufFiles {
     fn memory_use(&self, options: &ModelOptions) -> MemoryUse {
         let options = options.clone().mmap(false);
         let need = self.model.memory_need(&options, options.sequences());
-        MemoryUse { weights: need.weights, own: need.cache.saturating_add(self.additions_len()) }
+        MemoryUse { weights: need.weights, own: need.cache.saturating_add(self.additions_len(false)) }
     }
 
-    /// Bytes of the adapters and the projector.
-    fn additions_len(&self) -> u64 {
+    /// Bytes of the adapters, the projector, and the draft model with its cache.
+    fn additions_len(&self, mmap: bool) -> u64 {
         let projector = self.projector.as_ref().map_or(0, |projector| projector.data_len);
-        self.adapters.iter().fold(projector, |sum, adapter| sum.saturating_add(adapter.data_len))
-    }
-
-    fn weights_key(&self, options: &ModelOptions) -> WeightsKey {
-        WeightsKey { files: self.model.identities.clone(), ..weights_key(options) }
+        let draft = self.draft.as_ref().map(|draft| draft.memory_need(mmap));
+        let draft = draft.map_or(0, |need| need.weights.saturating_add(need.cache));
+        let adapters = self.adapters.iter().map(|adapter| adapter.data_len);
+        adapters.chain([projector]).fold(draft, u64::saturating_add)
     }
 
     fn check_memory(&self, options: &ModelOptions) -> Result<()> {
         let need = self.model.memory_need(options, options.sequences());
-        let weights = if weights::are_known(&self.weights_key(options)) { 0 } else { need.weights };
-        let need = need.cache.saturating_add(weights).saturating_add(self.additions_len());
+        let weights = if weights::are_known(&file_key(&self.model, options)) { 0 } else { need.weights };
+        let need = need.cache.saturating_add(weights).saturating_add(self.additions_len(options.mmap));
         match gate::free_memory() {
             Some(free) if need > free => Err(Error::new(
                 ErrorKind::Unavailable,
@@ -286,7 +307,7 @@ impl GgufFiles {
     }
 
     fn load(&self, id: &str, options: &ModelOptions) -> Result<LoadedModel> {
-        let (backend, repacked) = self.load_weights(options)?;
+        let (backend, repacked) = load_weights(&self.model, options)?;
         let kind = self.served_kind(options, backend.is_decoder())?;
         let template_source = options.chat_template.clone().or_else(|| backend.chat_template());
         let templates = template_source.map(|_| Templates::new(&backend, options.chat_template.as_deref())).transpose();
@@ -304,6 +325,13 @@ impl GgufFiles {
             has_chat_template: templates.is_some(),
         };
         let media = self.load_projector(&backend, kind, options)?;
+        let draft = self.draft.as_ref().filter(|_| kind == ModelKind::Generative);
+        let draft = draft.map(|draft| load_draft(draft, &backend)).transpose()?;
+        let saved = options.prefix_cache_folder.as_ref();
+        if saved.is_some() && !backend.can_rewind() {
+            let what = "a model with a recurrent state or a sliding window has nothing that can be saved";
+            return Err(Error::new(ErrorKind::InvalidArgument, format!("prefix_cache_folder: {what}")));
+        }
         let load = |adapter: &Adapter| backend::Adapter::load(&backend, &adapter.path, adapter.scale).map(Arc::new);
         Ok(LoadedModel {
             info: self.describe(id, options, &facts),
@@ -311,33 +339,16 @@ impl GgufFiles {
             templates,
             control_spellings,
             adapters: options.adapters.iter().map(load).collect::<Result<_>>()?,
-            additions_digest: self.additions_digest(options, media.is_some()),
+            additions_digest: self.additions_digest(options, media.is_some())?,
+            files_digest: saved.map(|_| self.model.digest(&options.path)).transpose()?,
             media,
+            draft,
             backend,
             repacked,
             // What adapters add is computed by llama.cpp's kernels.
             uniform: repacked && self.model.has_kernels() && self.adapters.is_empty() && !backend::can_offload(),
             token_env: Mutex::new(None),
         })
-    }
-
-    /// The weights, and whether they are repacked: those that the process has already, or else from the
-    /// file.
-    fn load_weights(&self, options: &ModelOptions) -> Result<(Arc<backend::Model>, bool)> {
-        let key = self.weights_key(options);
-        let key = WeightsKey { repack: repacks(options, self.model.size, weights::are_known(&key)), ..key };
-        let was_reported = Cell::new(false);
-        let load = || {
-            was_reported.set(true);
-            backend::Model::load(&options.path, load_options(options, key.repack))
-        };
-        let goes_on =
-            |fraction| options.report(fraction).then_some(()).ok_or_else(|| Error::loading_stopped(&options.path));
-        let backend = weights::share(&key, load, || goes_on(0.0))?;
-        if !was_reported.get() {
-            goes_on(1.0)?;
-        }
-        Ok((backend, key.repack))
     }
 
     fn load_projector(
@@ -364,14 +375,15 @@ impl GgufFiles {
         }
     }
 
-    fn additions_digest(&self, options: &ModelOptions, has_projector: bool) -> u64 {
+    fn additions_digest(&self, options: &ModelOptions, has_projector: bool) -> Result<u64> {
         let mut hasher = DefaultHasher::new();
         let projector = self.projector.as_ref().filter(|_| has_projector);
-        projector.map(|projector| (projector.digest, options.image_max_tokens)).hash(&mut hasher);
+        let digest = projector.map(ProjectorFile::digest).transpose()?;
+        digest.map(|digest| (digest, options.image_max_tokens)).hash(&mut hasher);
         for (file, adapter) in self.adapters.iter().zip(&options.adapters) {
             (file.digest, adapter.scale.to_bits()).hash(&mut hasher);
         }
-        hasher.finish()
+        Ok(hasher.finish())
     }
 
     fn describe(&self, id: &str, options: &ModelOptions, facts: &Facts) -> ModelInfo {
@@ -396,10 +408,39 @@ impl GgufFiles {
             has_chat_template: facts.has_chat_template,
             embedding_dimensions: is_embedding.then_some(facts.embedding_length),
             adapters: options.adapters.clone(),
+            draft_model: options.draft_model.clone(),
             created: adapters.iter().fold(model.created, |created, adapter| created.max(adapter.created)),
             loaded: true,
         }
     }
+}
+
+/// The weights, and whether they are repacked: those that the process has already, or else from the file.
+fn load_weights(file: &ModelFile, options: &ModelOptions) -> Result<(Arc<backend::Model>, bool)> {
+    let key = file_key(file, options);
+    let key = WeightsKey { repack: repacks(options, file.size, weights::are_known(&key)), ..key };
+    let was_reported = Cell::new(false);
+    let load = || {
+        was_reported.set(true);
+        backend::Model::load(&options.path, load_options(options, key.repack))
+    };
+    let goes_on =
+        |fraction| options.report(fraction).then_some(()).ok_or_else(|| Error::loading_stopped(&options.path));
+    let backend = weights::share(&key, load, || goes_on(0.0))?;
+    if !was_reported.get() {
+        goes_on(1.0)?;
+    }
+    Ok((backend, key.repack))
+}
+
+fn load_draft(draft: &DraftFile, model: &backend::Model) -> Result<LoadedDraft> {
+    let (backend, repacked) = load_weights(&draft.file, &draft.options)?;
+    draft::check_pair(&draft.options.path, &backend, model)?;
+    Ok(LoadedDraft { backend, repacked })
+}
+
+fn file_key(file: &ModelFile, options: &ModelOptions) -> WeightsKey {
+    WeightsKey { files: file.identities.clone(), ..weights_key(options) }
 }
 
 /// What the options say of the weights, without their files.

@@ -2,6 +2,7 @@
 
 mod adapter;
 mod control;
+mod draft;
 mod file;
 mod gate;
 mod gguf;

@@ -96,11 +96,13 @@ pub struct ModelOptions {
     pub(crate) queue: Option<NonZeroU32>,
     pub(crate) kv_type: KvType,
     pub(crate) prefix_cache: bool,
+    pub(crate) prefix_cache_folder: Option<PathBuf>,
     pub(crate) speculation: bool,
     pub(crate) mmap: bool,
     pub(crate) repack: Repack,
     pub(crate) chat_template: Option<String>,
     pub(crate) adapters: Vec<Adapter>,
+    pub(crate) draft_model: Option<PathBuf>,
     pub(crate) projector: Option<PathBuf>,
     pub(crate) image_max_tokens: Option<NonZeroU32>,
     pub(crate) media_folder: Option<PathBuf>,
@@ -127,11 +129,13 @@ impl ModelOptions {
             queue: None,
             kv_type: KvType::F16,
             prefix_cache: true,
+            prefix_cache_folder: None,
             speculation: true,
             mmap: true,
             repack: Repack::Auto,
             chat_template: None,
             adapters: Vec::new(),
+            draft_model: None,
             projector: None,
             image_max_tokens: None,
             media_folder: None,
@@ -207,6 +211,9 @@ impl ModelOptions {
         if self.chat_template.as_deref().is_some_and(str::is_empty) {
             return refuse("the chat template is empty".to_owned());
         }
+        if self.prefix_cache_folder.is_some() && !self.prefix_cache {
+            return refuse("prefix_cache_folder is given, and prefix_cache is off".to_owned());
+        }
         if let Some(adapter) = self.adapters.iter().find(|adapter| !adapter.scale.is_finite()) {
             return refuse(format!("{}: the adapter's scale is {}", adapter.path.display(), adapter.scale));
         }
@@ -245,6 +252,31 @@ impl ModelOptions {
     #[must_use]
     pub fn prefix_cache(mut self, keep: bool) -> Self {
         self.prefix_cache = keep;
+        self
+    }
+
+    /// A folder in which what the prefix cache keeps is saved when the model is unloaded or its engine closed, and
+    /// from which it is read when the model is loaded the next time, in this process or another: long instructions
+    /// are then computed once, not once for each run of a program. The folder is made if it is not there.
+    ///
+    /// There is one file for each model and the options that its numbers depend on, as large as the cells that
+    /// are kept (some 10 KiB a token for a model of half a billion parameters, 128 KiB for one of eight billion). The last
+    /// to close wins. What is of another model, changed or damaged is left alone, with a warning in the log; the
+    /// files are as private as the prompts that were computed. Texts alone are saved: no beginnings with images or
+    /// sound. Not for models with sliding windows or recurrent states. Default: none, and nothing is saved.
+    ///
+    /// ```no_run
+    /// use zerohop::{Engine, ModelOptions};
+    ///
+    /// let model = ModelOptions::new("qwen.gguf").prefix_cache_folder("/var/cache/my-program");
+    /// let engine = Engine::builder().model("qwen", model).build()?;
+    /// // ... requests ...
+    /// engine.close();
+    /// # Ok::<(), zerohop::Error>(())
+    /// ```
+    #[must_use]
+    pub fn prefix_cache_folder(mut self, folder: impl AsRef<Path>) -> Self {
+        self.prefix_cache_folder = Some(folder.as_ref().to_path_buf());
         self
     }
 
@@ -308,6 +340,32 @@ impl ModelOptions {
     #[must_use]
     pub fn adapter(mut self, path: impl AsRef<Path>, scale: f32) -> Self {
         self.adapters.push(Adapter { path: path.as_ref().to_path_buf(), scale });
+        self
+    }
+
+    /// A smaller model with the same vocabulary that drafts what this one will say: a GGUF file, or whatever
+    /// else [`new`](Self::new) takes. Its drafts are checked together with the next token, which takes less
+    /// time than computing them one after another, and no answer changes ([`speculation`](Self::speculation)
+    /// says where; elsewhere, llama.cpp rounds differently with the number of tokens). It pays where the draft
+    /// model is many times faster and often right, and is asked only while it does, while at most two requests
+    /// generate, and where nothing that came before says what comes next.
+    ///
+    /// Both must keep all their tokens in the cache: no sliding windows, no recurrent states. The draft model has
+    /// a context of its own, as long as this one's, and is loaded with the same `threads`, `gpu_layers`,
+    /// `kv_type`, `mmap` and `repack`. Default: none.
+    ///
+    /// ```no_run
+    /// use zerohop::{Engine, ModelOptions};
+    ///
+    /// let model = ModelOptions::new("qwen2.5-7b-q4_k_m.gguf").draft_model("qwen2.5-0.5b-q4_0.gguf");
+    /// let engine = Engine::builder().model("qwen", model).build()?;
+    /// let metrics = engine.metrics();
+    /// println!("{} of {}", metrics.models[0].accepted_draft_tokens, metrics.models[0].drafted_tokens);
+    /// # Ok::<(), zerohop::Error>(())
+    /// ```
+    #[must_use]
+    pub fn draft_model(mut self, path: impl AsRef<Path>) -> Self {
+        self.draft_model = Some(path.as_ref().to_path_buf());
         self
     }
 
@@ -459,10 +517,12 @@ impl fmt::Debug for ModelOptions {
             .field("parallel", &self.parallel)
             .field("queue", &self.queue)
             .field("kv_type", &self.kv_type)
+            .field("prefix_cache_folder", &self.prefix_cache_folder)
             .field("mmap", &self.mmap)
             .field("repack", &self.repack)
             .field("chat_template", &self.chat_template.as_ref().map(String::len))
             .field("adapters", &self.adapters)
+            .field("draft_model", &self.draft_model)
             .field("projector", &self.projector)
             .field("media_folder", &self.media_folder)
             .field("media_fetcher", &self.media_fetcher.is_some())

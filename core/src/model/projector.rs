@@ -19,8 +19,19 @@ pub(super) struct ProjectorFile {
     pub(super) is_named: bool,
     /// Bytes of the tensors, which are read into memory.
     pub(super) data_len: u64,
-    /// Of the whole content: projectors for one architecture are often of the same size.
-    pub(super) digest: u64,
+}
+
+impl ProjectorFile {
+    /// Of the whole content: projectors for one architecture are often of the same size. Reads all of it.
+    ///
+    /// # Errors
+    ///
+    /// `ModelFile` for a file that can no longer be read.
+    pub(super) fn digest(&self) -> Result<u64> {
+        let mut hasher = DefaultHasher::new();
+        MappedFile::open(&self.path)?.bytes().hash(&mut hasher);
+        Ok(hasher.finish())
+    }
 }
 
 /// Finds and checks the projector of a model whose file is `model`: the one that the options name, or else the
@@ -66,10 +77,8 @@ pub(super) fn left_out(path: &Path, error: &Error) {
 fn read(path: &Path, is_named: bool) -> Result<(ProjectorFile, CheckedProjector)> {
     let mapped = MappedFile::open(path)?;
     let checked = gate::check_projector(mapped.bytes()).map_err(refused(path))?;
-    let mut hasher = DefaultHasher::new();
-    mapped.bytes().hash(&mut hasher);
-    let (path, data_len, digest) = (path.to_path_buf(), checked.gguf.data_len, hasher.finish());
-    Ok((ProjectorFile { path, is_named, data_len, digest }, checked))
+    let (path, data_len) = (path.to_path_buf(), checked.gguf.data_len);
+    Ok((ProjectorFile { path, is_named, data_len }, checked))
 }
 
 fn check_image_tokens(most: NonZeroU32, projector: Option<&CheckedProjector>) -> Result<()> {

@@ -48,6 +48,12 @@ impl SpeechFile {
         if options.projector.is_some() {
             return lacks("projector");
         }
+        if options.draft_model.is_some() {
+            return lacks("draft model");
+        }
+        if options.prefix_cache_folder.is_some() {
+            return lacks("prefix cache");
+        }
         if options.context_length.is_some() {
             return lacks("context length to choose");
         }
@@ -114,6 +120,7 @@ impl SpeechFile {
             has_chat_template: false,
             embedding_dimensions: None,
             adapters: Vec::new(),
+            draft_model: None,
             created: self.created,
             loaded: true,
         }

@@ -8,6 +8,7 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
+use sha2::{Digest, Sha256};
 
 use super::options::GpuLayers;
 use crate::api::error::Result;
@@ -44,6 +45,12 @@ impl FileIdentity {
             size: metadata.size(),
             changed: (metadata.mtime(), metadata.mtime_nsec()),
         }
+    }
+
+    /// Adds when the file was changed, which copies often keep.
+    pub(super) fn digest(&self, digest: &mut Sha256) {
+        digest.update(self.changed.0.to_le_bytes());
+        digest.update(self.changed.1.to_le_bytes());
     }
 }
 

@@ -2,14 +2,17 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
 
 use super::memory::Reservation;
 use crate::api::audio::{CreateTranscriptionRequest, CreateTranslationRequest};
 use crate::api::error::{Error, Result};
 use crate::backend::{self, ContextOptions};
 use crate::embed::Embedder;
-use crate::generate::{DRAFT, EXTRA, Generator, GeneratorOptions, SLICE};
+use crate::generate::{DRAFT, DraftOptions, EXTRA, Generator, GeneratorOptions, PrefixFile, SLICE};
 use crate::media::MediaReader;
 use crate::metrics::ModelMeters;
 use crate::model::{CheckedModel, LoadedModel, ModelInfo, ModelKind, available_threads};
@@ -68,16 +71,31 @@ impl ServedModel {
             embeddings: false,
             adapters: model.adapters.clone(),
         };
-        let fingerprint =
-            fingerprint(&model.info, (context.threads, context.kv_type, model.repacked, model.additions_digest));
+        let uniform = model.uniform && context.has_own_attention();
+        // Where logits depend on how many tokens are computed together, so do they on drafts.
+        let is_drafted = model.draft.is_some() && !uniform;
+        let numeric = (context.threads, context.kv_type, model.repacked, is_drafted);
+        let fingerprint = fingerprint(&model.info, (numeric, model.additions_digest));
         let computer = if model.kind == ModelKind::Generative {
             let length = model.info.context_length as usize;
-            let uniform = model.uniform && context.has_own_attention();
             // A recurrent state has taken in all tokens: there is no beginning of it to share.
             let kept = if model.backend.keeps_cells() { options.kept_sequences() } else { 0 };
-            let (speculation, encoding) =
-                (options.speculation, model.media.as_ref().map(|media| media.abort().clone()));
-            let options = GeneratorOptions { context, kept, queue, uniform, speculation, encoding };
+            let draft = model.draft.as_ref();
+            let file = |folder: &PathBuf| {
+                let digest =
+                    model.files_digest.ok_or_else(|| Error::internal("the model's files were not looked at"))?;
+                PrefixFile::new(folder, prefix_key(digest, &fingerprint))
+            };
+            let options = GeneratorOptions {
+                context,
+                kept,
+                prefixes: options.prefix_cache_folder.as_ref().map(file).transpose()?,
+                queue,
+                uniform,
+                speculation: options.speculation,
+                draft: draft.map(|draft| DraftOptions { model: draft.backend.clone(), own_attention: draft.repacked }),
+                encoding: model.media.as_ref().map(|media| media.abort().clone()),
+            };
             let generator = Generator::start(model.backend.clone(), length, &options, meters)?;
             Computer::Text(Box::new(model), generator)
         } else {
@@ -215,6 +233,11 @@ impl ServedModel {
 
 fn limit(tokens: usize) -> u32 {
     u32::try_from(tokens).unwrap_or(u32::MAX)
+}
+
+/// Changes with whatever may change what is computed of a prompt.
+fn prefix_key(files: [u8; 32], fingerprint: &str) -> [u8; 32] {
+    Sha256::new().chain_update(files).chain_update(fingerprint).finalize().into()
 }
 
 /// Changes with whatever may change an answer to the same request and seed:

@@ -59,8 +59,8 @@ impl Listener<'_> {
         if let Some(ChunkingStrategy::ServerVad { .. }) = request.chunking_strategy {
             return Err(self.unfit("chunking_strategy", "looks for no pauses: leave it out, or give 'auto'"));
         }
-        let mut chat = self.conversation(task, request.prompt.as_deref(), &request.file.content)?;
-        chat.temperature = Some(request.temperature.unwrap_or_default());
+        let mut chat =
+            self.conversation(task, request.prompt.as_deref(), request.temperature, &request.file.content)?;
         let reply = Reply::of_transcription(request);
         chat.logprobs = reply.logprobs.then_some(true);
         self.start(&chat, reply, request.response_format)
@@ -69,12 +69,17 @@ impl Listener<'_> {
     /// The same for one that is to be put into English.
     pub(crate) fn translate(self, request: &CreateTranslationRequest) -> Result<Hearing> {
         let task = "Write down in English what is said in the audio, and nothing else.".to_owned();
-        let mut chat = self.conversation(task, request.prompt.as_deref(), &request.file.content)?;
-        chat.temperature = Some(request.temperature.unwrap_or_default());
+        let chat = self.conversation(task, request.prompt.as_deref(), request.temperature, &request.file.content)?;
         self.start(&chat, Reply::of_translation(request), request.response_format)
     }
 
-    fn conversation(self, task: String, prompt: Option<&str>, sound: &[u8]) -> Result<CreateChatCompletionRequest> {
+    fn conversation(
+        self,
+        task: String,
+        prompt: Option<&str>,
+        temperature: Option<f32>,
+        sound: &[u8],
+    ) -> Result<CreateChatCompletionRequest> {
         if sound.len() > MAX_MEDIA_FILE {
             let message = format!("the file has {} bytes; such models read at most {MAX_MEDIA_FILE}", sound.len());
             return Err(Error::invalid("file", message).with_code("file_too_large"));
@@ -84,7 +89,8 @@ impl Listener<'_> {
         let sound = ContentPart::audio_bytes(sound, InputAudioFormat::Wav);
         let question = ChatCompletionMessage::user(vec![ContentPart::text(task), sound]);
         let messages: Vec<_> = instructions.into_iter().chain([question]).collect();
-        Ok(CreateChatCompletionRequest::new(self.model.info.id.as_str(), messages))
+        let chat = CreateChatCompletionRequest::new(self.model.info.id.as_str(), messages);
+        Ok(chat.temperature(temperature.unwrap_or_default()))
     }
 
     fn start(

@@ -207,7 +207,7 @@ pub fn one_of_a_mixture(engine: &Engine, caller: usize, round: usize) {
             assert!(stream.next().unwrap().is_ok());
             stream.cancel_handle().cancel();
             let error = stream.find_map(Result::err).expect("a cancelled stream ends with an error");
-            assert_eq!(error.kind(), ErrorKind::Cancelled);
+            assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
         }
     }
 }

@@ -38,6 +38,7 @@ classes! {
         vocabulary_size: REQUIRED,
         has_chat_template: REQUIRED,
         embedding_dimensions: OPTIONAL,
+        draft_model: OPTIONAL,
         adapters: REQUIRED.list(&ADAPTER),
         created: REQUIRED,
         loaded: REQUIRED,

@@ -5,20 +5,28 @@
 //! free: they are let go, the least recently used first, when running sequences need them. What
 //! running sequences share is not.
 
+mod saved;
 mod tree;
 
 use std::collections::HashMap;
 
 use super::SLICE;
 use super::prompt::Layout;
-use crate::api::error::Result;
+use crate::api::error::{Error, Result};
 use crate::backend::{Context, Token};
+use crate::media::is_row;
 
+pub(crate) use saved::PrefixFile;
+use saved::{Reader, SavedSequence, Writer};
 pub(super) use tree::Pin;
 use tree::{Inserted, Tree};
 
 /// Shorter beginnings are not worth an id.
 const LEAST: usize = 16;
+
+/// The id under which a part of a sequence is saved and restored: that of a running one, since llama.cpp writes
+/// no others.
+const PART: i32 = 0;
 
 /// What is kept of earlier requests.
 #[derive(Debug)]
@@ -190,6 +198,71 @@ impl PrefixCache {
             self.free(context, Some(id));
         }
         had_some
+    }
+
+    /// Writes what is kept of texts to a file, while nothing runs. What several sequences share is written once.
+    pub(super) fn save(&mut self, context: &mut Context, file: &PrefixFile) -> Result<()> {
+        let is_text = |(_, tokens): &(i32, Vec<Token>)| !tokens.iter().any(|token| is_row(*token));
+        let sequences: Vec<_> = self.tree.sequences().into_iter().filter(is_text).collect();
+        if sequences.is_empty() {
+            return Ok(());
+        }
+        context.remove(PART);
+        let mut writer = Writer::create(file, sequences.len())?;
+        for (index, (id, tokens)) in sequences.iter().enumerate() {
+            let common = |other: &[Token]| tokens.iter().zip(other).take_while(|(a, b)| a == b).count();
+            let earlier = sequences[..index].iter().map(|(_, earlier)| common(earlier)).enumerate();
+            let (base, shared) = earlier.max_by_key(|(_, common)| *common).unwrap_or_default();
+            context.copy(*id, PART, None);
+            context.forget_before(PART, shared);
+            let state = context.state(PART);
+            context.remove(PART);
+            writer.write(&SavedSequence { base, shared, rest: tokens[shared..].to_vec(), state: state? })?;
+        }
+        writer.finish()
+    }
+
+    /// Keeps what was written to a file, as far as there is room for it, before anything runs.
+    pub(super) fn restore(&mut self, context: &mut Context, file: &PrefixFile) -> Result<()> {
+        let Some(mut reader) = Reader::open(file)? else { return Ok(()) };
+        let mut restored: Vec<Option<(i32, Vec<Token>)>> = Vec::new();
+        while let Some(SavedSequence { base, shared, rest, state }) = reader.read()? {
+            let earlier = restored.get(base).and_then(Option::as_ref).filter(|_| shared > 0);
+            let begin = earlier.and_then(|(id, tokens)| Some((*id, tokens.get(..shared)?)));
+            let has_room = self.tree.cells() + rest.len() <= context.cells() as usize;
+            if begin.is_none() != (shared == 0) || !has_room {
+                restored.push(None);
+                continue;
+            }
+            if self.free_ids.is_empty() || !context.restore(PART, &state)? {
+                break;
+            }
+            let has = (context.begin(PART), context.end(PART).map(|end| end + 1));
+            let Some(own) = self.free_ids.pop().filter(|_| has == (Some(shared), Some(shared + rest.len()))) else {
+                context.remove(PART);
+                return Err(Error::internal("the file of saved prefixes does not have the cells that it names"));
+            };
+            let (from, mut tokens) = begin.map_or((None, Vec::new()), |(id, tokens)| (Some(id), tokens.to_vec()));
+            if let Some(from) = from {
+                context.copy(from, own, Some(shared));
+            }
+            context.copy(PART, own, None);
+            context.remove(PART);
+            tokens.extend(rest);
+            let Inserted::Added { replaced, .. } = self.tree.insert(&tokens, own) else {
+                self.free(context, Some(own));
+                break;
+            };
+            self.layouts.insert(own, Layout::default());
+            self.free(context, replaced);
+            restored.push(Some((own, tokens)));
+        }
+        // As they were of use: the first ones last.
+        for (_, tokens) in restored.iter().flatten().rev() {
+            let pin = self.tree.pin(tokens);
+            self.unpin(pin);
+        }
+        Ok(())
     }
 
     fn free(&mut self, context: &mut Context, id: Option<i32>) {

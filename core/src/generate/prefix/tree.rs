@@ -116,6 +116,22 @@ impl Tree {
         self.ends().map(|(_, end)| end.id)
     }
 
+    /// All kept sequences, those that were of use last first: their ids and tokens.
+    pub(super) fn sequences(&self) -> Vec<(i32, Vec<Token>)> {
+        let mut ends: Vec<(usize, End)> = self.ends().collect();
+        ends.sort_unstable_by_key(|(_, end)| std::cmp::Reverse(end.used));
+        ends.into_iter().map(|(index, end)| (end.id, self.tokens(index))).collect()
+    }
+
+    /// The tokens of the sequence that ends in a node.
+    fn tokens(&self, index: usize) -> Vec<Token> {
+        let mut way = vec![index];
+        while let Some(&last) = way.last().filter(|last| **last != ROOT) {
+            way.push(self.nodes[last].parent);
+        }
+        way.iter().rev().flat_map(|&index| &self.nodes[index].tokens).copied().collect()
+    }
+
     /// The longest beginning of `tokens` that a sequence has, and the one that was of use last of those which
     /// have it.
     pub(super) fn longest(&self, tokens: &[Token]) -> Option<(usize, i32)> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Running, Scheduler};
+use super::{Draft, Running, Scheduler};
 use crate::api::error::Result;
 use crate::generate::prefix::Pin;
 use crate::generate::sequence::{Sequence, SharedPrompt};
@@ -26,7 +26,8 @@ impl Scheduler {
             sequence.begin();
             // At the end of the queue: other callers come first.
             self.waiting.extend(sequence.take_follower());
-            self.running.push(Running { id, sequence, pin: None, has_prompt: false, part: None });
+            let (pin, draft) = (None, Draft::default());
+            self.running.push(Running { id, sequence, pin, has_prompt: false, draft, part: None });
             self.share_prompt();
         }
     }
@@ -96,7 +97,7 @@ impl Scheduler {
 
     /// Keeps the prompts that have been computed.
     pub(super) fn keep_prompts(&mut self) -> Result<()> {
-        for Running { id, sequence, pin, has_prompt, part } in &mut self.running {
+        for Running { id, sequence, pin, has_prompt, part, .. } in &mut self.running {
             if *has_prompt || part.as_ref().is_none_or(|part| part.logits_at.is_none()) {
                 continue;
             }

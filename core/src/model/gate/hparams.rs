@@ -134,7 +134,7 @@ fn check_experts(keys: &Keys<'_>, layers: u32) -> Result<(), GgufError> {
 }
 
 /// No number may be NaN, and no epsilon negative: normalisation asserts it.
-fn check_floats(keys: &Keys<'_>) -> Result<(), GgufError> {
+pub(super) fn check_floats(keys: &Keys<'_>) -> Result<(), GgufError> {
     let prefix = keys.name("");
     for (key, value) in keys.gguf.metadata.range(prefix.clone()..).take_while(|(key, _)| key.starts_with(&prefix)) {
         let Value::F32(number) = value else { continue };

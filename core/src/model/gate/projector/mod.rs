@@ -4,6 +4,7 @@ mod blocks;
 mod kinds;
 mod sizes;
 
+use super::hparams::check_floats;
 use super::keys::Keys;
 use super::tensors;
 use crate::model::gguf::{Gguf, GgufError, TensorInfo, Value, invalid, quoted, unsupported};
@@ -36,21 +37,18 @@ pub(in crate::model) fn check_projector(bytes: &[u8]) -> Result<CheckedProjector
         return unsupported(format!("general.architecture is {own}, not \"clip\": the file is no projector"));
     }
     let keys = Keys::new(&gguf, bytes)?;
+    check_floats(&keys)?;
     if flag(&gguf, "clip.has_gen_audio_encoder")? {
         return unsupported("a projector that makes sound is not served".to_owned());
     }
     let (mut vision, mut audio) = (None, None);
     if flag(&gguf, "clip.has_vision_encoder")? {
-        let name = kind_name(&gguf, "vision")?;
-        let kind = VISION.iter().find(|kind| kind.name == name);
-        let kind = kind.map_or_else(|| unserved(name, VISION.map(|kind| kind.name).as_slice()), Ok)?;
+        let kind = served(kind_name(&gguf, "vision")?, &VISION, |kind| kind.name)?;
         check_vision(&keys, kind)?;
         vision = Some(kind);
     }
     if flag(&gguf, "clip.has_audio_encoder")? {
-        let name = kind_name(&gguf, "audio")?;
-        let kind = AUDIO.iter().find(|kind| kind.name == name);
-        let kind = kind.map_or_else(|| unserved(name, AUDIO.map(|kind| kind.name).as_slice()), Ok)?;
+        let kind = served(kind_name(&gguf, "audio")?, &AUDIO, |kind| kind.name)?;
         check_audio(&keys, kind)?;
         audio = Some(kind);
     }
@@ -85,9 +83,13 @@ fn kind_name<'a>(gguf: &'a Gguf, encoder: &str) -> Result<&'a str, GgufError> {
     }
 }
 
-fn unserved<T>(kind: &str, served: &[&str]) -> Result<T, GgufError> {
-    let served = served.join(", ");
-    unsupported(format!("projectors of the type {} are not served; these are: {served}", quoted(kind)))
+/// The kind of this name.
+fn served<'a, K>(name: &str, kinds: &'a [K], name_of: impl Fn(&'a K) -> &'static str) -> Result<&'a K, GgufError> {
+    if let Some(kind) = kinds.iter().find(|kind| name_of(kind) == name) {
+        return Ok(kind);
+    }
+    let served = kinds.iter().map(name_of).collect::<Vec<_>>().join(", ");
+    unsupported(format!("projectors of the type {} are not served; these are: {served}", quoted(name)))
 }
 
 fn check_vision(keys: &Keys<'_>, kind: &VisionKind) -> Result<(), GgufError> {

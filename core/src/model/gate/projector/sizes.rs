@@ -1,6 +1,7 @@
 //! Numbers that an encoder and its images are made with.
 
 use super::super::keys::Keys;
+use super::find;
 use super::kinds::{Merge, Size, VisionKind};
 use crate::model::gguf::{GgufError, ValueType, invalid, quoted};
 
@@ -50,6 +51,7 @@ pub(super) fn check_images(keys: &Keys<'_>, kind: &VisionKind) -> Result<(), Ggu
     let side = keys.required("vision.image_size", 0, 8192)?;
     let most = if kind.name == "qwen2.5vl_merger" { WINDOW / 2 } else { MAX_ROW_SIDE };
     let patch = keys.required("vision.patch_size", 1, most)?;
+    check_patches(keys, kind, side, patch)?;
     let row = patch * merge(keys, &kind.merge)?;
     if row > MAX_ROW_SIDE {
         return invalid(format!("clip.vision: rows of {row} pixels are over {MAX_ROW_SIDE}"));
@@ -68,6 +70,22 @@ pub(super) fn check_images(keys: &Keys<'_>, kind: &VisionKind) -> Result<(), Ggu
         check_tiles(keys, side)?;
     }
     check_colours(keys)
+}
+
+/// Checks that the tensors are made for patches of this side, and for as many of them as an image has.
+fn check_patches(keys: &Keys<'_>, kind: &VisionKind, side: u32, patch: u32) -> Result<(), GgufError> {
+    let dims = |name: &str| find(keys.gguf, name).map_or(&[][..], |tensor| &tensor.dims);
+    if let [width, height, _, _] = *dims("v.patch_embd.weight")
+        && [width, height] != [u64::from(patch); 2]
+    {
+        return invalid(format!("clip.vision: patches of {patch} pixels' side, and a tensor for {width} x {height}"));
+    }
+    if let (Size::Square, [_, places]) = (&kind.size, dims("v.position_embd.weight"))
+        && (!side.is_multiple_of(patch) || *places != u64::from(side / patch).pow(2))
+    {
+        return invalid(format!("clip.vision: {places} places do not make an image of {side} pixels' side"));
+    }
+    Ok(())
 }
 
 fn merge(keys: &Keys<'_>, merge: &Merge) -> Result<u32, GgufError> {

@@ -62,6 +62,15 @@ fn numbers_are_held_to_what_is_computed() {
     refused_number("qwen2.5o", "vision.spatial_merge_size", 1, "from 2 to 2");
     refused_number("qwen2.5o", "vision.patch_size", 57, "from 1 to 56");
     refused_number("qwen3vl", "vision.embedding_length", 64, "without");
+    refused_number("qwen2.5o", "vision.patch_size", 7, "patches of 7 pixels' side");
+    for (epsilon, says) in [(-1.0_f32, "is -1"), (f32::NAN, "is NaN"), (f32::INFINITY, "is inf")] {
+        refused_number("qwen3vl", "vision.attention.layer_norm_epsilon", epsilon.to_bits(), says);
+    }
+    let square = |key: &str, number: u32, says: &str| {
+        refused(&patched("mmproj-tiny-gemma3.gguf", key, 0, &number.to_le_bytes()), says);
+    };
+    square("clip.vision.image_size", 512, "places do not make an image of 512 pixels' side");
+    square("clip.vision.image_size", 129, "places do not make an image of 129 pixels' side");
     refused_number("voxtral", "audio.block_count", 0, "from 1");
     refused_number("voxtral", "audio.block_count", 1000, "from 1 to 128");
     refused_number("voxtral", "audio.projector.stack_factor", 0, "from 1");
