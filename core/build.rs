@@ -30,7 +30,7 @@ fn main() {
         .std("c++17")
         .files(["native/context.cpp", "native/faults.cpp", "native/templates.cpp", "native/chat.cpp"])
         .files(["native/template_budget.cpp", "native/kernels.cpp", "native/openmp.cpp", "native/speech.cpp"])
-        .file("native/media.cpp")
+        .files(["native/media.cpp", "native/forks.cpp"])
         .files(interpreter)
         .include("native")
         // Not an include folder like the others: its string.h is not the system's.

@@ -7,6 +7,7 @@
 
 mod adapter;
 mod context;
+mod forks;
 pub(crate) mod cpu;
 #[cfg(test)]
 pub(crate) mod kernel_tests;
@@ -34,6 +35,7 @@ use crate::api::error::{Error, Result};
 
 pub(crate) use adapter::Adapter;
 pub(crate) use context::{Abort, Batch, Context, ContextOptions, Decoded};
+pub(crate) use forks::HeldForks;
 pub(crate) use media::{CutMedia, MediaPart, Pixels, Projector, ProjectorOptions, Rows, RowsShape};
 pub(crate) use model::{LoadOptions, Model};
 pub(crate) use speech::{SpeechModel, SpeechSegment, SpeechState, SpeechWindow, Stop, WindowOptions};
@@ -59,6 +61,7 @@ impl Backend {
     /// Initialises llama.cpp for this process, or joins those who have.
     pub(crate) fn acquire() -> Result<Self> {
         cpu::check()?;
+        let _held = HeldForks::new();
         let mut process = PROCESS.lock();
         if process.initialised.is_none() {
             logs::redirect();
@@ -87,6 +90,7 @@ impl Backend {
 
 impl Drop for Backend {
     fn drop(&mut self) {
+        let _held = HeldForks::new();
         let mut process = PROCESS.lock();
         process.users -= 1;
         if process.users == 0 {

@@ -105,6 +105,9 @@ unsafe extern "C" {
     pub(super) fn zerohop_native_on_fault(report: unsafe extern "C" fn(message: *const c_char, is_fatal: bool));
     pub(super) fn zerohop_native_throw_assertions(enabled: bool);
     pub(super) fn zerohop_native_set_processors(number: u32);
+    pub(super) fn zerohop_native_heed_forks();
+    pub(super) fn zerohop_native_hold_forks();
+    pub(super) fn zerohop_native_release_forks();
     pub(super) fn zerohop_native_context_new(
         model: *mut sys::llama_model,
         params: sys::llama_context_params,

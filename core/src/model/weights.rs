@@ -7,14 +7,15 @@ use std::sync::{Arc, Weak};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Mutex, MutexGuard};
 use sha2::{Digest, Sha256};
 
 use super::options::GpuLayers;
 use crate::api::error::Result;
-use crate::backend;
+use crate::backend::{self, HeldForks};
 
-/// How often somebody who waits for weights that another thread loads is asked whether to go on.
+/// How often somebody who waits for weights that another thread loads looks whether they are there, and
+/// is asked whether to go on.
 const PATIENCE: Duration = Duration::from_millis(20);
 
 /// Weights by what they are read from, and how.
@@ -74,11 +75,31 @@ impl Entry {
 }
 
 static ENTRIES: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
-static CHANGED: Condvar = Condvar::new();
+
+/// The entries, for a short look: forks wait meanwhile.
+struct Entries {
+    // Unlocked first.
+    entries: MutexGuard<'static, Vec<Entry>>,
+    _held: HeldForks,
+}
+
+impl Entries {
+    fn lock() -> Self {
+        let held = HeldForks::new();
+        Entries { entries: ENTRIES.lock(), _held: held }
+    }
+
+    /// The entry under this key in this process. Those whose weights are gone are forgotten.
+    fn find(&mut self, key: &WeightsKey) -> Option<&mut Entry> {
+        let process = process::id();
+        self.entries.retain(|entry| entry.process == process && entry.is_live());
+        self.entries.iter_mut().find(|entry| entry.key == *key)
+    }
+}
 
 /// Whether these weights are in memory, or soon will be.
 pub(super) fn are_known(key: &WeightsKey) -> bool {
-    find(&mut ENTRIES.lock(), key).is_some()
+    Entries::lock().find(key).is_some()
 }
 
 /// The weights under this key: those in memory, those that another thread is loading, or else what
@@ -88,28 +109,31 @@ pub(super) fn share(
     load: impl FnOnce() -> Result<backend::Model>,
     wait: impl Fn() -> Result<()>,
 ) -> Result<Arc<backend::Model>> {
-    let mut entries = ENTRIES.lock();
-    while let Some(entry) = find(&mut entries, key) {
-        match &entry.state {
-            State::Loaded(weights) => {
+    loop {
+        let mut entries = Entries::lock();
+        match entries.find(key).map(|entry| &entry.state) {
+            Some(State::Loaded(weights)) => {
                 if let Some(weights) = weights.upgrade() {
                     return Ok(weights);
                 }
             }
             // A progress callback of this very loading loads the same model.
-            State::Loading(thread) if *thread == thread::current().id() => {
+            Some(State::Loading(thread)) if *thread == thread::current().id() => {
                 drop(entries);
                 return load().map(Arc::new);
             }
-            State::Loading(_) => {
-                CHANGED.wait_for(&mut entries, PATIENCE);
-                parking_lot::MutexGuard::unlocked(&mut entries, &wait)?;
+            Some(State::Loading(_)) => {
+                drop(entries);
+                thread::sleep(PATIENCE);
+                wait()?;
+            }
+            None => {
+                let state = State::Loading(thread::current().id());
+                entries.entries.push(Entry { key: key.clone(), process: process::id(), state });
+                break;
             }
         }
     }
-    let state = State::Loading(thread::current().id());
-    entries.push(Entry { key: key.clone(), process: process::id(), state });
-    drop(entries);
     let mut loading = Loading { key, loaded: Weak::new() };
     let weights = Arc::new(load()?);
     loading.loaded = Arc::downgrade(&weights);
@@ -124,19 +148,10 @@ struct Loading<'a> {
 
 impl Drop for Loading<'_> {
     fn drop(&mut self) {
-        let mut entries = ENTRIES.lock();
-        if let Some(entry) = find(&mut entries, self.key) {
+        if let Some(entry) = Entries::lock().find(self.key) {
             entry.state = State::Loaded(std::mem::take(&mut self.loaded));
         }
-        CHANGED.notify_all();
     }
-}
-
-/// The entry under this key in this process. Those whose weights are gone are forgotten.
-fn find<'a>(entries: &'a mut Vec<Entry>, key: &WeightsKey) -> Option<&'a mut Entry> {
-    let process = process::id();
-    entries.retain(|entry| entry.process == process && entry.is_live());
-    entries.iter_mut().find(|entry| entry.key == *key)
 }
 
 #[cfg(test)]
