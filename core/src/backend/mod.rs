@@ -7,8 +7,8 @@
 
 mod adapter;
 mod context;
-mod forks;
 pub(crate) mod cpu;
+mod forks;
 #[cfg(test)]
 pub(crate) mod kernel_tests;
 mod kernels;
