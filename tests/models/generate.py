@@ -386,7 +386,10 @@ def write_hostile(folder: Path, whole: bytes) -> None:
 
 def generate(models: Path) -> None:
     """Writes all files unless this very generator has written them."""
-    sources = [Path(__file__), *(Path(str(module.__file__)) for module in (rank, lora, media, diffusion))]
+    sources = [
+        Path(__file__),
+        *(Path(str(module.__file__)) for module in (rank, lora, media, diffusion)),
+    ]
     source = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
     stamp = models / "tiny/stamp"
     with locked(models / ".generate.lock"):

@@ -16,7 +16,7 @@ pub struct ImagesResponse {
     pub background: ImageBackground,
     /// What they are encoded as.
     pub output_format: ImageFormat,
-    /// What was asked for.
+    /// `low`, `medium` or `high`: how many steps it took.
     pub quality: ImageQuality,
     /// How large they are.
     pub size: ImageSize,
@@ -87,7 +87,7 @@ pub struct PartialImage {
     pub created_at: u64,
     /// How large it is.
     pub size: ImageSize,
-    /// What was asked for.
+    /// `low`, `medium` or `high`: how many steps it took.
     pub quality: ImageQuality,
     /// What is behind it.
     pub background: ImageBackground,
@@ -105,7 +105,7 @@ pub struct CompletedImage {
     pub created_at: u64,
     /// How large it is.
     pub size: ImageSize,
-    /// What was asked for.
+    /// `low`, `medium` or `high`: how many steps it took.
     pub quality: ImageQuality,
     /// What is behind it.
     pub background: ImageBackground,

@@ -17,8 +17,8 @@ use parking_lot::Mutex;
 
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::images::{
-    CreateImageEditRequest, CreateImageRequest, CreateImageVariationRequest, ImageFile, ImageOptions, ImageQuality,
-    ImageSize,
+    CreateImageEditRequest, CreateImageRequest, CreateImageVariationRequest, ImageBackground, ImageFile, ImageOptions,
+    ImageQuality, ImageSize,
 };
 use crate::backend::{Abort, Painting, Stop, knows_sampler, knows_scheduler};
 use crate::call::Call;
@@ -133,8 +133,8 @@ impl Painter {
         let options = task.options;
         let head = Head {
             size: ImageSize::Pixels(width, height),
-            quality: options.quality.unwrap_or_default(),
-            background: options.background.unwrap_or_default(),
+            quality: spoken(options.quality.unwrap_or_default()),
+            background: ImageBackground::Opaque,
             format: options.format(),
             is_edit: task.is_edit,
         };
@@ -240,6 +240,15 @@ impl Drop for Painter {
 /// What an image counts as.
 fn image_tokens(width: u32, height: u32) -> u64 {
     u64::from(width.div_ceil(TOKEN_SIDE)) * u64::from(height.div_ceil(TOKEN_SIDE))
+}
+
+/// The quality as replies have it: what it comes to.
+fn spoken(quality: ImageQuality) -> ImageQuality {
+    match quality {
+        ImageQuality::Auto | ImageQuality::Standard => ImageQuality::Medium,
+        ImageQuality::Hd => ImageQuality::High,
+        other => other,
+    }
 }
 
 fn steps(usual: u32, quality: ImageQuality) -> u32 {

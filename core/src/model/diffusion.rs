@@ -19,7 +19,7 @@ use crate::backend::{CheckpointFiles, DiffusionModel};
 const PIXEL_BYTES: u64 = 8 << 10;
 /// Above so many pixels, an image is encoded and decoded in parts.
 pub(crate) const TILED_PIXELS: u64 = 768 * 768;
-/// The largest number of channels that a UNet begins with, and what it is a multiple of: its groups.
+/// The largest number of channels that a `UNet` begins with, and what it is a multiple of: its groups.
 const MAX_CHANNELS: u64 = 1280;
 const GROUPS: u64 = 32;
 
@@ -267,7 +267,7 @@ impl Contents {
         }
     }
 
-    /// What stable-diffusion.cpp takes a UNet's sizes from, held to what it can compute.
+    /// What stable-diffusion.cpp takes a `UNet`'s sizes from, held to what it can compute.
     fn check_unet(&self) -> Result<()> {
         let shape = |end: &str| self.find(end).map(|tensor| tensor.shape.clone()).unwrap_or_default();
         let (input, time) = (shape("input_blocks.0.0.weight"), shape("time_embed.0.weight"));
