@@ -105,6 +105,7 @@ pub(crate) fn parse_image_options(fields: Map<String, Value>) -> Result<ImageOpt
 
 /// An object's fields as they are.
 #[derive(Deserialize)]
+#[serde(transparent)]
 struct Fields(Map<String, Value>);
 
 /// Reads a request body as any type, unless it is too long.

@@ -313,6 +313,10 @@ impl Checkpoint {
     }
 
     fn of_file(path: &Path) -> Result<Option<Self>> {
+        // A name on the hub is none, and what is wrong with a path others say.
+        if !path.is_file() {
+            return Ok(None);
+        }
         let beginning = MappedFile::open(path)?;
         let is_gguf = beginning.bytes().starts_with(b"GGUF");
         if !is_gguf && !safetensors::is_safetensors(beginning.bytes()) {
