@@ -57,6 +57,7 @@ test: models install-wheel types docs ## run all tests: Rust, C and C++, Python
 
 .PHONY: test-rust test-c test-python
 test-rust:
+	@$(ENV) cargo build $(CARGO_FLAGS) -p zerohop-diffusion
 	@$(ENV) cargo test $(CARGO_FLAGS) --no-fail-fast
 test-c:
 	@$(MAKE) --no-print-directory install PREFIX=build/prefix
@@ -213,8 +214,8 @@ bench-kernels: models ## measure our CPU kernels, alone and against llama.cpp's
 	done
 
 .PHONY: lib
-lib: setup ## build libzerohop.so and libzerohop.a
-	@$(ENV) cargo build $(CARGO_FLAGS) -p zerohop-ffi; \
+lib: setup ## build libzerohop.so and libzerohop.a, and libzerohop_diffusion.so
+	@$(ENV) cargo build $(CARGO_FLAGS) -p zerohop-ffi -p zerohop-diffusion; \
 		ln -sf libzerohop.so "$$lib/libzerohop.so.$$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)"
 
 PREFIX ?= /usr/local
@@ -236,6 +237,7 @@ wheel: setup ## build the Python wheel for any Linux into dist/ (then: pip insta
 .PHONY: dist
 dist: setup ## pack the C and C++ library for any Linux into dist/
 	@$(ENV) python tools/testenv.py release; $(PORTABLE) cargo rustc $(CARGO_FLAGS) -p zerohop-ffi; \
+		$(PORTABLE) cargo rustc $(CARGO_FLAGS) -p zerohop-diffusion; \
 		rm -f dist/*.tar.gz; ffi/package/dist.sh "$$lib" dist
 
 CRATES := zerohop-kernels zerohop zerohop-cli

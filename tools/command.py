@@ -1,4 +1,5 @@
-"""Builds the `zerohop` command into the Python package, where wheels take it from.
+"""Builds what wheels have beside the module into the Python package: the `zerohop` command, and the
+library that makes images.
 
 `python3 tools/command.py [-- ARGUMENT...]` is for use with the variables of `buildenv.py env`; the
 arguments are rustc's.
@@ -13,20 +14,28 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / "python/zerohop/bin/zerohop"
+LIBRARY = ROOT / "python/zerohop/libzerohop_diffusion.so"
 
 
 def build(arguments: Sequence[str] = ()) -> None:
-    """Builds and strips the command, with arguments for rustc."""
-    command = ["cargo", "rustc", "--quiet", "--release", "-p", "zerohop-cli", "--bin", "zerohop"]
-    if not join_workspace():
-        command.append("--locked")
-    subprocess.run([*command, *arguments], cwd=ROOT, check=True)
-    built = Path(os.environ["CARGO_TARGET_DIR"]) / "release/zerohop"
-    PLACE.parent.mkdir(exist_ok=True)
+    """Builds and strips both, with arguments for rustc."""
+    is_distribution = join_workspace()
+    locked = [] if is_distribution else ["--locked"]
+    _build("zerohop", PLACE, ["-p", "zerohop-cli", "--bin", "zerohop", *locked, *arguments])
+    # A source distribution is without it, and what is built from that makes no images.
+    if not is_distribution:
+        _build(LIBRARY.name, LIBRARY, ["-p", "zerohop-diffusion", *locked, *arguments])
+
+
+def _build(name: str, place: Path, arguments: Sequence[str]) -> None:
+    command = ["cargo", "rustc", "--quiet", "--release", *arguments]
+    subprocess.run(command, cwd=ROOT, check=True)
+    built = Path(os.environ["CARGO_TARGET_DIR"]) / "release" / name
+    place.parent.mkdir(exist_ok=True)
     if strip := shutil.which("strip"):
-        subprocess.run([strip, "-o", PLACE, built], check=True)
+        subprocess.run([strip, "--strip-unneeded", "-o", place, built], check=True)
     else:
-        shutil.copy(built, PLACE)
+        shutil.copy(built, place)
 
 
 def join_workspace() -> bool:

@@ -139,7 +139,7 @@ def after(path: Path, start: str) -> str:
 
 
 def native(packages: list[dict[str, Any]]) -> Iterator[Part]:
-    """The C and C++ parts, which come with two of the packages."""
+    """The C and C++ parts, which come with three of the packages."""
     folders = {package["name"]: Path(package["manifest_path"]).parent for package in packages}
     llama = folders["llama-cpp-sys-2"] / "llama.cpp"
     whisper = folders["whisper-rs-sys"] / "whisper.cpp"
@@ -158,6 +158,29 @@ def native(packages: list[dict[str, Any]]) -> Iterator[Part]:
         "MIT",
         f"{github}/ggml-org/whisper.cpp",
         (whisper / "LICENSE").read_text(),
+    )
+    diffusion = folders["diffusion-rs-sys"] / "stable-diffusion.cpp"
+    yield Part(
+        "stable-diffusion.cpp",
+        "",
+        "MIT",
+        f"{github}/leejet/stable-diffusion.cpp",
+        (diffusion / "LICENSE").read_text(),
+    )
+    yield Part(
+        "Darts-clone, in stable-diffusion.cpp",
+        "",
+        "BSD-2-Clause",
+        f"{github}/s-yata/darts-clone",
+        (diffusion / "thirdparty/LICENSE.darts_clone.txt").read_text(),
+    )
+    miniz = (diffusion / "thirdparty/miniz.h").read_text()
+    yield Part(
+        "miniz and zip, in stable-diffusion.cpp",
+        "",
+        "Unlicense",
+        f"{github}/kuba--/zip",
+        miniz[miniz.index("This is free and unencumbered") :].partition("*/")[0].strip(),
     )
     sgemm = (llama / "ggml/src/ggml-cpu/llamafile/sgemm.cpp").read_text()
     yield Part(

@@ -33,6 +33,7 @@ UNNAMED = [
     "Embeddings",
     "_EmbeddingParams",
     "Files",
+    "Images",
     "Batches",
     "_BatchParams",
     "Models",

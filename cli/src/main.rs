@@ -12,6 +12,7 @@ mod bench;
 mod chat;
 mod embed;
 mod hub;
+mod image;
 mod inspect;
 mod model;
 mod run;
@@ -42,6 +43,8 @@ enum Command {
     Embed(embed::Arguments),
     /// Write down what is said in an audio file.
     Transcribe(transcribe::Arguments),
+    /// Paint what a text says.
+    Image(image::Arguments),
     /// Answer a file of requests, in the format of OpenAI's Batch API.
     Batch(batch::Arguments),
     /// Show what a GGUF file holds and the memory it needs.
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Embed(arguments) => embed::embed(&arguments),
         Command::Transcribe(arguments) => transcribe::transcribe(&arguments),
+        Command::Image(arguments) => image::image(&arguments),
         Command::Batch(arguments) => batch::batch(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Pull(arguments) => hub::pull(&arguments),

@@ -6,8 +6,8 @@
 // it has unwind tables, which x86-64 and AArch64 have for C too.
 
 #include "faults.hpp"
+#include "faults.h"
 #include "openmp.hpp"
-#include "seam.h"
 
 #include "ggml.h"
 

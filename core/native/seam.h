@@ -6,6 +6,7 @@
 // message there that the caller frees with zerohop_native_string_free.
 #pragma once
 
+#include "faults.h"
 #include "llama.h"
 
 #include <stddef.h>
@@ -25,18 +26,6 @@ void zerohop_native_string_free(char * text);
 // Keeps llama.cpp's `common` library from starting its own logging thread,
 // which writes to the host's stdout and stderr.
 void zerohop_native_silence_common(void);
-
-// Told of every assertion of ggml's that fails: what it says, and whether the
-// process ends after the call.
-typedef void (*zerohop_native_fault_callback)(const char * message, bool is_fatal);
-
-// Sets the one callback of the process.
-void zerohop_native_on_fault(zerohop_native_fault_callback report);
-
-// Between a call with `true` and one with `false`, an assertion that fails on this
-// thread is thrown as a C++ exception: for calls into llama.cpp that catch those
-// themselves. The functions of this seam do it for themselves.
-void zerohop_native_throw_assertions(bool enabled);
 
 struct llama_context * zerohop_native_context_new(struct llama_model * model, struct llama_context_params params, char ** error);
 void                   zerohop_native_context_free(struct llama_context * context);

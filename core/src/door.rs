@@ -64,6 +64,9 @@ fn admit<B>(engine: &Engine, request: &Request<B>, needs_key: bool) -> Result<(A
         ["rerank"] => "rerank",
         ["audio", "transcriptions"] => "transcription",
         ["audio", "translations"] => "translation",
+        ["images", "generations"] => "image_generation",
+        ["images", "edits"] => "image_edit",
+        ["images", "variations"] => "image_variation",
         ["metrics"] => return engine.admission().observe(needs_key.then(|| request.headers())),
         _ => "other",
     };
@@ -94,11 +97,13 @@ fn missing_model<B: AsRef<[u8]>>(engine: &Engine, request: &Request<B>) -> Optio
         #[serde(borrow)]
         model: Cow<'a, str>,
     }
-    let is_form = matches!(path(request)[..], ["audio", "transcriptions" | "translations"]);
+    let is_form =
+        matches!(path(request)[..], ["audio", "transcriptions" | "translations"] | ["images", "edits" | "variations"]);
     let uses_model = is_form
         || matches!(
             path(request)[..],
             ["chat", "completions"]
+                | ["images", "generations"]
                 | ["responses", "input_tokens"]
                 | ["responses" | "completions" | "embeddings" | "rerank" | "tokenize" | "detokenize"]
         );

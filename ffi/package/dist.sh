@@ -15,7 +15,7 @@ prefix=$work/$name
 ffi/package/install.sh "$lib_dir" "$prefix"
 # shellcheck disable=SC2016 # pkg-config's variable
 sed -i 's|^prefix=.*|prefix=${pcfiledir}/../..|; s|'"$prefix"'|${prefix}|g' "$prefix"/lib/pkgconfig/*.pc
-strip --strip-unneeded "$prefix"/lib/libzerohop.so.*
+strip --strip-unneeded "$prefix"/lib/libzerohop.so.* "$prefix/lib/libzerohop_diffusion.so"
 doc=$prefix/share/doc/zerohop
 install -d "$doc/examples"/{c,cpp}
 install -m 644 LICENSE-MIT LICENSE-APACHE THIRD-PARTY-NOTICES CHANGELOG.md ffi/package/README.md "$doc"

@@ -19,6 +19,8 @@ install -C -m 644 include/zerohop.h include/zerohop.hpp "$root/include"
 install -C -m 644 "$work/libzerohop.a" "$root/lib"
 install -C -m 755 "$lib_dir/libzerohop.so" "$root/lib/libzerohop.so.$version"
 ln -sf "libzerohop.so.$version" "$root/lib/libzerohop.so"
+# Loaded by the library beside it, when it makes the first image.
+install -C -m 755 "$lib_dir/libzerohop_diffusion.so" "$root/lib"
 
 # fill TEMPLATE FOLDER SEPARATOR: SEPARATOR stands between the names of libraries.
 fill() {

@@ -167,10 +167,15 @@ impl Upload {
 }
 
 /// How deep a parameter's value may be nested.
-const DEPTH: usize = 8;
+pub(crate) const DEPTH: usize = 8;
 
 /// The form's parts for a parameter, as openai's SDK has them.
-fn add_field(fields: &mut Vec<(String, String)>, name: &str, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
+pub(crate) fn add_field(
+    fields: &mut Vec<(String, String)>,
+    name: &str,
+    value: &Bound<'_, PyAny>,
+    depth: usize,
+) -> PyResult<()> {
     if value.is_none() {
         return Ok(());
     }

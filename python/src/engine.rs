@@ -20,6 +20,7 @@ use crate::door::{self, Headers, PendingReply, Reply};
 use crate::embeddings::Embeddings;
 use crate::files::Files;
 use crate::handle::Handle;
+use crate::images::Images;
 use crate::job::Job;
 use crate::json::Json;
 use crate::models::Models;
@@ -126,6 +127,12 @@ impl Engine {
     #[getter]
     fn audio(&self) -> Audio {
         Audio(self.0.clone())
+    }
+
+    /// Images of texts and of images: `engine.images.generate(...)`.
+    #[getter]
+    fn images(&self) -> Images {
+        Images(self.0.clone())
     }
 
     /// Files of requests, answered in the background: `engine.batches.create(...)`.

@@ -17,6 +17,7 @@ mod errors;
 mod events;
 mod files;
 mod handle;
+mod images;
 mod job;
 mod json;
 mod limits;
@@ -55,6 +56,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<audio::Audio>()?;
     module.add_class::<audio::Transcriptions>()?;
     module.add_class::<audio::Translations>()?;
+    module.add_class::<images::Images>()?;
     module.add_class::<files::Files>()?;
     module.add_class::<batches::Batches>()?;
     module.add_class::<models::Models>()?;

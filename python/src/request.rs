@@ -102,17 +102,33 @@ impl Call {
     ///
     /// What reading the file raises.
     pub(crate) fn post_form(path: &str, fields: &[(String, String)], file: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Self::post_files(file.py(), path, fields, &[("file", file.clone())])
+    }
+
+    /// The same with files under names of their own.
+    pub(crate) fn post_files(
+        py: Python<'_>,
+        path: &str,
+        fields: &[(String, String)],
+        files: &[(&str, Bound<'_, PyAny>)],
+    ) -> PyResult<Self> {
         static READ: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let py = file.py();
-        let (name, content): (String, Bound<'_, PyBytes>) =
-            READ.import(py, "zerohop._files", "read_file")?.call1((file,))?.extract()?;
-        let content = content.as_bytes();
+        let read = READ.import(py, "zerohop._files", "read_file")?;
+        let mut contents: Vec<(&str, String, Bound<'_, PyBytes>)> = Vec::with_capacity(files.len());
+        for (field, file) in files {
+            let (name, content) = read.call1((file,))?.extract()?;
+            contents.push((field, name, content));
+        }
+        let contents: Vec<(&str, &str, &[u8])> =
+            contents.iter().map(|(field, name, content)| (*field, name.as_str(), content.as_bytes())).collect();
         let write = || {
             let mut form = FormWriter::new();
             for (name, value) in fields {
                 form.text(name, value);
             }
-            form.file("file", &name, content);
+            for (field, name, content) in &contents {
+                form.file(field, name, content);
+            }
             form.into_request(path)
         };
         let (parts, form) = py.detach(write).map_err(|error| errors::from_engine(py, &error))?.into_parts();

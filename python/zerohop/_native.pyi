@@ -91,6 +91,19 @@ __all__ = [
     "Files",
     "FunctionCall",
     "FunctionTool",
+    "Image",
+    "ImageEditCompletedEvent",
+    "ImageEditCompletedEventUsage",
+    "ImageEditCompletedEventUsageDetails",
+    "ImageEditPartialImageEvent",
+    "ImageGenCompletedEvent",
+    "ImageGenCompletedEventUsage",
+    "ImageGenCompletedEventUsageDetails",
+    "ImageGenPartialImageEvent",
+    "Images",
+    "ImagesResponse",
+    "ImagesUsage",
+    "ImagesUsageDetails",
     "InputItems",
     "InputTokenCountResponse",
     "InputTokens",
@@ -473,6 +486,9 @@ class Engine:
     @property
     def audio(self) -> Audio:
         """Speech to text: `engine.audio.transcriptions.create(...)`."""
+    @property
+    def images(self) -> Images:
+        """Images of texts and of images: `engine.images.generate(...)`."""
     @property
     def files(self) -> Files:
         """Files, kept in memory: `engine.files.create(...)`."""
@@ -1106,6 +1122,72 @@ class Translations:
 
         The model has to know several. As `transcriptions.create`, with fewer parameters: gives a
         `Translation`, a `TranslationVerbose` or the text.
+        """
+
+class _ImageParams(_Options, total=False):
+    model: str
+    n: int | None
+    response_format: Literal["b64_json"] | None
+    size: str | None
+    user: str
+
+class _PaintParams(_ImageParams, total=False):
+    background: Literal["auto", "opaque"] | None
+    output_compression: int | None
+    output_format: Literal["png", "jpeg", "webp"] | None
+    partial_images: int | None
+    quality: Literal["auto", "low", "medium", "high", "standard", "hd"] | None
+
+class _GenerateParams(_PaintParams, total=False):
+    prompt: Required[str]
+
+class _EditParams(_PaintParams, total=False):
+    image: Required[FileTypes | Sequence[FileTypes]]
+    mask: FileTypes
+    prompt: Required[str]
+
+class _VariationParams(_ImageParams, total=False):
+    image: Required[FileTypes]
+
+@final
+class Images:
+    """The images of an engine."""
+
+    @overload
+    def generate(
+        self, *, stream: Literal[True], **params: Unpack[_GenerateParams]
+    ) -> Stream[ImageGenPartialImageEvent | ImageGenCompletedEvent]: ...
+    @overload
+    def generate(
+        self, *, stream: Literal[False] | None = ..., **params: Unpack[_GenerateParams]
+    ) -> ImagesResponse:
+        """Makes images of a text.
+
+        The parameters are the API's; `model` may be left out if the engine has one model. What the
+        API does not have goes into `extra_body`: `seed`, `steps`, `cfg_scale`, `sampler`,
+        `scheduler` and `negative_prompt`. Gives an `ImagesResponse`, whose `data` have the files in
+        `b64_json`, or a `Stream` of events if `stream` is true. `timeout` is the number of seconds
+        that the answer, or each event, may take; none by default.
+        """
+    @overload
+    def edit(
+        self, *, stream: Literal[True], **params: Unpack[_EditParams]
+    ) -> Stream[ImageEditPartialImageEvent | ImageEditCompletedEvent]: ...
+    @overload
+    def edit(
+        self, *, stream: Literal[False] | None = ..., **params: Unpack[_EditParams]
+    ) -> ImagesResponse:
+        """Paints an image anew, in parts or as a whole.
+
+        `image` and `mask` are what openai's SDK takes: bytes, an open file, a path, or a tuple of a
+        name and one of these; `image` may be a list of them for models that take several. Only what
+        is transparent in `mask` changes. `extra_body` may have `strength` too, from 0 to 1. The
+        rest is as in `generate`.
+        """
+    def create_variation(self, **params: Unpack[_VariationParams]) -> ImagesResponse:
+        """Makes images that are like another.
+
+        The parameters are those of `edit`, as far as there are any.
         """
 
 @final
@@ -2049,6 +2131,275 @@ class ModelDeleted(BaseModel):
     def deleted(self) -> bool: ...
     @property
     def object(self) -> str: ...
+
+@final
+class Image(BaseModel):
+    """An image, in base64."""
+
+    __match_args__ = ("b64_json", "revised_prompt", "url")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def b64_json(self) -> str | None: ...
+    @property
+    def revised_prompt(self) -> str | None: ...
+    @property
+    def url(self) -> str | None: ...
+
+@final
+class ImagesResponse(BaseModel):
+    """The images that were made."""
+
+    __match_args__ = (
+        "created",
+        "background",
+        "data",
+        "output_format",
+        "quality",
+        "safety_identifier",
+        "size",
+        "usage",
+    )
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def created(self) -> int: ...
+    @property
+    def background(self) -> Literal["opaque"] | None: ...
+    @property
+    def data(self) -> list[Image] | None: ...
+    @property
+    def output_format(self) -> Literal["png", "jpeg", "webp"] | None: ...
+    @property
+    def quality(self) -> Literal["low", "medium", "high"] | None: ...
+    @property
+    def safety_identifier(self) -> str | None: ...
+    @property
+    def size(self) -> str | None: ...
+    @property
+    def usage(self) -> ImagesUsage | None: ...
+
+@final
+class ImagesUsage(BaseModel):
+    """What images count as."""
+
+    __match_args__ = ("input_tokens", "input_tokens_details", "output_tokens", "total_tokens")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def input_tokens(self) -> int: ...
+    @property
+    def input_tokens_details(self) -> ImagesUsageDetails: ...
+    @property
+    def output_tokens(self) -> int: ...
+    @property
+    def total_tokens(self) -> int: ...
+
+@final
+class ImagesUsageDetails(BaseModel):
+    """What the tokens of a request are of."""
+
+    __match_args__ = ("image_tokens", "text_tokens")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def image_tokens(self) -> int: ...
+    @property
+    def text_tokens(self) -> int: ...
+
+@final
+class ImageGenPartialImageEvent(BaseModel):
+    """What a step has come to."""
+
+    __match_args__ = (
+        "b64_json",
+        "background",
+        "created_at",
+        "output_format",
+        "partial_image_index",
+        "quality",
+        "size",
+        "type",
+    )
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def b64_json(self) -> str: ...
+    @property
+    def background(self) -> Literal["opaque"]: ...
+    @property
+    def created_at(self) -> int: ...
+    @property
+    def output_format(self) -> Literal["png", "jpeg", "webp"]: ...
+    @property
+    def partial_image_index(self) -> int: ...
+    @property
+    def quality(self) -> Literal["low", "medium", "high"]: ...
+    @property
+    def size(self) -> str: ...
+    @property
+    def type(self) -> Literal["image_generation.partial_image"]: ...
+
+@final
+class ImageGenCompletedEvent(BaseModel):
+    """The image."""
+
+    __match_args__ = (
+        "b64_json",
+        "background",
+        "created_at",
+        "output_format",
+        "quality",
+        "size",
+        "type",
+        "usage",
+        "safety_identifier",
+    )
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def b64_json(self) -> str: ...
+    @property
+    def background(self) -> Literal["opaque"]: ...
+    @property
+    def created_at(self) -> int: ...
+    @property
+    def output_format(self) -> Literal["png", "jpeg", "webp"]: ...
+    @property
+    def quality(self) -> Literal["low", "medium", "high"]: ...
+    @property
+    def size(self) -> str: ...
+    @property
+    def type(self) -> Literal["image_generation.completed"]: ...
+    @property
+    def usage(self) -> ImageGenCompletedEventUsage: ...
+    @property
+    def safety_identifier(self) -> str | None: ...
+
+@final
+class ImageGenCompletedEventUsage(BaseModel):
+    """What the image counts as."""
+
+    __match_args__ = ("input_tokens", "input_tokens_details", "output_tokens", "total_tokens")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def input_tokens(self) -> int: ...
+    @property
+    def input_tokens_details(self) -> ImageGenCompletedEventUsageDetails: ...
+    @property
+    def output_tokens(self) -> int: ...
+    @property
+    def total_tokens(self) -> int: ...
+
+@final
+class ImageGenCompletedEventUsageDetails(BaseModel):
+    """What the tokens of a request are of."""
+
+    __match_args__ = ("image_tokens", "text_tokens")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def image_tokens(self) -> int: ...
+    @property
+    def text_tokens(self) -> int: ...
+
+@final
+class ImageEditPartialImageEvent(BaseModel):
+    """What a step of an edit has come to."""
+
+    __match_args__ = (
+        "b64_json",
+        "background",
+        "created_at",
+        "output_format",
+        "partial_image_index",
+        "quality",
+        "size",
+        "type",
+    )
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def b64_json(self) -> str: ...
+    @property
+    def background(self) -> Literal["opaque"]: ...
+    @property
+    def created_at(self) -> int: ...
+    @property
+    def output_format(self) -> Literal["png", "jpeg", "webp"]: ...
+    @property
+    def partial_image_index(self) -> int: ...
+    @property
+    def quality(self) -> Literal["low", "medium", "high"]: ...
+    @property
+    def size(self) -> str: ...
+    @property
+    def type(self) -> Literal["image_edit.partial_image"]: ...
+
+@final
+class ImageEditCompletedEvent(BaseModel):
+    """The edited image."""
+
+    __match_args__ = (
+        "b64_json",
+        "background",
+        "created_at",
+        "output_format",
+        "quality",
+        "size",
+        "type",
+        "usage",
+        "safety_identifier",
+    )
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def b64_json(self) -> str: ...
+    @property
+    def background(self) -> Literal["opaque"]: ...
+    @property
+    def created_at(self) -> int: ...
+    @property
+    def output_format(self) -> Literal["png", "jpeg", "webp"]: ...
+    @property
+    def quality(self) -> Literal["low", "medium", "high"]: ...
+    @property
+    def size(self) -> str: ...
+    @property
+    def type(self) -> Literal["image_edit.completed"]: ...
+    @property
+    def usage(self) -> ImageEditCompletedEventUsage: ...
+    @property
+    def safety_identifier(self) -> str | None: ...
+
+@final
+class ImageEditCompletedEventUsage(BaseModel):
+    """What the image counts as."""
+
+    __match_args__ = ("input_tokens", "input_tokens_details", "output_tokens", "total_tokens")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def input_tokens(self) -> int: ...
+    @property
+    def input_tokens_details(self) -> ImageEditCompletedEventUsageDetails: ...
+    @property
+    def output_tokens(self) -> int: ...
+    @property
+    def total_tokens(self) -> int: ...
+
+@final
+class ImageEditCompletedEventUsageDetails(BaseModel):
+    """What the tokens of a request are of."""
+
+    __match_args__ = ("image_tokens", "text_tokens")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def image_tokens(self) -> int: ...
+    @property
+    def text_tokens(self) -> int: ...
 
 @final
 class Transcription(BaseModel):

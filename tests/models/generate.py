@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 from buildenv import cache_dir, locked  # noqa: E402
 
 try:
+    import diffusion
     import lora
     import media
     import numpy as np
@@ -385,7 +386,10 @@ def write_hostile(folder: Path, whole: bytes) -> None:
 
 def generate(models: Path) -> None:
     """Writes all files unless this very generator has written them."""
-    sources = [Path(__file__), *(Path(str(module.__file__)) for module in (rank, lora, media))]
+    sources = [
+        Path(__file__),
+        *(Path(str(module.__file__)) for module in (rank, lora, media, diffusion)),
+    ]
     source = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
     stamp = models / "tiny/stamp"
     with locked(models / ".generate.lock"):
@@ -421,6 +425,9 @@ def generate(models: Path) -> None:
         write_planes(kinds / "tiny-kinds.gguf", byte_level(*media.MARKS))
         media.write_kinds(kinds, EMBEDDING)
         write_recurrent(tiny / "tiny-mamba.gguf", bytes_)
+        drawing = tiny / "diffusion"
+        drawing.mkdir()
+        diffusion.write(drawing)
         write_transformer(tiny / "tiny-words.gguf", words(), variant=Variant(is_quantized=True))
         write_hostile(hostile, (tiny / "tiny-llama.gguf").read_bytes())
         # Renamed one by one: a test that has an older file mapped keeps it whole.

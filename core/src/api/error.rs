@@ -204,6 +204,13 @@ impl Error {
         Self::new(ErrorKind::Timeout, message)
     }
 
+    /// Puts where it happened in front of the message.
+    pub(crate) fn with_message_prefix(mut self, place: &str) -> Self {
+        let repr = Arc::make_mut(&mut self.0);
+        repr.message = format!("{place}: {}", repr.message);
+        self
+    }
+
     pub(crate) fn with_param(mut self, param: impl Into<Cow<'static, str>>) -> Self {
         Arc::make_mut(&mut self.0).param = Some(param.into());
         self

@@ -6,7 +6,7 @@
 //! - `completions`, `completions_reply`: the older endpoint for plain text.
 //! - `responses`: the Responses API; `stored`: what is kept for later, and lists of it.
 //! - `embeddings`: the request and reply for vectors.
-//! - `audio`, `audio_reply`: speech to text.
+//! - `audio`, `audio_reply`: speech to text. `images`, `images_reply`: images of texts and of images.
 //! - `rerank`: documents in the order of a query.
 //! - `tokenize`: text to tokens and back.
 //! - `batches`: files of requests that are answered in the background.
@@ -34,6 +34,8 @@ pub(crate) mod embeddings;
 pub(crate) mod error;
 pub(crate) mod ext;
 pub(crate) mod files;
+pub(crate) mod images;
+pub(crate) mod images_reply;
 pub(crate) mod logprobs;
 pub(crate) mod message;
 pub(crate) mod models;

@@ -12,13 +12,14 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
 
 use super::chat::CreateChatCompletionRequest;
 use super::completions::CreateCompletionRequest;
 use super::embeddings::CreateEmbeddingRequest;
 use super::error::{Error, ErrorKind, Result};
+use super::images::{CreateImageRequest, ImageOptions};
 use super::rerank::RerankRequest;
 use super::tokenize::{DetokenizeRequest, TokenizeRequest};
 
@@ -77,6 +78,35 @@ pub(crate) fn parse_tokenize_request(body: &[u8]) -> Result<TokenizeRequest> {
 pub(crate) fn parse_detokenize_request(body: &[u8]) -> Result<DetokenizeRequest> {
     from_body::<Object<DetokenizeRequest>>(body).map(|Object(request)| request)
 }
+
+/// Reads and validates the body of a request for images.
+pub(crate) fn parse_image_request(body: &[u8]) -> Result<CreateImageRequest> {
+    let Object(Fields(mut fields)) = from_body::<Object<Fields>>(body)?;
+    let head = |fields: &mut Map<String, Value>, name: &'static str| match fields.remove(name) {
+        Some(Value::String(text)) => Ok(text),
+        None | Some(Value::Null) => Err(explain(String::new(), &format!("missing field `{name}`"))),
+        Some(_) => Err(explain(name.to_owned(), "invalid type: another, expected a string")),
+    };
+    let (model, prompt) = (head(&mut fields, "model")?, head(&mut fields, "prompt")?);
+    let request =
+        CreateImageRequest { options: parse_image_options(fields)?, ..CreateImageRequest::new(model, prompt) };
+    request.validate(request.options.stream == Some(true))?;
+    Ok(request)
+}
+
+/// Reads the fields that requests for images have in common.
+pub(crate) fn parse_image_options(fields: Map<String, Value>) -> Result<ImageOptions> {
+    if let Some(unknown) = fields.keys().find(|key| !ImageOptions::FIELDS.contains(&key.as_str())) {
+        return Err(explain(String::new(), &format!("unknown field `{unknown}`, there are no fields")));
+    }
+    serde_path_to_error::deserialize(Value::Object(fields))
+        .map_err(|error| explain(param_of(error.path()), &error.inner().to_string()))
+}
+
+/// An object's fields as they are.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Fields(Map<String, Value>);
 
 /// Reads a request body as any type, unless it is too long.
 pub(crate) fn from_body<T: DeserializeOwned>(body: &[u8]) -> Result<T> {

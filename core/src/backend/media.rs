@@ -134,7 +134,7 @@ unsafe impl Send for Projector {}
 unsafe impl Sync for Projector {}
 
 /// An image, three bytes a pixel.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Pixels {
     pub(crate) width: u32,
     pub(crate) height: u32,

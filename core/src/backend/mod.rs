@@ -8,6 +8,8 @@
 mod adapter;
 mod context;
 pub(crate) mod cpu;
+mod diffusion;
+mod diffusion_library;
 mod forks;
 #[cfg(test)]
 pub(crate) mod kernel_tests;
@@ -35,6 +37,7 @@ use crate::api::error::{Error, Result};
 
 pub(crate) use adapter::Adapter;
 pub(crate) use context::{Abort, Batch, Context, ContextOptions, Decoded};
+pub(crate) use diffusion::{CheckpointFiles, DiffusionModel, Painting, Watcher, knows_sampler, knows_scheduler};
 pub(crate) use forks::HeldForks;
 pub(crate) use media::{CutMedia, MediaPart, Pixels, Projector, ProjectorOptions, Rows, RowsShape};
 pub(crate) use model::{LoadOptions, Model};

@@ -5,6 +5,7 @@ mod builder;
 mod calls;
 mod chat;
 mod embeddings;
+mod images;
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub use builder::EngineBuilder;
 pub(crate) use chat::CHAT_COMPLETIONS;
 pub use chat::Chat;
 pub use embeddings::Embeddings;
+pub use images::Images;
 
 /// Runs models in this process and answers requests in the OpenAI API's shapes.
 ///

@@ -33,14 +33,23 @@ const LOW_SIDE: u32 = 512;
 ///
 /// A 400 without a parameter for what is no image, or one beyond the limits.
 pub(super) fn decode(bytes: &[u8], detail: Option<ImageDetail>) -> Result<Pixels> {
-    // A decoder that panics has met a file that is no sound one.
-    let decoded = catch_unwind(AssertUnwindSafe(|| read(bytes)));
-    let mut image = decoded.unwrap_or_else(|_| Err(refused("it is damaged")))?;
+    let mut image = open(bytes)?;
     if detail == Some(ImageDetail::Low) && image.width().max(image.height()) > LOW_SIDE {
         image = image.resize(LOW_SIDE, LOW_SIDE, FilterType::CatmullRom);
     }
     let (width, height) = (image.width(), image.height());
     Ok(Pixels { width, height, rgb: on_white(image).into_raw() })
+}
+
+/// Decodes an image, with its transparency.
+///
+/// # Errors
+///
+/// As [`decode`].
+pub(crate) fn open(bytes: &[u8]) -> Result<DynamicImage> {
+    // A decoder that panics has met a file that is no sound one.
+    let decoded = catch_unwind(AssertUnwindSafe(|| read(bytes)));
+    decoded.unwrap_or_else(|_| Err(refused("it is damaged")))
 }
 
 fn read(bytes: &[u8]) -> Result<DynamicImage> {
@@ -81,7 +90,7 @@ fn check_size(width: u32, height: u32) -> Result<()> {
 }
 
 /// The image without transparency, which models do not know.
-fn on_white(image: DynamicImage) -> RgbImage {
+pub(crate) fn on_white(image: DynamicImage) -> RgbImage {
     if !image.color().has_alpha() {
         return image.into_rgb8();
     }

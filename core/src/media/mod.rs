@@ -4,7 +4,7 @@
 //! samples in them, what the model's projector makes of these, and the scheduler, which computes them as a part
 //! of a prompt.
 
-mod image;
+pub(crate) mod image;
 mod reader;
 mod sound;
 mod source;

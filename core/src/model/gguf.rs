@@ -28,6 +28,8 @@ const DEFAULT_ALIGNMENT: u32 = 32;
 const MAX_KEY_LEN: usize = 65_535;
 /// `GGML_MAX_NAME` less its terminating NUL. The specification says 64, which llama.cpp refuses.
 const MAX_TENSOR_NAME_LEN: usize = 63;
+/// The same of the ggml that stable-diffusion.cpp is built with, less what that puts in front of names.
+const MAX_IMAGE_TENSOR_NAME_LEN: usize = 96;
 /// The numbers of dimensions a tensor may have, up to `GGML_MAX_DIMS`.
 const RANKS: RangeInclusive<u32> = 1..=4;
 /// llama.cpp's limit on a string's bytes and on an array's elements. No real file comes near it:
@@ -163,6 +165,19 @@ impl Gguf {
     ///
     /// [`GgufError`] with the first fault found, in file order.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, GgufError> {
+        Self::read_with(bytes, MAX_TENSOR_NAME_LEN)
+    }
+
+    /// The same for a model that makes images, whose tensors have longer names.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub(super) fn read_image_model(bytes: &[u8]) -> Result<Self, GgufError> {
+        Self::read_with(bytes, MAX_IMAGE_TENSOR_NAME_LEN)
+    }
+
+    fn read_with(bytes: &[u8], max_name: usize) -> Result<Self, GgufError> {
         check_magic(bytes)?;
         let mut reader = Reader::new(bytes);
         reader.take(MAGIC.len() as u64, "the magic")?;
@@ -171,7 +186,7 @@ impl Gguf {
         let pair_count = reader.count(MIN_PAIR_SIZE, "the metadata")?;
         let metadata = read_metadata(&mut reader, pair_count)?;
         let alignment = read_alignment(&metadata)?;
-        let tensors = read_tensors(&mut reader, tensor_count)?;
+        let tensors = read_tensors(&mut reader, tensor_count, max_name)?;
         let data_offset = reader.position().next_multiple_of(u64::from(alignment));
         let data_len = check_layout(&tensors, u64::from(alignment))?;
         check_extent(bytes.len() as u64, data_offset, data_len)?;
@@ -481,11 +496,11 @@ fn read_alignment(metadata: &BTreeMap<String, Value>) -> Result<u32, GgufError> 
 }
 
 /// `count` of the specification's `gguf_tensor_info_t`.
-fn read_tensors(reader: &mut Reader<'_>, count: u64) -> Result<Vec<TensorInfo>, GgufError> {
+fn read_tensors(reader: &mut Reader<'_>, count: u64, max_name: usize) -> Result<Vec<TensorInfo>, GgufError> {
     let mut tensors = Vec::new();
     let mut names = HashSet::new();
     for index in 0..count {
-        let name = reader.name(MAX_TENSOR_NAME_LEN, &format!("the name of tensor {index}"))?;
+        let name = reader.name(max_name, &format!("the name of tensor {index}"))?;
         if !names.insert(name) {
             return invalid(format!("tensor {} occurs twice", quoted(name)));
         }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::adapter::{Adapter, AdapterFile};
 use super::control::ControlSpellings;
+use super::diffusion::{Checkpoint, PaintingModel};
 use super::draft::DraftFile;
 use super::file::{MIN_CONTEXT, MappedFile, ModelFile, context_length};
 use super::gate;
@@ -77,11 +78,12 @@ pub(crate) struct CheckedModel {
     file: CheckedFile,
 }
 
-/// A file of one of the two formats.
+/// A file, or files, of one of the formats.
 #[derive(Debug)]
 enum CheckedFile {
     Gguf(Box<GgufFiles>),
     Speech(SpeechFile),
+    Images(Box<Checkpoint>),
 }
 
 /// A model in llama.cpp's format, and what is applied to it.
@@ -141,6 +143,9 @@ impl CheckedModel {
     /// Finds the files that the options name, downloading those that must be, and checks them all.
     pub(crate) fn open(options: &ModelOptions) -> Result<Self> {
         options.check()?;
+        if let Some(checkpoint) = Checkpoint::find(options)? {
+            return Ok(CheckedModel { options: options.clone(), file: CheckedFile::Images(Box::new(checkpoint)) });
+        }
         let (path, adapters) = (source::resolve(&options.path, options)?, adapter::resolve(options)?);
         let options = ModelOptions { path, adapters, draft_model: draft::resolve(options)?, ..options.clone() };
         let mapped = MappedFile::open(&options.path)?;
@@ -155,6 +160,11 @@ impl CheckedModel {
     /// Whether it writes down speech, so that it is loaded with [`load_speech`](Self::load_speech).
     pub(crate) fn is_speech(&self) -> bool {
         matches!(self.file, CheckedFile::Speech(_))
+    }
+
+    /// Whether it makes images, so that it is loaded with [`load_images`](Self::load_images).
+    pub(crate) fn makes_images(&self) -> bool {
+        matches!(self.file, CheckedFile::Images(_))
     }
 
     pub(crate) fn options(&self) -> &ModelOptions {
@@ -175,6 +185,7 @@ impl CheckedModel {
             CheckedFile::Gguf(files) => files.memory_use(&self.options),
             // Each has its weights for itself.
             CheckedFile::Speech(file) => MemoryUse { weights: 0, own: file.memory_need(&self.options) },
+            CheckedFile::Images(checkpoint) => MemoryUse { weights: 0, own: checkpoint.memory_need() },
         }
     }
 
@@ -187,6 +198,7 @@ impl CheckedModel {
         match &self.file {
             CheckedFile::Gguf(files) => files.check_memory(&self.options),
             CheckedFile::Speech(file) => file.check_memory(&self.options),
+            CheckedFile::Images(checkpoint) => checkpoint.check_memory(&self.options),
         }
     }
 
@@ -195,6 +207,7 @@ impl CheckedModel {
         let files = match &self.file {
             CheckedFile::Gguf(files) => files.model.identities.clone(),
             CheckedFile::Speech(file) => vec![file.identity.clone()],
+            CheckedFile::Images(checkpoint) => checkpoint.identities.clone(),
         };
         WeightsKey { files, ..weights_key(&self.options) }
     }
@@ -204,6 +217,7 @@ impl CheckedModel {
         let info = match &self.file {
             CheckedFile::Gguf(files) => files.info(id, &self.options),
             CheckedFile::Speech(file) => file.describe(id, &self.options),
+            CheckedFile::Images(checkpoint) => checkpoint.describe(id, &self.options),
         };
         ModelInfo { loaded: false, ..info }
     }
@@ -212,16 +226,21 @@ impl CheckedModel {
     pub(crate) fn load(&self, id: &str) -> Result<LoadedModel> {
         match &self.file {
             CheckedFile::Gguf(files) => files.load(id, &self.options),
-            CheckedFile::Speech(_) => Err(Error::internal("it is a speech model")),
+            CheckedFile::Speech(_) | CheckedFile::Images(_) => Err(Error::internal("it is no model of texts")),
         }
     }
 
     /// Loads a speech model under a name.
     pub(crate) fn load_speech(&self, id: &str) -> Result<SpokenModel> {
         match &self.file {
-            CheckedFile::Gguf(_) => Err(Error::internal("it is no speech model")),
             CheckedFile::Speech(_) => SpeechFile::load(id, &self.options),
+            CheckedFile::Gguf(_) | CheckedFile::Images(_) => Err(Error::internal("it is no speech model")),
         }
+    }
+
+    /// Loads a model that makes images under a name.
+    pub(crate) fn load_images(&self, id: &str, threads: u32) -> Result<PaintingModel> {
+        Checkpoint::load(id, &self.options, threads)
     }
 }
 

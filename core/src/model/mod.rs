@@ -2,6 +2,7 @@
 
 mod adapter;
 mod control;
+mod diffusion;
 mod draft;
 mod file;
 mod gate;
@@ -11,6 +12,7 @@ mod kind;
 mod load;
 mod options;
 mod projector;
+mod safetensors;
 mod source;
 mod speech;
 mod speech_file;
@@ -18,6 +20,7 @@ mod weights;
 
 pub use adapter::Adapter;
 pub(crate) use control::{ControlSpellings, PromptPiece};
+pub(crate) use diffusion::{Family, PaintingModel, TILED_PIXELS, check_image_memory};
 pub(crate) use gate::check_template;
 pub use inspect::{MemoryEstimate, ModelFileInfo, TensorDescription, inspect};
 pub(crate) use kind::{ModelKind, Pooling, RankScore};

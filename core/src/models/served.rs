@@ -13,6 +13,7 @@ use crate::api::error::{Error, Result};
 use crate::backend::{self, ContextOptions};
 use crate::embed::Embedder;
 use crate::generate::{DRAFT, DraftOptions, EXTRA, Generator, GeneratorOptions, PrefixFile, SLICE};
+use crate::images::{ImageTask, Painter, PendingImages};
 use crate::media::MediaReader;
 use crate::metrics::ModelMeters;
 use crate::model::{CheckedModel, LoadedModel, ModelInfo, ModelKind, available_threads};
@@ -23,6 +24,9 @@ const DEFAULT_QUEUE: u32 = 512;
 
 /// Why a speech model is unfit for everything else.
 const ONLY_SPEECH: &str = "writes down speech and does nothing else: use /v1/audio/transcriptions";
+
+/// Why a model of images is unfit for everything else.
+const ONLY_IMAGES: &str = "makes images and does nothing else: use /v1/images/generations";
 
 /// A model and what computes for it.
 pub(crate) struct ServedModel {
@@ -37,6 +41,7 @@ enum Computer {
     Text(Box<LoadedModel>, Generator),
     Vectors(Box<LoadedModel>, Embedder),
     Speech(Transcriber),
+    Images(Painter),
 }
 
 impl ServedModel {
@@ -55,6 +60,12 @@ impl ServedModel {
             let fingerprint = fingerprint(&model.info, threads);
             let states = options.speech_states();
             let computer = Computer::Speech(Transcriber::start(model, states, threads, queue, meters)?);
+            return Ok(ServedModel { computer, fingerprint, _memory: memory });
+        }
+        if checked.makes_images() {
+            let model = checked.load_images(name, threads)?;
+            let fingerprint = fingerprint(&model.info, threads);
+            let computer = Computer::Images(Painter::start(model, queue, meters)?);
             return Ok(ServedModel { computer, fingerprint, _memory: memory });
         }
         let model = checked.load(name)?;
@@ -116,6 +127,7 @@ impl ServedModel {
                 Err(self.unfit("makes vectors of texts and generates no text: use /v1/embeddings"))
             }
             Computer::Speech(_) => Err(self.unfit(ONLY_SPEECH)),
+            Computer::Images(_) => Err(self.unfit(ONLY_IMAGES)),
         }
     }
 
@@ -130,6 +142,7 @@ impl ServedModel {
             Computer::Vectors(_, embedder) => Ok(embedder),
             Computer::Text(..) => Err(self.unfit("generates text and makes no vectors: use an embedding model")),
             Computer::Speech(_) => Err(self.unfit(ONLY_SPEECH)),
+            Computer::Images(_) => Err(self.unfit(ONLY_IMAGES)),
         }
     }
 
@@ -144,6 +157,7 @@ impl ServedModel {
             }
             Computer::Text(..) => Err(self.unfit("generates text and does not rank texts: use a model made for that")),
             Computer::Speech(_) => Err(self.unfit(ONLY_SPEECH)),
+            Computer::Images(_) => Err(self.unfit(ONLY_IMAGES)),
         }
     }
 
@@ -167,6 +181,18 @@ impl ServedModel {
         }
     }
 
+    /// Starts a validated request for images.
+    ///
+    /// # Errors
+    ///
+    /// A 400 for a model that makes none, and what the model makes of the request.
+    pub(crate) fn paint(&self, task: &ImageTask<'_>) -> Result<PendingImages> {
+        match &self.computer {
+            Computer::Images(painter) => painter.paint(task),
+            _ => Err(self.unfit("makes no images: use a checkpoint of Stable Diffusion or another model that does")),
+        }
+    }
+
     fn listener(&self) -> Result<Listener<'_>> {
         match &self.computer {
             Computer::Text(model, generator) if model.media.as_ref().is_some_and(MediaReader::hears) => {
@@ -185,6 +211,7 @@ impl ServedModel {
             Computer::Text(_, generator) => generator.is_busy(),
             Computer::Vectors(_, embedder) => embedder.is_busy(),
             Computer::Speech(transcriber) => transcriber.is_busy(),
+            Computer::Images(painter) => painter.is_busy(),
         }
     }
 
@@ -195,6 +222,7 @@ impl ServedModel {
             Computer::Text(_, generator) => generator.end(reason),
             Computer::Vectors(_, embedder) => embedder.end(reason),
             Computer::Speech(transcriber) => transcriber.end(reason),
+            Computer::Images(painter) => painter.end(reason),
         }
     }
 
@@ -207,6 +235,7 @@ impl ServedModel {
         match &self.computer {
             Computer::Text(model, _) | Computer::Vectors(model, _) => &model.info,
             Computer::Speech(transcriber) => transcriber.info(),
+            Computer::Images(painter) => painter.info(),
         }
     }
 
@@ -219,6 +248,7 @@ impl ServedModel {
         match &self.computer {
             Computer::Text(model, _) | Computer::Vectors(model, _) => Ok(model),
             Computer::Speech(_) => Err(self.unfit(ONLY_SPEECH)),
+            Computer::Images(_) => Err(self.unfit(ONLY_IMAGES)),
         }
     }
 

@@ -100,11 +100,16 @@ impl<'a> Form<'a> {
     ///
     /// `InvalidRequest` for one that is given twice, or has no file name.
     pub(crate) fn file(&mut self, name: &'static str) -> Result<Option<File<'a>>> {
-        let Some(part) = self.take(name)? else { return Ok(None) };
-        match part.filename {
-            Some(filename) if !filename.is_empty() => Ok(Some(File { name: filename, content: part.content })),
-            _ => Err(Error::invalid(name, format!("'{name}' has to be a file, with a name"))),
-        }
+        self.take(name)?.map(|part| part.file(name)).transpose()
+    }
+
+    /// Takes the files of this name out of the form.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` for one that has no file name.
+    pub(crate) fn files(&mut self, name: &'static str) -> Result<Vec<File<'a>>> {
+        self.0.extract_if(.., |part| part.name == name).map(|part| part.file(name)).collect()
     }
 
     fn take(&mut self, name: &'static str) -> Result<Option<Part<'a>>> {
@@ -132,6 +137,13 @@ impl<'a> Form<'a> {
 }
 
 impl<'a> Part<'a> {
+    fn file(self, name: &'static str) -> Result<File<'a>> {
+        match self.filename {
+            Some(filename) if !filename.is_empty() => Ok(File { name: filename, content: self.content }),
+            _ => Err(Error::invalid(name, format!("'{name}' has to be a file, with a name"))),
+        }
+    }
+
     fn text(&self, name: &'static str) -> Result<&'a str> {
         if self.filename.is_some() {
             return Err(Error::invalid(name, format!("'{name}' has to be a text, not a file")));

@@ -10,6 +10,7 @@ use crate::api::error::{Error, Result};
 use crate::cancel::CancelHandle;
 use crate::chat::ChatCompletionStream;
 use crate::completions::CompletionStream;
+use crate::images::ImageStream;
 use crate::isolate::RemoteEvents;
 use crate::responses::ResponseStream;
 use crate::transcribe::TranscriptionStream;
@@ -20,7 +21,7 @@ use crate::wait::{Wait, block};
 /// one (CS11). Dropping the stream stops the generation (CS12).
 ///
 /// The events of a response have a line `event: {type}` before that, and the last of them is the
-/// response's end (RE10).
+/// response's end (RE10). So have those of an image, whose last is the image (IM4).
 #[derive(Debug)]
 pub struct EventStream(Events);
 
@@ -31,6 +32,7 @@ pub(super) enum Events {
     Text(CompletionStream),
     Response(Box<ResponseStream>),
     Speech(Box<TranscriptionStream>),
+    Image(Box<ImageStream>),
     /// Of a worker process, as they stand on a wire.
     Remote(RemoteEvents),
     Ended,
@@ -67,6 +69,7 @@ impl EventStream {
             Events::Text(chunks) => Some(chunks.cancel_handle()),
             Events::Response(events) => Some(events.cancel_handle()),
             Events::Speech(pieces) => Some(pieces.cancel_handle()),
+            Events::Image(events) => Some(events.cancel_handle()),
             Events::Remote(events) => Some(events.cancel_handle()),
             Events::Ended => None,
         }
@@ -80,6 +83,7 @@ impl EventStream {
             Events::Text(chunks) => Box::new(chunks.map(|chunk| chunk.map(|chunk| to_json(&chunk)))),
             Events::Response(events) => Box::new(events.map(|event| event.map(|event| to_json(&event)))),
             Events::Speech(pieces) => Box::new(pieces.map(|piece| piece.map(|piece| to_json(&piece)))),
+            Events::Image(events) => Box::new(events.map(|event| event.map(|event| to_json(&event)))),
             Events::Remote(_) => {
                 let mut events = self;
                 Box::new(std::iter::from_fn(move || block(|wait| events.advance_data(wait))))
@@ -108,6 +112,17 @@ impl EventStream {
                     self.0 = Events::Ended;
                 }
                 Poll::Ready(event.map(|event| event.map(|event| frame(Some(event.kind()), &to_json(&event)))))
+            }
+            Events::Image(events) => {
+                let Poll::Ready(event) = events.advance(wait) else { return Poll::Pending };
+                Poll::Ready(match event {
+                    Some(Ok(event)) => Some(Ok(frame(Some(event.kind()), &to_json(&event)))),
+                    Some(Err(error)) => Some(self.chunk(Some(Err::<(), _>(error)))),
+                    None => {
+                        self.0 = Events::Ended;
+                        None
+                    }
+                })
             }
             Events::Remote(events) => {
                 let Poll::Ready(event) = events.advance(wait) else { return Poll::Pending };

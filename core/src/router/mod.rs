@@ -13,9 +13,10 @@ use percent_encoding::percent_decode_str;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::parse::{
     parse_chat_request, parse_completion_request, parse_detokenize_request, parse_embedding_request,
-    parse_rerank_request, parse_tokenize_request, shorten,
+    parse_image_request, parse_rerank_request, parse_tokenize_request, shorten,
 };
 use crate::engine::Engine;
+use crate::images::ImageForm;
 use crate::responses::door;
 use crate::transcribe::SpeechForm;
 use crate::{batches, files};
@@ -40,6 +41,9 @@ pub(crate) fn route(engine: &Engine, method: &Method, uri: &Uri, headers: &Heade
         (["audio", "transcriptions"], &Method::POST) => return transcription(engine, headers, body),
         (["audio", "translations"], &Method::POST) => return translation(engine, headers, body),
         (["audio", "speech"], &Method::POST) => return Err(unserved("audio.speech", "no model here speaks")),
+        (["images", "generations"], &Method::POST) => return images(engine, body),
+        (["images", "edits"], &Method::POST) => return image_edit(engine, headers, body),
+        (["images", "variations"], &Method::POST) => return image_variation(engine, headers, body),
         (["chat", "completions", path @ ..], _) => door::completions(engine, path, method, uri, body)?,
         (["responses", path @ ..], _) => door::responses(engine, path, method, uri, body)?,
         (["batches", path @ ..], _) => batches::answer(engine, path, method, uri, body)?,
@@ -54,7 +58,8 @@ pub(crate) fn route(engine: &Engine, method: &Method, uri: &Uri, headers: &Heade
         (
             ["completions" | "embeddings" | "rerank" | "tokenize" | "detokenize"]
             | ["models", ..]
-            | ["audio", "transcriptions" | "translations" | "speech"],
+            | ["audio", "transcriptions" | "translations" | "speech"]
+            | ["images", "generations" | "edits" | "variations"],
             _,
         ) => {
             return Err(method_not_allowed(method, uri));
@@ -111,6 +116,29 @@ fn transcription(engine: &Engine, headers: &HeaderMap, body: &[u8]) -> Result<Pe
 fn translation(engine: &Engine, headers: &HeaderMap, body: &[u8]) -> Result<Pending> {
     let request = SpeechForm::read(headers, body)?.translation()?;
     engine.translations().submit(&request).map(Pending::transcription)
+}
+
+fn images(engine: &Engine, body: &[u8]) -> Result<Pending> {
+    let request = parse_image_request(body)?;
+    if request.options.stream == Some(true) {
+        let events = engine.images().submit_stream("image_generation", &request.model, &(&request).into())?;
+        return Ok(Pending::ready(reply::events(Events::Image(Box::new(events)))));
+    }
+    engine.images().submit("image_generation", &request.model, &(&request).into()).map(Pending::images)
+}
+
+fn image_edit(engine: &Engine, headers: &HeaderMap, body: &[u8]) -> Result<Pending> {
+    let request = ImageForm::read(headers, body)?.edit()?;
+    if request.options.stream == Some(true) {
+        let events = engine.images().submit_stream("image_edit", &request.model, &(&request).into())?;
+        return Ok(Pending::ready(reply::events(Events::Image(Box::new(events)))));
+    }
+    engine.images().submit("image_edit", &request.model, &(&request).into()).map(Pending::images)
+}
+
+fn image_variation(engine: &Engine, headers: &HeaderMap, body: &[u8]) -> Result<Pending> {
+    let request = ImageForm::read(headers, body)?.variation()?;
+    engine.images().submit("image_variation", &request.model, &(&request).into()).map(Pending::images)
 }
 
 /// For an endpoint of the API that this engine does not have (AU10).

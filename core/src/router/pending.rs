@@ -17,6 +17,7 @@ use crate::chat::PendingChatCompletion;
 use crate::completions::PendingCompletion;
 use crate::door::Admitted;
 use crate::embed::{PendingEmbeddings, PendingRanking};
+use crate::images::PendingImages;
 use crate::isolate::RemoteReply;
 use crate::promise::Promised;
 use crate::responses::{PendingResponse, ResponseStream};
@@ -38,6 +39,7 @@ enum State {
     Embeddings(PendingEmbeddings),
     Ranking(PendingRanking),
     Transcription(Box<PendingTranscription>),
+    Images(Box<PendingImages>),
     Remote(RemoteReply),
 }
 
@@ -90,6 +92,11 @@ impl Pending {
         Pending(Some(State::Transcription(Box::new(pending))))
     }
 
+    /// Images on their way.
+    pub(super) fn images(pending: PendingImages) -> Self {
+        Pending(Some(State::Images(Box::new(pending))))
+    }
+
     /// A worker process's reply on its way.
     pub(crate) fn remote(reply: RemoteReply) -> Self {
         Pending(Some(State::Remote(reply)))
@@ -124,6 +131,7 @@ impl Pending {
             Some(State::Completion(pending)) => Some(pending.cancel_handle()),
             Some(State::Response(pending)) => Some(pending.cancel_handle()),
             Some(State::Transcription(pending)) => Some(pending.cancel_handle()),
+            Some(State::Images(pending)) => Some(pending.cancel_handle()),
             Some(State::Remote(reply)) => Some(reply.cancel_handle()),
             _ => None,
         }
@@ -186,6 +194,10 @@ impl Pending {
             Some(State::Ranking(mut pending)) => {
                 let reply = pending.advance(wait);
                 self.settle(reply, State::Ranking(pending))
+            }
+            Some(State::Images(mut pending)) => {
+                let reply = pending.advance(wait);
+                self.settle(reply, State::Images(pending))
             }
             Some(State::Transcription(mut pending)) => match pending.advance(wait) {
                 Poll::Ready(Ok(TranscriptionReply::Text(text))) => {

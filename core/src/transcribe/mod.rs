@@ -6,7 +6,6 @@ mod chat;
 mod feed;
 mod form;
 mod levels;
-mod queue;
 mod reply;
 mod stream;
 mod windows;
@@ -24,13 +23,13 @@ use crate::api::error::{Error, ErrorKind, Result};
 use crate::audio::{Audio, RATE};
 use crate::backend::{Abort, SpeechState, Stop, WindowOptions};
 use crate::call::Call;
+use crate::jobs::{self, Queue};
 use crate::metrics::ModelMeters;
 use crate::model::{ModelInfo, SpokenModel};
 use crate::places::Places;
 use crate::threads::join_other;
 pub(crate) use chat::Listener;
 pub(crate) use form::{SpeechForm, read_model};
-use queue::Queue;
 pub(crate) use reply::{Hearing, PendingTranscription};
 pub use stream::{TranscriptionAsyncStream, TranscriptionStream};
 use windows::{Pauses, Windows};
@@ -60,7 +59,7 @@ pub(crate) struct Task {
 /// The handle of one speech model's threads.
 pub(crate) struct Transcriber {
     model: SpokenModel,
-    queue: Arc<Queue>,
+    queue: Arc<Queue<Job>>,
     places: Places,
     /// The bytes of all requests' files.
     bytes: Places,
@@ -137,7 +136,7 @@ impl Transcriber {
             call.take_tokens(0, 0)?;
         }
         let abort = Abort::default();
-        let (feed, receiver) = feed::channel(abort.clone(), call.clone());
+        let (feed, receiver) = jobs::channel(abort.clone(), call.clone());
         let samples = |milliseconds: u32| milliseconds as usize * (RATE as usize / 1000);
         let pauses = task.strategy.map(|strategy| {
             let (threshold, padding, silence) = strategy.parameters();

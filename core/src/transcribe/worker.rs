@@ -5,14 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::feed::{End, Piece, Sender};
-use super::queue::Queue;
+use super::feed::{End, News, Piece, Sender};
 use super::windows::{Next, WINDOW, Windows, seconds};
 use super::words::{self, Place as Placed};
 use crate::api::error::{Error, Result};
 use crate::audio::RATE;
 use crate::backend::{SpeechModel, SpeechState, Stop, Token, WindowOptions};
 use crate::call::Call;
+use crate::jobs::{self, Job as _, Queue};
 use crate::metrics::ModelMeters;
 use crate::places::Place;
 
@@ -58,7 +58,7 @@ pub(super) struct Worker {
     pub(super) state: SpeechState,
     pub(super) model: Arc<SpeechModel>,
     pub(super) threads: u32,
-    pub(super) queue: Arc<Queue>,
+    pub(super) queue: Arc<Queue<Job>>,
     pub(super) meters: Arc<ModelMeters>,
 }
 
@@ -91,7 +91,7 @@ impl Worker {
         let window = match job.windows.next()? {
             Next::Window(window) => window,
             Next::Gap => {
-                job.feed.progress(job.windows.seconds(), duration);
+                job.feed.progress((job.windows.seconds(), duration));
                 return Ok(None);
             }
             Next::End => return Ok(Some(job.end())),
@@ -126,8 +126,10 @@ impl Worker {
         if let Some(call) = &job.call {
             call.add_completion_tokens(written);
         }
-        job.feed.progress(job.windows.seconds(), duration);
-        job.feed.piece(Piece { segments });
+        job.feed.progress((job.windows.seconds(), duration));
+        if !segments.is_empty() {
+            job.feed.send(News::Piece(Piece { segments }));
+        }
         Ok(None)
     }
 
@@ -135,7 +137,7 @@ impl Worker {
     ///
     /// Why the request is not to go on.
     fn check(&self, job: &Job) -> Result<()> {
-        if !job.is_over() {
+        if !job.stop.is_reached() {
             return Ok(());
         }
         Err(self.queue.reason(&job.stop, job.call.as_deref()))
@@ -189,7 +191,7 @@ impl Job {
     /// What is told of the whole, once all was heard.
     fn end(&self) -> End {
         let duration = self.windows.seconds();
-        self.feed.progress(duration, Some(duration));
+        self.feed.progress((duration, Some(duration)));
         End {
             duration,
             language: self.progress.language.map_or("english", |(_, name)| name),
@@ -198,21 +200,26 @@ impl Job {
         }
     }
 
-    /// Whether it was cancelled, or its time has passed.
-    pub(super) fn is_over(&self) -> bool {
-        self.stop.is_reached()
-    }
-
     fn finish(self, end: End) {
         if let Some(call) = &self.call {
             call.succeed();
         }
         // Before the caller hears of the end: a model whose answers are there is not in use.
         drop(self.places);
-        self.feed.end(end);
+        self.feed.end(News::End(end));
+    }
+}
+
+impl jobs::Job for Job {
+    fn stop(&self) -> &Stop {
+        &self.stop
     }
 
-    pub(super) fn fail(self, error: Error) {
+    fn call(&self) -> Option<&Call> {
+        self.call.as_deref()
+    }
+
+    fn fail(self, error: Error) {
         if let Some(call) = &self.call {
             call.fail(&error);
         }

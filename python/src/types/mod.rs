@@ -10,6 +10,7 @@ mod chat;
 mod classes;
 mod dump;
 mod files;
+mod images;
 mod models;
 mod pages;
 mod response_items;
@@ -24,6 +25,7 @@ pub(crate) use audio::{
 pub(crate) use base::{BaseModel, Origin, object, reply, value};
 pub(crate) use chat::{CHAT_COMPLETION, CHAT_COMPLETION_CHUNK, CHAT_COMPLETION_DELETED};
 pub(crate) use files::{BATCH, BATCH_COUNTS, FILE_DELETED, FILE_OBJECT};
+pub(crate) use images::{IMAGE_STREAM_EVENT, IMAGES_RESPONSE};
 pub(crate) use models::{DEVICE, MODEL, MODEL_DELETED, MODEL_INFO, SYSTEM_INFO};
 pub(crate) use pages::{
     BATCH_PAGES, CHAT_COMPLETION_PAGES, FILE_PAGES, MESSAGE_PAGES, MODEL_PAGES, Pages, RESPONSE_ITEM_PAGES,
@@ -45,6 +47,7 @@ pub(crate) fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<pages::BaseAsyncPage>()?;
     module.add_function(wrap_pyfunction!(base::_restore, module)?)?;
     audio::add_classes(module)?;
+    images::add_classes(module)?;
     chat::add_classes(module)?;
     texts::add_classes(module)?;
     models::add_classes(module)?;
@@ -58,6 +61,7 @@ pub(crate) fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
 fn schemas() -> impl Iterator<Item = &'static Schema> {
     let classes = [
         audio::SCHEMAS,
+        images::SCHEMAS,
         chat::SCHEMAS,
         texts::SCHEMAS,
         models::SCHEMAS,

@@ -10,6 +10,7 @@ from .._wait import ready
 from .audio import AsyncAudio
 from .chat import AsyncChat
 from .files import AsyncBatches, AsyncFiles
+from .images import AsyncImages
 from .models import AsyncModels
 from .reply import reply
 from .responses import AsyncResponses
@@ -109,6 +110,11 @@ class AsyncEngine:
     def audio(self) -> AsyncAudio:
         """Speech to text: `await engine.audio.transcriptions.create(...)`."""
         return AsyncAudio(self)
+
+    @property
+    def images(self) -> AsyncImages:
+        """Images of texts and of images: `await engine.images.generate(...)`."""
+        return AsyncImages(self)
 
     @property
     def batches(self) -> AsyncBatches:

@@ -56,6 +56,12 @@ from .device import Device
 from .embedding import Embedding
 from .file_deleted import FileDeleted
 from .file_object import FileObject
+from .image import Image
+from .image_edit_completed_event import ImageEditCompletedEvent
+from .image_edit_partial_image_event import ImageEditPartialImageEvent
+from .image_gen_completed_event import ImageGenCompletedEvent
+from .image_gen_partial_image_event import ImageGenPartialImageEvent
+from .images_response import ImagesResponse
 from .model import Model
 from .model_deleted import ModelDeleted
 from .model_info import ModelInfo
@@ -106,6 +112,12 @@ __all__ = [
     "FileDeleted",
     "FileObject",
     "FunctionCall",
+    "Image",
+    "ImageEditCompletedEvent",
+    "ImageEditPartialImageEvent",
+    "ImageGenCompletedEvent",
+    "ImageGenPartialImageEvent",
+    "ImagesResponse",
     "Logprobs",
     "Model",
     "ModelDeleted",

@@ -1,4 +1,4 @@
-//! The requests of a speech model that wait for a turn, those that wait first.
+//! The requests of a model that wait for a turn, those that wait first.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::worker::Job;
 use crate::api::error::Error;
 use crate::backend::Stop;
 use crate::call::Call;
@@ -17,10 +16,21 @@ use crate::threads::Ending;
 /// How often is looked for requests that were cancelled or are late while they wait.
 const PERIOD: Duration = Duration::from_millis(50);
 
+/// A request that takes turns.
+pub(crate) trait Job: Send {
+    /// What ends it before its time.
+    fn stop(&self) -> &Stop;
+
+    fn call(&self) -> Option<&Call>;
+
+    /// Tells who waits for it why nothing comes of it.
+    fn fail(self, error: Error);
+}
+
 /// What the threads of a model share.
-pub(super) struct Queue {
-    state: Mutex<State>,
-    /// Tells the threads that hear.
+pub(crate) struct Queue<J> {
+    state: Mutex<State<J>>,
+    /// Tells the threads that compute.
     turn: Condvar,
     /// Tells the thread that [ends the waiting](Self::end_waiting).
     waiting: Condvar,
@@ -28,18 +38,17 @@ pub(super) struct Queue {
     ending: Ending,
 }
 
-#[derive(Default)]
-struct State {
-    jobs: VecDeque<Job>,
+struct State<J> {
+    jobs: VecDeque<J>,
     /// What ends those that are being computed.
     computing: Vec<Stop>,
     ended: bool,
 }
 
-impl Queue {
-    pub(super) fn new(meters: Arc<ModelMeters>) -> Self {
+impl<J: Job> Queue<J> {
+    pub(crate) fn new(meters: Arc<ModelMeters>) -> Self {
         Queue {
-            state: Mutex::default(),
+            state: Mutex::new(State { jobs: VecDeque::new(), computing: Vec::new(), ended: false }),
             turn: Condvar::new(),
             waiting: Condvar::new(),
             meters,
@@ -52,7 +61,7 @@ impl Queue {
     /// # Errors
     ///
     /// Why there will be no thread for it, which the request was told too.
-    pub(super) fn push(&self, job: Job) -> Result<(), Error> {
+    pub(crate) fn push(&self, job: J) -> Result<(), Error> {
         let mut state = self.state.lock();
         if state.ended {
             drop(state);
@@ -68,7 +77,7 @@ impl Queue {
     }
 
     /// Has the threads end, and what they compute, with `reason`.
-    pub(super) fn end(&self, reason: Error) {
+    pub(crate) fn end(&self, reason: Error) {
         self.ending.set(reason);
         let mut state = self.state.lock();
         state.ended = true;
@@ -78,14 +87,14 @@ impl Queue {
     }
 
     /// The request whose turn it is; `None` at the end.
-    pub(super) fn take(&self) -> Option<Job> {
+    pub(crate) fn take(&self) -> Option<J> {
         let mut state = self.state.lock();
         loop {
             if state.ended {
                 return None;
             }
             if let Some(job) = state.jobs.pop_front() {
-                state.computing.push(job.stop.clone());
+                state.computing.push(job.stop().clone());
                 self.meters.queue_length.set(state.jobs.len());
                 self.meters.slots_busy.set(state.computing.len());
                 return Some(job);
@@ -94,15 +103,15 @@ impl Queue {
         }
     }
 
-    /// After a window.
-    pub(super) fn put_back(&self, stop: &Stop) {
+    /// After a turn.
+    pub(crate) fn put_back(&self, stop: &Stop) {
         let mut state = self.state.lock();
         state.computing.retain(|other| !other.abort.is_same(&stop.abort));
         self.meters.slots_busy.set(state.computing.len());
     }
 
     /// Fails those that wait, for good.
-    pub(super) fn fail_all(&self) {
+    pub(crate) fn fail_all(&self) {
         let jobs = {
             let mut state = self.state.lock();
             state.ended = true;
@@ -115,16 +124,17 @@ impl Queue {
     }
 
     /// Fails those that are cancelled or late while they wait, until the end.
-    pub(super) fn end_waiting(&self) {
+    pub(crate) fn end_waiting(&self) {
         let mut state = self.state.lock();
         while !state.ended {
-            if state.jobs.iter().any(Job::is_over) {
-                let (over, jobs): (VecDeque<_>, _) = mem::take(&mut state.jobs).into_iter().partition(Job::is_over);
+            if state.jobs.iter().any(|job| job.stop().is_reached()) {
+                let (over, jobs): (VecDeque<_>, _) =
+                    mem::take(&mut state.jobs).into_iter().partition(|job: &J| job.stop().is_reached());
                 state.jobs = jobs;
                 self.meters.queue_length.set(state.jobs.len());
                 MutexGuard::unlocked(&mut state, || {
                     for job in over {
-                        let reason = self.reason(&job.stop, job.call.as_deref());
+                        let reason = self.reason(job.stop(), job.call());
                         job.fail(reason);
                     }
                 });
@@ -137,7 +147,7 @@ impl Queue {
     }
 
     /// Why a request is not to go on.
-    pub(super) fn reason(&self, stop: &Stop, call: Option<&Call>) -> Error {
+    pub(crate) fn reason(&self, stop: &Stop, call: Option<&Call>) -> Error {
         if self.state.lock().ended {
             return self.ending.error();
         }

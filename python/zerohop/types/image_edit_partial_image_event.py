@@ -1,0 +1,5 @@
+"""What a step of an edited image has come to."""
+
+from .._native import ImageEditPartialImageEvent
+
+__all__ = ["ImageEditPartialImageEvent"]
