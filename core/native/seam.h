@@ -33,11 +33,6 @@ typedef void (*zerohop_native_fault_callback)(const char * message, bool is_fata
 // Sets the one callback of the process.
 void zerohop_native_on_fault(zerohop_native_fault_callback report);
 
-// Between a call with `true` and one with `false`, an assertion that fails on this
-// thread is thrown as a C++ exception: for calls into llama.cpp that catch those
-// themselves. The functions of this seam do it for themselves.
-void zerohop_native_throw_assertions(bool enabled);
-
 struct llama_context * zerohop_native_context_new(struct llama_model * model, struct llama_context_params params, char ** error);
 void                   zerohop_native_context_free(struct llama_context * context);
 

@@ -59,6 +59,7 @@ from .file_object import FileObject
 from .model import Model
 from .model_deleted import ModelDeleted
 from .model_info import ModelInfo
+from .placement import Placement
 from .rerank_response import RerankDocument, RerankResponse, RerankResult, RerankUsage
 from .system_info import SystemInfo
 from .tokenize_response import DetokenizeResponse, TokenizeResponse
@@ -110,6 +111,7 @@ __all__ = [
     "Model",
     "ModelDeleted",
     "ModelInfo",
+    "Placement",
     "PromptTokensDetails",
     "RerankDocument",
     "RerankResponse",
