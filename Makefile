@@ -218,6 +218,41 @@ lib: setup ## build libzerohop.so and libzerohop.a, and libzerohop_diffusion.so
 	@$(ENV) cargo build $(CARGO_FLAGS) -p zerohop-ffi -p zerohop-diffusion; \
 		ln -sf libzerohop.so "$$lib/libzerohop.so.$$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)"
 
+# Builds with GPU code have a target folder each: a change of features would build llama.cpp anew. tools/vulkan adds
+# to Debian 12's Vulkan headers what they lack.
+BACKEND ?= vulkan
+GPU_ENV = $(ENV) export CARGO_TARGET_DIR="$$ZEROHOP_CACHE/target-$(BACKEND)" \
+	CPLUS_INCLUDE_PATH="$(CURDIR)/tools/vulkan$${CPLUS_INCLUDE_PATH:+:$$CPLUS_INCLUDE_PATH}";
+
+.PHONY: test-vulkan
+test-vulkan: MODELS := smollm2
+test-vulkan: models ## compare a Vulkan build with the CPU, on any driver (Debian: mesa-vulkan-drivers); not in `test`
+	@$(GPU_ENV) export GGML_VK_VISIBLE_DEVICES="$${GGML_VK_VISIBLE_DEVICES:-0}"; \
+		cargo test $(CARGO_FLAGS) -p zerohop --features vulkan --test vulkan -- --test-threads 1
+
+.PHONY: gpu-lib
+gpu-lib: setup ## build the C library with GPU code: BACKEND=vulkan (the default), cuda, rocm or metal
+	@$(GPU_ENV) cargo build $(CARGO_FLAGS) -p zerohop-ffi --features $(BACKEND); \
+		echo "$$CARGO_TARGET_DIR/release"
+
+.PHONY: wheel-vulkan wheel-cuda
+wheel-vulkan wheel-cuda: wheel-%: setup ## build a wheel with GPU code, which `zerohop` takes in place of its own library
+	@$(MAKE) --no-print-directory gpu-wheel BACKEND=$*
+
+.PHONY: gpu-wheel
+gpu-wheel:
+	@$(GPU_ENV) cargo build $(CARGO_FLAGS) -p zerohop-python --features $(BACKEND); \
+		python tools/gpu_wheel.py $(BACKEND) "$$CARGO_TARGET_DIR/release/libzerohop_native.so" dist/$(BACKEND)
+
+# Such as 80;90, as CMake writes them; by default those that llama.cpp chooses.
+CUDA_ARCHITECTURES ?=
+
+.PHONY: cuda
+cuda: export CMAKE_CUDA_ARCHITECTURES = $(CUDA_ARCHITECTURES)
+cuda: ## build the C library and the wheel for NVIDIA cards: CUDA_ARCHITECTURES="80;90" (needs nvcc)
+	@[[ -n "$(CUDA_ARCHITECTURES)" ]] || unset CMAKE_CUDA_ARCHITECTURES; \
+		$(MAKE) --no-print-directory gpu-lib BACKEND=cuda; $(MAKE) --no-print-directory wheel-cuda
+
 PREFIX ?= /usr/local
 
 .PHONY: install

@@ -19,6 +19,7 @@ fn main() {
     compile_mtmd(&source);
     let interpreter = limited_interpreter(&source.join("common/jinja"));
     changed(&whisper.join("src/whisper.cpp"), "speech_whisper.cpp", "", &SPEECH);
+    let fit = changed(&source.join("common/fit.cpp"), "quiet_fit.cpp", "", &FIT);
     let mut build = cc::Build::new();
     // For the fuzz targets: fuzz/counters.c counts.
     println!("cargo:rerun-if-env-changed=ZEROHOP_FUZZ");
@@ -30,7 +31,8 @@ fn main() {
         .std("c++17")
         .files(["native/context.cpp", "native/faults.cpp", "native/templates.cpp", "native/chat.cpp"])
         .files(["native/template_budget.cpp", "native/kernels.cpp", "native/openmp.cpp", "native/speech.cpp"])
-        .files(["native/media.cpp", "native/forks.cpp"])
+        .files(["native/media.cpp", "native/forks.cpp", "native/placement.cpp"])
+        .file(fit)
         .files(interpreter)
         .include("native")
         // Not an include folder like the others: its string.h is not the system's.
@@ -229,6 +231,23 @@ const SPEECH: [(&str, &str, usize, &str); 5] = [
     ),
     // Where the decoder looked is kept when it is wanted, not for every token of every window.
     ("whisper.cpp", "if (wctx.params.dtw_token_timestamps", 2, "if (save_alignment_heads_QKs"),
+];
+
+/// What becomes of llama.cpp's fitting of layers into memory, as in [`LIMITS`]: it puts a logger of its own in the
+/// place of the process's, with a pointer to its stack, while other threads log.
+const FIT: [(&str, &str, usize, &str); 3] = [
+    ("fit.cpp", "        llama_log_set(ud.original_logger.callback, ud.original_logger.user_data);\n", 2, ""),
+    ("fit.cpp", "    llama_log_set(ud.original_logger.callback, ud.original_logger.user_data);\n", 1, ""),
+    (
+        "fit.cpp",
+        "    llama_log_set([](ggml_log_level level, const char * text, void * user_data) {
+        const user_data_t * ud = (const user_data_t *) user_data;
+        const ggml_log_level level_eff = level >= ud->min_level ? level : GGML_LOG_LEVEL_DEBUG;
+        ud->original_logger.callback(level_eff, text, ud->original_logger.user_data);
+    }, &ud);\n",
+        1,
+        "",
+    ),
 ];
 
 /// What becomes of mtmd, as in [`LIMITS`].

@@ -154,9 +154,19 @@
 #define ZEROHOP_VERSION (((ZEROHOP_VERSION_MAJOR * 1000000) + (ZEROHOP_VERSION_MINOR * 1000)) + ZEROHOP_VERSION_PATCH)
 
 /**
- * In `gpu_layers`: as many layers as this build can put on a GPU.
+ * In `gpu_layers`: as many layers as fit into the free memory of the GPUs; none where there is none.
  */
 #define ZEROHOP_GPU_LAYERS_AUTO -1
+
+/**
+ * In `gpu_layers`: all layers. Without a GPU, or without the memory for it, loading fails.
+ */
+#define ZEROHOP_GPU_LAYERS_ALL -2
+
+/**
+ * In `cpu_moe_layers`: all layers.
+ */
+#define ZEROHOP_CPU_MOE_LAYERS_ALL 4294967295
 
 /**
  * Cancels requests from any thread: while `zerohop_send` or
@@ -287,6 +297,11 @@ typedef bool (*zerohop_fetch_callback)(void *user_data,
                                        const struct zerohop_fetched *fetched);
 
 /**
+ * Whether attention is computed in one operation.
+ */
+typedef int32_t zerohop_flash_attention;
+
+/**
  * What to load and how. Fill it with `zerohop_model_options_init`, then set `name`
  * and `path`, and what should differ from the defaults.
  *
@@ -316,8 +331,8 @@ typedef struct zerohop_model_options {
    */
   uint32_t threads;
   /**
-   * Layers to put on a GPU, counted from the end of the model.
-   * `ZEROHOP_GPU_LAYERS_AUTO` (the default): all that the build can; 0: none.
+   * Layers to put on GPUs, counted from the end of the model; what is behind the last counts as one.
+   * `ZEROHOP_GPU_LAYERS_AUTO` (the default): as many as fit; `ZEROHOP_GPU_LAYERS_ALL`; 0: none.
    */
   int32_t gpu_layers;
   /**
@@ -383,7 +398,7 @@ typedef struct zerohop_model_options {
   bool speculation;
   /**
    * LoRA adapters to apply. Models that are loaded from the same file with the same
-   * `gpu_layers`, `use_mmap` and `repack` share its weights, so that adapted variants of
+   * `use_mmap`, `repack` and options about GPUs share its weights, so that adapted variants of
    * a model, each under a name of its own, together take little more memory than one.
    */
   const struct zerohop_adapter *adapters;
@@ -427,6 +442,37 @@ typedef struct zerohop_model_options {
    * there. Not set: nothing is saved.
    */
   struct zerohop_str prefix_cache_folder;
+  /**
+   * The GPUs to use, by the names that `zerohop_system_info` gives. None: all graphics cards, or else
+   * all graphics units that share the host's memory.
+   */
+  const struct zerohop_str *devices;
+  /**
+   * The number of `devices`.
+   */
+  size_t device_count;
+  /**
+   * How much of what is offloaded each of these gets, in any unit. Only with explicit
+   * `gpu_layers`. None: by free memory.
+   */
+  const float *tensor_split;
+  /**
+   * The number of parts in `tensor_split`.
+   */
+  size_t tensor_split_count;
+  /**
+   * Bytes that `ZEROHOP_GPU_LAYERS_AUTO` leaves free on each device. 0: 1 GiB.
+   */
+  uint64_t gpu_margin;
+  /**
+   * Layers, counted from the first, whose experts stay on the CPU, or
+   * `ZEROHOP_CPU_MOE_LAYERS_ALL`. Only with explicit `gpu_layers`. Default: 0.
+   */
+  uint32_t cpu_moe_layers;
+  /**
+   * Whether attention is computed in one operation.
+   */
+  zerohop_flash_attention flash_attention;
 } zerohop_model_options;
 
 /**
@@ -498,6 +544,32 @@ typedef struct zerohop_engine_options {
    */
   uint64_t memory_budget;
 } zerohop_engine_options;
+
+/**
+ * What a device has of a model in memory.
+ */
+typedef struct zerohop_placement {
+  /**
+   * The device's name; `CPU` for the host.
+   */
+  struct zerohop_str device;
+  /**
+   * The layers that it computes. What is behind the last layer counts as one.
+   */
+  uint32_t layers;
+  /**
+   * Bytes of weights. On the CPU, of a mapped file too.
+   */
+  uint64_t weights;
+  /**
+   * Bytes of the KV cache.
+   */
+  uint64_t kv_cache;
+  /**
+   * Bytes that computing takes.
+   */
+  uint64_t compute;
+} zerohop_placement;
 
 /**
  * What a model is. `zerohop_engine_model_info` fills it.
@@ -582,6 +654,15 @@ typedef struct zerohop_model_info {
    * The file of the draft model; NULL if there is none.
    */
   struct zerohop_str draft_model;
+  /**
+   * What of the model and its KV cache lies where, the CPU first; none for a model that is not in
+   * memory, and for speech models. Draft models and projectors are not counted.
+   */
+  const struct zerohop_placement *placements;
+  /**
+   * The number of `placements`.
+   */
+  size_t placement_count;
 } zerohop_model_info;
 
 /**
@@ -1003,6 +1084,21 @@ typedef void (*zerohop_log_callback)(void *user_data,
  * has kernels of its own for.
  */
 #define ZEROHOP_REPACK_OFF 2
+
+/**
+ * Where it is good: on GPUs that can, with zerohop's kernels, and where the KV cache needs it (the default).
+ */
+#define ZEROHOP_FLASH_ATTENTION_AUTO 0
+
+/**
+ * Always.
+ */
+#define ZEROHOP_FLASH_ATTENTION_ON 1
+
+/**
+ * Never, which rules out quantised KV caches.
+ */
+#define ZEROHOP_FLASH_ATTENTION_OFF 2
 
 /**
  * A JSON object with `text` and `usage` (the default).

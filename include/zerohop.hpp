@@ -341,6 +341,15 @@ struct Model {
   std::string draft_model;
   /* A folder in which the prefix cache is saved; empty for none. */
   std::string prefix_cache_folder;
+  /* The GPUs to use, by name; empty for all. */
+  std::vector<std::string> devices;
+  /* How much each of them gets, in any unit; empty for a split by free memory. */
+  std::vector<float> tensor_split;
+  /* Bytes that stay free on each device; 0 for 1 GiB. */
+  std::uint64_t gpu_margin = 0;
+  /* Layers, counted from the first, whose experts stay on the CPU. */
+  std::uint32_t cpu_moe_layers = 0;
+  zerohop_flash_attention flash_attention = ZEROHOP_FLASH_ATTENTION_AUTO;
   /* Told the loaded fraction; returns false to stop. What it throws comes out of Engine's constructor, or
      of load. */
   std::function<bool(float)> progress;
@@ -384,6 +393,8 @@ struct ModelInfo {
   bool has_chat_template;
   bool loaded;
   std::vector<std::pair<std::string_view, float>> adapters;
+  /* What of the model lies where: see zerohop_model_info. The names are valid as long as the engine. */
+  std::vector<zerohop_placement> placements;
 };
 
 /* What to send. Texts and the token need to stay only for the call. */
@@ -521,6 +532,7 @@ class Engine {
                       info.context_length,
                       info.has_chat_template,
                       info.loaded,
+                      {},
                       {}};
       for (std::size_t alias = 0; alias < info.alias_count; alias++) {
         model.aliases.push_back(detail::view(info.aliases[alias]));
@@ -528,6 +540,7 @@ class Engine {
       for (std::size_t adapter = 0; adapter < info.adapter_count; adapter++) {
         model.adapters.emplace_back(detail::view(info.adapters[adapter].path), info.adapters[adapter].scale);
       }
+      model.placements.assign(info.placements, info.placements + info.placement_count);
       models.push_back(std::move(model));
     }
     return models;
@@ -627,6 +640,7 @@ class Engine {
   struct Arrays {
     std::vector<zerohop_str> aliases;
     std::vector<zerohop_adapter> adapters;
+    std::vector<zerohop_str> devices;
   };
 
   /* Writes a model's options for the C library; the others are what they point to. */
@@ -660,6 +674,14 @@ class Engine {
     c_model.image_max_tokens = model.image_max_tokens;
     c_model.draft_model = detail::str(model.draft_model);
     c_model.prefix_cache_folder = detail::str(model.prefix_cache_folder);
+    for (const std::string &device : model.devices) arrays.devices.push_back(detail::str(device));
+    c_model.devices = arrays.devices.data();
+    c_model.device_count = arrays.devices.size();
+    c_model.tensor_split = model.tensor_split.data();
+    c_model.tensor_split_count = model.tensor_split.size();
+    c_model.gpu_margin = model.gpu_margin;
+    c_model.cpu_moe_layers = model.cpu_moe_layers;
+    c_model.flash_attention = model.flash_attention;
     if (model.progress) {
       progress.callback = &model.progress;
       c_model.progress_user_data = &progress;

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use zerohop::{Engine, GpuLayers, KvType, ModelOptions, Repack};
+use zerohop::{Engine, FlashAttention, GpuLayers, KvType, ModelOptions, Repack};
 
 /// The name of a command's only model in requests.
 pub(crate) const MODEL: &str = "model";
@@ -25,9 +25,24 @@ pub(crate) struct LoadArguments {
     /// Requests computed together [default: 16]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     parallel: u32,
-    /// Layers to put on a GPU [default: as many as fit]
-    #[arg(long, value_name = "N")]
-    gpu_layers: Option<u32>,
+    /// Layers to put on GPUs: a number, `all`, or as many as fit
+    #[arg(long, value_name = "N", default_value = "auto", value_parser = gpu_layers)]
+    gpu_layers: GpuLayers,
+    /// A GPU to use, by its name; may be given repeatedly [default: all]
+    #[arg(long = "device", value_name = "NAME")]
+    devices: Vec<String>,
+    /// How much each of the GPUs gets, such as 3,1
+    #[arg(long, value_name = "PARTS", value_delimiter = ',')]
+    tensor_split: Vec<f32>,
+    /// MiB that stay free on each GPU where as many layers as fit are put there [default: 1024]
+    #[arg(long, value_name = "MIB")]
+    gpu_margin: Option<u32>,
+    /// Layers, counted from the first, whose experts stay on the CPU: a number, or `all`
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, value_parser = cpu_moe_layers)]
+    cpu_moe_layers: u32,
+    /// Whether attention is computed in one operation
+    #[arg(long, value_enum, default_value = "auto")]
+    flash_attention: FlashAttentionArgument,
     /// The numeric type of the KV cache
     #[arg(long, value_enum, default_value = "f16")]
     kv_type: KvTypeArgument,
@@ -112,6 +127,28 @@ enum KvTypeArgument {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
+enum FlashAttentionArgument {
+    Auto,
+    On,
+    Off,
+}
+
+fn gpu_layers(text: &str) -> Result<GpuLayers, String> {
+    match text {
+        "auto" => Ok(GpuLayers::Auto),
+        "all" => Ok(GpuLayers::All),
+        number => number.parse().map(GpuLayers::Count).map_err(|_| "a number, all or auto is wanted".to_owned()),
+    }
+}
+
+fn cpu_moe_layers(text: &str) -> Result<u32, String> {
+    match text {
+        "all" => Ok(u32::MAX),
+        number => number.parse().map_err(|_| "a number or all is wanted".to_owned()),
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
 enum RepackArgument {
     Auto,
     On,
@@ -171,7 +208,15 @@ impl LoadArguments {
             .context_length(self.context_length)
             .threads(self.threads)
             .parallel(self.parallel)
-            .gpu_layers(self.gpu_layers.map_or(GpuLayers::Auto, GpuLayers::Count))
+            .gpu_layers(self.gpu_layers)
+            .devices(&self.devices)
+            .tensor_split(&self.tensor_split[..])
+            .cpu_moe_layers(self.cpu_moe_layers)
+            .flash_attention(match self.flash_attention {
+                FlashAttentionArgument::Auto => FlashAttention::Auto,
+                FlashAttentionArgument::On => FlashAttention::On,
+                FlashAttentionArgument::Off => FlashAttention::Off,
+            })
             .kv_type(match self.kv_type {
                 KvTypeArgument::F32 => KvType::F32,
                 KvTypeArgument::F16 => KvType::F16,
@@ -197,6 +242,9 @@ impl LoadArguments {
             [] => {}
             [projector] => options = options.projector(&projector.path),
             _ => anyhow::bail!("--projector: a model has one, and {} are given", projectors.len()),
+        }
+        if let Some(margin) = self.gpu_margin {
+            options = options.gpu_margin(u64::from(margin) << 20);
         }
         if let Some(tokens) = self.image_max_tokens {
             options = options.image_max_tokens(tokens.get());

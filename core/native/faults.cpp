@@ -62,7 +62,3 @@ extern "C" void zerohop_native_on_fault(zerohop_native_fault_callback report) {
     report_fault = report;
     ggml_set_abort_callback(on_abort);
 }
-
-extern "C" void zerohop_native_throw_assertions(bool enabled) {
-    guards += enabled ? 1 : -1;
-}

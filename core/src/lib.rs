@@ -98,8 +98,8 @@ pub use images::{ImageAsyncStream, ImageStream};
 pub use isolate::{Isolation, run_worker};
 pub use metrics::{Bucket, Histogram, Metrics, ModelMetrics};
 pub use model::{
-    Adapter, CachedModel, GpuLayers, KvType, MemoryEstimate, ModelFileInfo, ModelInfo, ModelOptions, Repack,
-    TensorDescription, cached_models, inspect, pull,
+    Adapter, CachedModel, FlashAttention, GpuLayers, KvType, MemoryEstimate, ModelFileInfo, ModelInfo, ModelOptions,
+    Placement, Repack, TensorDescription, cached_models, inspect, pull,
 };
 pub use models::Models;
 pub use multipart::FormWriter;

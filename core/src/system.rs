@@ -25,7 +25,9 @@ pub struct SystemInfo {
     /// The instruction set of the kernels that repacked weights are computed with (see
     /// [`Repack`](crate::Repack)): `avx512` or `avx2`; `None` where llama.cpp's own are used.
     pub kernels: Option<&'static str>,
-    /// The devices that this build can compute on.
+    /// What this build has code for: `cpu`, and of `cuda`, `metal`, `rocm` and `vulkan` those that it was built with.
+    pub backends: Vec<&'static str>,
+    /// The devices that this build can compute on. [`ModelInfo`](crate::ModelInfo) says what each has of a model.
     pub devices: Vec<Device>,
 }
 
@@ -45,6 +47,7 @@ pub fn system_info() -> SystemInfo {
         cpu_features: backend::cpu::features(),
         missing_cpu_features: backend::cpu::missing(),
         kernels: zerohop_kernels::Isa::detect().map(zerohop_kernels::Isa::name),
+        backends: backend::backends(),
         devices: backend::devices().unwrap_or_default(),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use common::{engine, greedy, model, tiny};
-use zerohop::{Engine, ErrorKind, GpuLayers, KvType, ModelOptions, Repack};
+use zerohop::{Engine, ErrorKind, FlashAttention, GpuLayers, KvType, ModelOptions, Repack};
 
 fn load_error(path: impl Into<ModelOptions>) -> zerohop::Error {
     Engine::builder().model("m", path).build().expect_err("this must not load")
@@ -98,6 +98,24 @@ fn options_that_do_not_fit_the_model_are_refused() {
     assert!(error.message().contains("q8_0"), "{error}");
 }
 
+#[cfg(not(any(feature = "cuda", feature = "metal", feature = "rocm", feature = "vulkan")))]
+#[test]
+fn a_build_for_the_cpu_alone_refuses_what_needs_a_gpu() {
+    for options in
+        [tiny().gpu_layers(GpuLayers::All), tiny().gpu_layers(GpuLayers::Count(1)), tiny().devices(["Vulkan0"])]
+    {
+        let error = load_error(options);
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+        assert!(error.message().contains("CPU alone"), "{error}");
+    }
+    let engine = engine(tiny());
+    let info = engine.model_info().remove(0);
+    let [placed] = &info.placement[..] else { panic!("{info:?}") };
+    assert_eq!(placed.device, "CPU");
+    assert!(placed.layers > 1 && placed.weights > 0 && placed.kv_cache > 0 && placed.compute > 0, "{placed:?}");
+    assert_eq!(zerohop::system_info().backends, ["cpu"]);
+}
+
 #[test]
 fn every_option_gives_a_working_engine() {
     for options in [
@@ -109,6 +127,8 @@ fn every_option_gives_a_working_engine() {
         common::smollm2().repack(Repack::Off),
         tiny().parallel(1),
         tiny().parallel(256),
+        tiny().flash_attention(FlashAttention::On),
+        tiny().flash_attention(FlashAttention::Off),
         tiny().kv_type(KvType::F32),
         common::smollm2().kv_type(KvType::Q8_0),
         common::smollm2().kv_type(KvType::Q4_0),

@@ -43,7 +43,7 @@ class ModelOptions(ctypes.Structure):
         ("struct_size", c_size_t),
         ("name", Str),
         ("path", Str),
-        ("more", ctypes.c_char * 192),
+        ("more", ctypes.c_char * 240),
     ]
 
 

@@ -6,7 +6,7 @@ const lib = koffi.load(library);
 
 koffi.struct('zerohop_str', { data: 'const char *', len: 'size_t' });
 const ModelOptions = koffi.struct('zerohop_model_options', {
-  struct_size: 'size_t', name: 'zerohop_str', path: 'zerohop_str', more: koffi.array('uint8_t', 192),
+  struct_size: 'size_t', name: 'zerohop_str', path: 'zerohop_str', more: koffi.array('uint8_t', 240),
 });
 koffi.struct('zerohop_engine_options', {
   struct_size: 'size_t', models: 'zerohop_model_options *', model_count: 'size_t',

@@ -3,7 +3,7 @@
 use std::ptr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use zerohop::{Adapter, Engine, ModelInfo};
+use zerohop::{Adapter, Engine, ModelInfo, Placement};
 
 use crate::engine::zerohop_engine;
 use crate::error::{Failure, ZEROHOP_OK, zerohop_error, zerohop_status};
@@ -58,6 +58,27 @@ pub struct zerohop_model_info {
     pub adapter_count: usize,
     /// The file of the draft model; NULL if there is none.
     pub draft_model: zerohop_str,
+    /// What of the model and its KV cache lies where, the CPU first; none for a model that is not in
+    /// memory, and for speech models. Draft models and projectors are not counted.
+    pub placements: *const zerohop_placement,
+    /// The number of `placements`.
+    pub placement_count: usize,
+}
+
+/// What a device has of a model in memory.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct zerohop_placement {
+    /// The device's name; `CPU` for the host.
+    pub device: zerohop_str,
+    /// The layers that it computes. What is behind the last layer counts as one.
+    pub layers: u32,
+    /// Bytes of weights. On the CPU, of a mapped file too.
+    pub weights: u64,
+    /// Bytes of the KV cache.
+    pub kv_cache: u64,
+    /// Bytes that computing takes.
+    pub compute: u64,
 }
 
 /// A model's texts, kept for the C caller, and its numbers.
@@ -74,6 +95,7 @@ pub(crate) struct Model {
     _texts: Vec<Owned>,
     aliases: Shared<zerohop_str>,
     adapters: Shared<zerohop_adapter>,
+    placements: Shared<zerohop_placement>,
 }
 
 /// An array for C that points to texts of the same object's.
@@ -101,6 +123,14 @@ impl Model {
             let path = zerohop_str::of(path);
             zerohop_adapter { path, scale: adapter.scale }
         };
+        let devices: Vec<Owned> = info.placement.iter().map(|placement| Owned::text(&placement.device)).collect();
+        let placement = |(device, placement): (&Owned, &Placement)| zerohop_placement {
+            device: zerohop_str::of(device),
+            layers: placement.layers,
+            weights: placement.weights,
+            kv_cache: placement.kv_cache,
+            compute: placement.compute,
+        };
         Model {
             id: Owned::text(&info.id),
             path: Owned::text(&info.path.to_string_lossy()),
@@ -110,7 +140,8 @@ impl Model {
             draft: info.draft_model.as_ref().map(|path| Owned::text(&path.to_string_lossy())),
             aliases: Shared(aliases.iter().map(zerohop_str::of).collect()),
             adapters: Shared(paths.iter().zip(&info.adapters).map(adapter).collect()),
-            _texts: aliases.into_iter().chain(paths).collect(),
+            placements: Shared(devices.iter().zip(&info.placement).map(placement).collect()),
+            _texts: aliases.into_iter().chain(paths).chain(devices).collect(),
             info: info.clone(),
         }
     }
@@ -137,6 +168,8 @@ impl Model {
             adapters: self.adapters.as_ptr(),
             adapter_count: self.adapters.0.len(),
             draft_model: optional(&self.draft),
+            placements: self.placements.as_ptr(),
+            placement_count: self.placements.0.len(),
         }
     }
 }

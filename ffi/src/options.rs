@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::time::Duration;
 
-use zerohop::{EngineBuilder, GpuLayers, Isolation, KvType, ModelOptions, Repack};
+use zerohop::{EngineBuilder, FlashAttention, GpuLayers, Isolation, KvType, ModelOptions, Repack};
 
 use crate::error::Failure;
 use crate::growing::{self, Growing, is_set, read_array};
@@ -49,8 +49,23 @@ pub const ZEROHOP_REPACK_ON: zerohop_repack = 1;
 /// has kernels of its own for.
 pub const ZEROHOP_REPACK_OFF: zerohop_repack = 2;
 
-/// In `gpu_layers`: as many layers as this build can put on a GPU.
+/// In `gpu_layers`: as many layers as fit into the free memory of the GPUs; none where there is none.
 pub const ZEROHOP_GPU_LAYERS_AUTO: i32 = -1;
+/// In `gpu_layers`: all layers. Without a GPU, or without the memory for it, loading fails.
+pub const ZEROHOP_GPU_LAYERS_ALL: i32 = -2;
+
+/// In `cpu_moe_layers`: all layers.
+pub const ZEROHOP_CPU_MOE_LAYERS_ALL: u32 = 0xffff_ffff;
+
+/// Whether attention is computed in one operation.
+pub type zerohop_flash_attention = i32;
+
+/// Where it is good: on GPUs that can, with zerohop's kernels, and where the KV cache needs it (the default).
+pub const ZEROHOP_FLASH_ATTENTION_AUTO: zerohop_flash_attention = 0;
+/// Always.
+pub const ZEROHOP_FLASH_ATTENTION_ON: zerohop_flash_attention = 1;
+/// Never, which rules out quantised KV caches.
+pub const ZEROHOP_FLASH_ATTENTION_OFF: zerohop_flash_attention = 2;
 
 /// Told how far loading is, `fraction` going from 0 to 1; returns false to stop
 /// it.
@@ -89,8 +104,8 @@ pub struct zerohop_model_options {
     pub context_length: u32,
     /// Threads to compute with. 0: the processors available to this process.
     pub threads: u32,
-    /// Layers to put on a GPU, counted from the end of the model.
-    /// `ZEROHOP_GPU_LAYERS_AUTO` (the default): all that the build can; 0: none.
+    /// Layers to put on GPUs, counted from the end of the model; what is behind the last counts as one.
+    /// `ZEROHOP_GPU_LAYERS_AUTO` (the default): as many as fit; `ZEROHOP_GPU_LAYERS_ALL`; 0: none.
     pub gpu_layers: i32,
     /// Requests computed together, 1 to 256. 0: 16. Others wait in the queue.
     pub parallel: u32,
@@ -129,7 +144,7 @@ pub struct zerohop_model_options {
     /// not pay. Default: true.
     pub speculation: MaybeUninit<bool>,
     /// LoRA adapters to apply. Models that are loaded from the same file with the same
-    /// `gpu_layers`, `use_mmap` and `repack` share its weights, so that adapted variants of
+    /// `use_mmap`, `repack` and options about GPUs share its weights, so that adapted variants of
     /// a model, each under a name of its own, together take little more memory than one.
     pub adapters: *const zerohop_adapter,
     /// The number of `adapters`.
@@ -156,6 +171,23 @@ pub struct zerohop_model_options {
     /// closed, and from which it is read when the model is loaded the next time; made if it is not
     /// there. Not set: nothing is saved.
     pub prefix_cache_folder: zerohop_str,
+    /// The GPUs to use, by the names that `zerohop_system_info` gives. None: all graphics cards, or else
+    /// all graphics units that share the host's memory.
+    pub devices: *const zerohop_str,
+    /// The number of `devices`.
+    pub device_count: usize,
+    /// How much of what is offloaded each of these gets, in any unit. Only with explicit
+    /// `gpu_layers`. None: by free memory.
+    pub tensor_split: *const f32,
+    /// The number of parts in `tensor_split`.
+    pub tensor_split_count: usize,
+    /// Bytes that `ZEROHOP_GPU_LAYERS_AUTO` leaves free on each device. 0: 1 GiB.
+    pub gpu_margin: u64,
+    /// Layers, counted from the first, whose experts stay on the CPU, or
+    /// `ZEROHOP_CPU_MOE_LAYERS_ALL`. Only with explicit `gpu_layers`. Default: 0.
+    pub cpu_moe_layers: u32,
+    /// Whether attention is computed in one operation.
+    pub flash_attention: zerohop_flash_attention,
 }
 
 /// What an engine should serve. Fill it with `zerohop_engine_options_init`, then
@@ -233,6 +265,13 @@ unsafe impl Growing for zerohop_model_options {
         image_max_tokens: 0,
         draft_model: zerohop_str::NONE,
         prefix_cache_folder: zerohop_str::NONE,
+        devices: ptr::null(),
+        device_count: 0,
+        tensor_split: ptr::null(),
+        tensor_split_count: 0,
+        gpu_margin: 0,
+        cpu_moe_layers: 0,
+        flash_attention: ZEROHOP_FLASH_ATTENTION_AUTO,
     };
     const FIRST_SIZE: usize = size_of::<Self>();
 }
@@ -377,7 +416,25 @@ impl zerohop_model_options {
             .lazy(is_set(&self.lazy))
             .prefix_cache(is_set(&self.prefix_cache))
             .speculation(is_set(&self.speculation))
-            .repack(repack(self.repack, &field("repack"))?);
+            .repack(repack(self.repack, &field("repack"))?)
+            .cpu_moe_layers(self.cpu_moe_layers)
+            .flash_attention(flash_attention(self.flash_attention, &field("flash_attention"))?);
+        if self.gpu_margin > 0 {
+            options = options.gpu_margin(self.gpu_margin);
+        }
+        // SAFETY: the caller's promise.
+        let (devices, split) = unsafe {
+            (
+                array(self.devices, self.device_count, &field("devices"))?,
+                array(self.tensor_split, self.tensor_split_count, &field("tensor_split"))?,
+            )
+        };
+        let mut names = Vec::with_capacity(devices.len());
+        for (index, device) in devices.iter().enumerate() {
+            // SAFETY: the caller's promise.
+            names.push(unsafe { device.text(&field(&format!("devices[{index}]"))) }?);
+        }
+        options = options.devices(names).tensor_split(split);
         if !template.is_empty() {
             options = options.chat_template(template);
         }
@@ -433,10 +490,27 @@ fn gpu_layers(layers: i32, name: &str) -> Result<GpuLayers, Failure> {
     if layers == ZEROHOP_GPU_LAYERS_AUTO {
         return Ok(GpuLayers::Auto);
     }
+    if layers == ZEROHOP_GPU_LAYERS_ALL {
+        return Ok(GpuLayers::All);
+    }
     let count = u32::try_from(layers);
     count.map(GpuLayers::Count).map_err(|_| {
-        Failure::argument(name, &format!("is {layers}; a number of layers or ZEROHOP_GPU_LAYERS_AUTO (-1) is wanted"))
+        Failure::argument(
+            name,
+            &format!(
+                "is {layers}; a number of layers, ZEROHOP_GPU_LAYERS_AUTO (-1) or ZEROHOP_GPU_LAYERS_ALL (-2) is wanted"
+            ),
+        )
     })
+}
+
+fn flash_attention(value: zerohop_flash_attention, name: &str) -> Result<FlashAttention, Failure> {
+    match value {
+        ZEROHOP_FLASH_ATTENTION_AUTO => Ok(FlashAttention::Auto),
+        ZEROHOP_FLASH_ATTENTION_ON => Ok(FlashAttention::On),
+        ZEROHOP_FLASH_ATTENTION_OFF => Ok(FlashAttention::Off),
+        _ => Err(Failure::argument(name, &format!("is {value}, which is no zerohop_flash_attention"))),
+    }
 }
 
 fn kv_type(value: zerohop_kv_type, name: &str) -> Result<KvType, Failure> {
@@ -473,7 +547,9 @@ mod tests {
 
     #[test]
     fn numbers_that_are_no_choice_are_refused() {
-        assert!(gpu_layers(-2, "x").is_err());
+        assert!(gpu_layers(-3, "x").is_err());
+        assert_eq!(gpu_layers(-2, "x").unwrap(), GpuLayers::All);
+        assert!(flash_attention(3, "x").is_err());
         assert_eq!(gpu_layers(3, "x").unwrap(), GpuLayers::Count(3));
         assert!(kv_type(4, "x").is_err() && kv_type(-1, "x").is_err());
     }

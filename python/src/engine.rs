@@ -62,7 +62,7 @@ pub(crate) struct Engine(Caller);
 impl Engine {
     #[new]
     #[pyo3(signature = (model, **options), text_signature = "(model, *, context_length=None, threads=None, \
-        gpu_layers='auto', parallel=None, queue=None, kv_type='f16', prefix_cache=True, speculation=True, draft_model=None, prefix_cache_folder=None, mmap=True, repack='auto', \
+        gpu_layers='auto', devices=(), tensor_split=(), gpu_margin=None, cpu_moe_layers=0, flash_attention='auto', parallel=None, queue=None, kv_type='f16', prefix_cache=True, speculation=True, draft_model=None, prefix_cache_folder=None, mmap=True, repack='auto', \
         chat_template=None, adapters=(), projector=None, image_max_tokens=None, media_folder=None, media_fetcher=None, alias=(), lazy=False, progress=None, api_keys=(), requests_per_minute=None, tokens_per_minute=None, timeout=None, \
         memory_budget=None, isolation=None, worker=None)")]
     fn new(py: Python<'_>, model: &Bound<'_, PyAny>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
@@ -158,7 +158,7 @@ impl Engine {
     ///
     /// `model` is a path, with the options of `ModelOptions`, or `ModelOptions`.
     #[pyo3(signature = (name, model, **options), text_signature = "($self, name, model, *, context_length=None, threads=None, \
-        gpu_layers='auto', parallel=None, queue=None, kv_type='f16', prefix_cache=True, speculation=True, draft_model=None, prefix_cache_folder=None, mmap=True, repack='auto', \
+        gpu_layers='auto', devices=(), tensor_split=(), gpu_margin=None, cpu_moe_layers=0, flash_attention='auto', parallel=None, queue=None, kv_type='f16', prefix_cache=True, speculation=True, draft_model=None, prefix_cache_folder=None, mmap=True, repack='auto', \
         chat_template=None, adapters=(), projector=None, image_max_tokens=None, media_folder=None, media_fetcher=None, alias=(), lazy=False, progress=None)")]
     fn load<'py>(
         &self,

@@ -8,7 +8,7 @@ use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyList, PyString, PyTuple};
-use zerohop::{GpuLayers, KvType, Repack};
+use zerohop::{FlashAttention, GpuLayers, KvType, Repack};
 
 use crate::errors;
 use crate::progress::{Progress, Stopped};
@@ -20,7 +20,14 @@ use crate::progress::{Progress, Stopped};
 /// - `context_length`: tokens that all running requests share, and at most one request's prompt and
 ///   answer together. By default the model's own context, at most 8192.
 /// - `threads`: threads to compute with; by default the processors available to this process.
-/// - `gpu_layers`: layers to put on a GPU, or `"auto"` for all that this build can offload.
+/// - `gpu_layers`: layers to put on GPUs, `"all"`, or `"auto"` for as many as fit into their free memory.
+/// - `devices`: the GPUs to use, by the names of `zerohop.devices()`; by default all.
+/// - `tensor_split`: how much each of them gets, in any unit; by default by free memory.
+/// - `gpu_margin`: bytes that `"auto"` leaves free on each device, by default 1 GiB.
+/// - `cpu_moe_layers`: layers, counted from the first, or `"all"`, whose experts stay on the CPU though
+///   the layers go to a GPU. This and `tensor_split` go with explicit `gpu_layers`.
+/// - `flash_attention`: whether attention is computed in one operation: `"on"`, `"off"`, or `"auto"`,
+///   where it is good.
 /// - `parallel`: requests computed together, 1 to 256; by default 16. Others wait in the queue.
 /// - `queue`: requests that may wait, by default 512; one more raises `RateLimitError`.
 /// - `kv_type`: the numeric type of the KV cache: `"f32"`, `"f16"`, `"q8_0"` or `"q4_0"`.
@@ -42,7 +49,7 @@ use crate::progress::{Progress, Stopped};
 /// - `chat_template`: a Jinja chat template in place of the file's own.
 /// - `adapters`: a LoRA adapter to apply, or several: GGUF files, or pairs of a file and how strongly
 ///   it is applied, 1 as it was trained, 0 not at all. Models that are loaded from the same file with
-///   the same `gpu_layers`, `mmap` and `repack` share its weights, so that adapted variants of a model,
+///   the same `mmap`, `repack` and options about GPUs share its weights, so that adapted variants of a model,
 ///   each under a name of its own, together take little more memory than one.
 /// - `projector`: the file with which the model sees or hears; by default the only `mmproj*.gguf` in the
 ///   model's folder, if the model is the only one there too. Without one, images and audio in messages
@@ -73,6 +80,13 @@ pub(crate) struct ModelOptions {
     #[pyo3(get)]
     threads: Option<u32>,
     gpu_layers: GpuLayers,
+    devices: Vec<String>,
+    tensor_split: Vec<f64>,
+    #[pyo3(get)]
+    gpu_margin: Option<u64>,
+    cpu_moe_layers: u32,
+    #[pyo3(get)]
+    flash_attention: String,
     #[pyo3(get)]
     parallel: Option<u32>,
     #[pyo3(get)]
@@ -113,12 +127,13 @@ pub(crate) struct ModelOptions {
 impl ModelOptions {
     #[new]
     #[pyo3(signature = (
-        path, *, context_length = None, threads = None, gpu_layers = None, parallel = None, queue = None,
+        path, *, context_length = None, threads = None, gpu_layers = None, devices = None, tensor_split = None,
+        gpu_margin = None, cpu_moe_layers = None, flash_attention = "auto", parallel = None, queue = None,
         kv_type = "f16", prefix_cache = true, speculation = true, draft_model = None, prefix_cache_folder = None,
         mmap = true, repack = "auto", chat_template = None,
         adapters = None, projector = None, image_max_tokens = None, media_folder = None, media_fetcher = None,
         alias = None, lazy = false, progress = None
-    ), text_signature = "(path, *, context_length=None, threads=None, gpu_layers='auto', parallel=None, queue=None, \
+    ), text_signature = "(path, *, context_length=None, threads=None, gpu_layers='auto', devices=(), tensor_split=(), gpu_margin=None, cpu_moe_layers=0, flash_attention='auto', parallel=None, queue=None, \
         kv_type='f16', prefix_cache=True, speculation=True, draft_model=None, prefix_cache_folder=None, mmap=True, repack='auto', chat_template=None, adapters=(), projector=None, \
         image_max_tokens=None, media_folder=None, media_fetcher=None, alias=(), lazy=False, progress=None)")]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
@@ -129,6 +144,11 @@ impl ModelOptions {
         context_length: Option<&Bound<'_, PyAny>>,
         threads: Option<&Bound<'_, PyAny>>,
         gpu_layers: Option<&Bound<'_, PyAny>>,
+        devices: Option<&Bound<'_, PyAny>>,
+        tensor_split: Option<Vec<f64>>,
+        gpu_margin: Option<u64>,
+        cpu_moe_layers: Option<&Bound<'_, PyAny>>,
+        flash_attention: &str,
         parallel: Option<&Bound<'_, PyAny>>,
         queue: Option<&Bound<'_, PyAny>>,
         kv_type: &str,
@@ -150,12 +170,18 @@ impl ModelOptions {
     ) -> PyResult<Self> {
         read_kv_type(py, kv_type)?;
         read_repack(py, repack)?;
+        read_flash_attention(py, flash_attention)?;
         let progress = progress.map(read_progress).transpose()?.flatten();
         Ok(ModelOptions {
             path,
             context_length: positive("context_length", context_length)?,
             threads: positive("threads", threads)?,
             gpu_layers: gpu_layers.map_or(Ok(GpuLayers::Auto), read_gpu_layers)?,
+            devices: devices.map_or_else(|| Ok(Vec::new()), read_names)?,
+            tensor_split: tensor_split.unwrap_or_default(),
+            gpu_margin,
+            cpu_moe_layers: cpu_moe_layers.map_or(Ok(0), read_cpu_moe_layers)?,
+            flash_attention: flash_attention.to_owned(),
             parallel: positive("parallel", parallel)?,
             queue: positive("queue", queue)?,
             kv_type: kv_type.to_owned(),
@@ -171,7 +197,7 @@ impl ModelOptions {
             image_max_tokens: positive("image_max_tokens", image_max_tokens)?,
             media_folder,
             media_fetcher: media_fetcher.map(read_fetcher).transpose()?,
-            aliases: alias.map_or_else(|| Ok(Vec::new()), read_aliases)?,
+            aliases: alias.map_or_else(|| Ok(Vec::new()), read_names)?,
             lazy,
             progress: progress.map(Bound::unbind),
         })
@@ -181,7 +207,26 @@ impl ModelOptions {
     fn gpu_layers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         Ok(match self.gpu_layers {
             GpuLayers::Auto => PyString::new(py, "auto").into_any(),
+            GpuLayers::All => PyString::new(py, "all").into_any(),
             GpuLayers::Count(layers) => layers.into_pyobject(py)?.into_any(),
+        })
+    }
+
+    #[getter]
+    fn devices<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, &self.devices)
+    }
+
+    #[getter]
+    fn tensor_split<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, &self.tensor_split)
+    }
+
+    #[getter]
+    fn cpu_moe_layers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(match self.cpu_moe_layers {
+            u32::MAX => PyString::new(py, "all").into_any(),
+            layers => layers.into_pyobject(py)?.into_any(),
         })
     }
 
@@ -254,6 +299,21 @@ impl ModelOptions {
         }
         if self.gpu_layers != GpuLayers::Auto {
             options.set_item("gpu_layers", self.gpu_layers(py)?)?;
+        }
+        if !self.devices.is_empty() {
+            options.set_item("devices", &self.devices)?;
+        }
+        if !self.tensor_split.is_empty() {
+            options.set_item("tensor_split", &self.tensor_split)?;
+        }
+        if let Some(margin) = self.gpu_margin {
+            options.set_item("gpu_margin", margin)?;
+        }
+        if self.cpu_moe_layers > 0 {
+            options.set_item("cpu_moe_layers", self.cpu_moe_layers(py)?)?;
+        }
+        if self.flash_attention != "auto" {
+            options.set_item("flash_attention", &self.flash_attention)?;
         }
         if self.kv_type != "f16" {
             options.set_item("kv_type", &self.kv_type)?;
@@ -331,6 +391,10 @@ impl ModelOptions {
             .context_length(self.context_length.unwrap_or(0))
             .threads(self.threads.unwrap_or(0))
             .gpu_layers(self.gpu_layers)
+            .devices(&self.devices)
+            .tensor_split(self.tensor_split.iter().map(|part| narrow(*part)).collect::<Vec<_>>())
+            .cpu_moe_layers(self.cpu_moe_layers)
+            .flash_attention(read_flash_attention(py, &self.flash_attention)?)
             .parallel(self.parallel.unwrap_or(0))
             .queue(self.queue.unwrap_or(0))
             .kv_type(read_kv_type(py, &self.kv_type)?)
@@ -339,6 +403,9 @@ impl ModelOptions {
             .mmap(self.mmap)
             .repack(read_repack(py, &self.repack)?)
             .lazy(self.lazy);
+        if let Some(margin) = self.gpu_margin {
+            options = options.gpu_margin(margin);
+        }
         if let Some(template) = &self.chat_template {
             options = options.chat_template(template);
         }
@@ -346,9 +413,7 @@ impl ModelOptions {
             options = options.alias(alias);
         }
         for (path, scale) in &self.adapters {
-            #[expect(clippy::cast_possible_truncation, reason = "the engine computes with such floats")]
-            let scale = *scale as f32;
-            options = options.adapter(path, scale);
+            options = options.adapter(path, narrow(*scale));
         }
         if let Some(draft) = &self.draft_model {
             options = options.draft_model(draft);
@@ -415,15 +480,32 @@ fn fetch(fetcher: &Py<PyAny>, url: &str) -> Result<Vec<u8>, Box<dyn std::error::
 
 fn read_gpu_layers(value: &Bound<'_, PyAny>) -> PyResult<GpuLayers> {
     if let Ok(text) = value.extract::<&str>() {
-        if text == "auto" {
-            return Ok(GpuLayers::Auto);
-        }
-        return Err(out_of_range("gpu_layers", "'auto' or a number", value));
+        return match text {
+            "auto" => Ok(GpuLayers::Auto),
+            "all" => Ok(GpuLayers::All),
+            _ => Err(out_of_range("gpu_layers", "'auto', 'all' or a number", value)),
+        };
     }
     match value.extract::<u32>() {
         Ok(layers) => Ok(GpuLayers::Count(layers)),
-        Err(error) => Err(explain("gpu_layers", "'auto' or from 0 to 4294967295", value, error)),
+        Err(error) => Err(explain("gpu_layers", "'auto', 'all' or from 0 to 4294967295", value, error)),
     }
+}
+
+fn read_cpu_moe_layers(value: &Bound<'_, PyAny>) -> PyResult<u32> {
+    if let Ok(text) = value.extract::<&str>() {
+        return if text == "all" {
+            Ok(u32::MAX)
+        } else {
+            Err(out_of_range("cpu_moe_layers", "'all' or a number", value))
+        };
+    }
+    value.extract().map_err(|error| explain("cpu_moe_layers", "'all' or from 0 to 4294967295", value, error))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the engine computes with such floats")]
+fn narrow(number: f64) -> f32 {
+    number as f32
 }
 
 /// A file, or several, or pairs of a file and a scale.
@@ -441,7 +523,7 @@ fn read_adapters(value: &Bound<'_, PyAny>) -> PyResult<Vec<(PathBuf, f64)>> {
     value.try_iter()?.map(read).collect()
 }
 
-fn read_aliases(value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+fn read_names(value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     if let Ok(name) = value.extract::<String>() {
         return Ok(vec![name]);
     }
@@ -451,6 +533,11 @@ fn read_aliases(value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
 
 fn read_kv_type(py: Python<'_>, name: &str) -> PyResult<KvType> {
     serde_json::from_value(name.into()).map_err(|error| errors::invalid_argument(py, &format!("kv_type: {error}")))
+}
+
+fn read_flash_attention(py: Python<'_>, name: &str) -> PyResult<FlashAttention> {
+    serde_json::from_value(name.into())
+        .map_err(|error| errors::invalid_argument(py, &format!("flash_attention: {error}")))
 }
 
 fn read_repack(py: Python<'_>, name: &str) -> PyResult<Repack> {

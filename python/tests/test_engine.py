@@ -98,7 +98,14 @@ def test_an_engine_has_models():
         ("parallel", 257),
         ("queue", 0),
         ("gpu_layers", -1),
+        ("gpu_layers", "most"),
         ("gpu_layers", "all"),
+        ("gpu_layers", 1),
+        ("devices", "Vulkan7"),
+        ("tensor_split", [1.0]),
+        ("cpu_moe_layers", 1),
+        ("cpu_moe_layers", "most"),
+        ("flash_attention", "never"),
         ("kv_type", "f64"),
         ("kv_type", ""),
         ("repack", "never"),
@@ -117,6 +124,11 @@ def test_values_out_of_range(tiny, option, value):
         ("context_length", "4096"),
         ("threads", 1.5),
         ("gpu_layers", 1.5),
+        ("devices", 1),
+        ("tensor_split", 1),
+        ("gpu_margin", "1"),
+        ("cpu_moe_layers", 1.5),
+        ("flash_attention", True),
         ("kv_type", 16),
         ("mmap", 1),
         ("prefix_cache", 1),
@@ -150,7 +162,12 @@ def test_options_can_be_read_compared_and_pickled(tiny):
         tiny,
         context_length=512,
         threads=1,
-        gpu_layers=0,
+        gpu_layers=3,
+        devices="Vulkan0",
+        tensor_split=[3, 1],
+        gpu_margin=0,
+        cpu_moe_layers="all",
+        flash_attention="off",
         parallel=2,
         queue=3,
         kv_type="q8_0",
@@ -165,7 +182,13 @@ def test_options_can_be_read_compared_and_pickled(tiny):
         progress=print,
     )
     assert Path(options.path) == tiny
-    assert (options.context_length, options.gpu_layers, options.kv_type) == (512, 0, "q8_0")
+    assert (options.context_length, options.gpu_layers, options.kv_type) == (512, 3, "q8_0")
+    assert (options.devices, options.tensor_split) == (("Vulkan0",), (3.0, 1.0))
+    assert (options.gpu_margin, options.cpu_moe_layers, options.flash_attention) == (
+        0,
+        "all",
+        "off",
+    )
     assert not options.prefix_cache and zerohop.ModelOptions(tiny).prefix_cache
     assert not options.speculation and zerohop.ModelOptions(tiny).speculation
     assert (str(options.draft_model), str(options.prefix_cache_folder)) == ("draft.gguf", "kept")
@@ -195,6 +218,14 @@ def test_options_take_effect(tiny):
     ) as engine:
         reply = engine.chat.completions.create(messages=USER, max_tokens=1)
         assert reply.usage.prompt_tokens <= 2
+
+
+def test_placement(tiny):
+    with zerohop.Engine(tiny, threads=1, gpu_layers=0) as engine:
+        [info] = engine.model_info
+    [placed] = info.placement
+    assert (placed.device, placed.layers) == ("CPU", 3)
+    assert placed.weights > 0 and placed.kv_cache > 0 and placed.compute > 0
 
 
 def test_progress_is_reported(tiny):

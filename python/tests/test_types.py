@@ -389,6 +389,7 @@ OURS_ALONE = (
     types.Device,
     types.SystemInfo,
     types.ModelInfo,
+    types.Placement,
     types.RerankDocument,
     types.RerankResponse,
     types.RerankResult,

@@ -14,6 +14,8 @@ exceptions are those of openai's SDK. Any number of threads may use
 one engine; other threads run on while it computes, and Ctrl-C stops a generation.
 """
 
+# `_library` first: it chooses what `_native` is.
+from . import _library as _library
 from . import types
 from ._async import AsyncEngine, AsyncStream
 from ._exceptions import (

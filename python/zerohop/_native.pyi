@@ -115,6 +115,7 @@ __all__ = [
     "ModelInfo",
     "ModelOptions",
     "Models",
+    "Placement",
     "PromptTokensDetails",
     "Reasoning",
     "RerankDocument",
@@ -215,7 +216,7 @@ _T_co = TypeVar("_T_co", covariant=True)
 _FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
 _ServiceTier = Literal["auto", "default", "flex", "scale", "priority", "fast"]
 _KvType = Literal["f32", "f16", "q8_0", "q4_0"]
-_Repack = Literal["auto", "on", "off"]
+_Choice = Literal["auto", "on", "off"]
 _Progress = Callable[[float], object] | bool
 _Path = str | os.PathLike[str]
 _Adapters = _Path | Iterable[_Path | tuple[_Path, float]]
@@ -230,7 +231,12 @@ _Selection = Set[str] | Set[int] | Mapping[str, Any] | Mapping[int, Any]
 class _ModelOptions(TypedDict, total=False):
     context_length: int | None
     threads: int | None
-    gpu_layers: int | Literal["auto"] | None
+    gpu_layers: int | Literal["auto", "all"] | None
+    devices: str | Iterable[str] | None
+    tensor_split: Iterable[float] | None
+    gpu_margin: int | None
+    cpu_moe_layers: int | Literal["all"] | None
+    flash_attention: _Choice
     parallel: int | None
     queue: int | None
     kv_type: _KvType
@@ -239,7 +245,7 @@ class _ModelOptions(TypedDict, total=False):
     draft_model: _Path | None
     prefix_cache_folder: _Path | None
     mmap: bool
-    repack: _Repack
+    repack: _Choice
     chat_template: str | None
     adapters: _Adapters | None
     projector: _Path | None
@@ -268,7 +274,15 @@ class ModelOptions:
     - `context_length`: tokens that all running requests share, and at most one request's prompt
       and answer together. By default the model's own context, at most 8192.
     - `threads`: threads to compute with; by default the processors available to this process.
-    - `gpu_layers`: layers to put on a GPU, or `"auto"` for all that this build can offload.
+    - `gpu_layers`: layers to put on GPUs, `"all"`, or `"auto"` for as many as fit into their free
+      memory.
+    - `devices`: the GPUs to use, by the names of `zerohop.devices()`; by default all.
+    - `tensor_split`: how much each of them gets, in any unit; by default by free memory.
+    - `gpu_margin`: bytes that `"auto"` leaves free on each device, by default 1 GiB.
+    - `cpu_moe_layers`: layers, counted from the first, or `"all"`, whose experts stay on the CPU
+      though the layers go to a GPU. This and `tensor_split` go with explicit `gpu_layers`.
+    - `flash_attention`: whether attention is computed in one operation: `"on"`, `"off"`, or
+      `"auto"`, where it is good.
     - `parallel`: requests computed together, 1 to 256; by default 16. Others wait in the queue.
     - `queue`: requests that may wait, by default 512; one more raises `RateLimitError`.
     - `kv_type`: the numeric type of the KV cache: `"f32"`, `"f16"`, `"q8_0"` or `"q4_0"`.
@@ -292,8 +306,9 @@ class ModelOptions:
     - `chat_template`: a Jinja chat template in place of the file's own.
     - `adapters`: a LoRA adapter to apply, or several: GGUF files, or pairs of a file and how
       strongly it is applied, 1 as it was trained, 0 not at all. Models that are loaded from the
-      same file with the same `gpu_layers`, `mmap` and `repack` share its weights, so that adapted
-      variants of a model, each under a name of its own, together take little more memory than one.
+      same file with the same `mmap`, `repack` and options about GPUs share its weights, so that
+      adapted variants of a model, each under a name of its own, together take little more memory
+      than one.
     - `projector`: the file with which the model sees or hears; by default the only `mmproj*.gguf`
       in the model's folder, if the model is the only one there too. Without one, images and audio
       in messages are refused.
@@ -321,7 +336,12 @@ class ModelOptions:
         *,
         context_length: int | None = None,
         threads: int | None = None,
-        gpu_layers: int | Literal["auto"] | None = "auto",
+        gpu_layers: int | Literal["auto", "all"] | None = "auto",
+        devices: str | Iterable[str] | None = (),
+        tensor_split: Iterable[float] | None = (),
+        gpu_margin: int | None = None,
+        cpu_moe_layers: int | Literal["all"] | None = 0,
+        flash_attention: _Choice = "auto",
         parallel: int | None = None,
         queue: int | None = None,
         kv_type: _KvType = "f16",
@@ -330,7 +350,7 @@ class ModelOptions:
         draft_model: _Path | None = None,
         prefix_cache_folder: _Path | None = None,
         mmap: bool = True,
-        repack: _Repack = "auto",
+        repack: _Choice = "auto",
         chat_template: str | None = None,
         adapters: _Adapters | None = (),
         projector: _Path | None = None,
@@ -348,7 +368,17 @@ class ModelOptions:
     @property
     def threads(self) -> int | None: ...
     @property
-    def gpu_layers(self) -> int | Literal["auto"]: ...
+    def gpu_layers(self) -> int | Literal["auto", "all"]: ...
+    @property
+    def devices(self) -> tuple[str, ...]: ...
+    @property
+    def tensor_split(self) -> tuple[float, ...]: ...
+    @property
+    def gpu_margin(self) -> int | None: ...
+    @property
+    def cpu_moe_layers(self) -> int | Literal["all"]: ...
+    @property
+    def flash_attention(self) -> _Choice: ...
     @property
     def parallel(self) -> int | None: ...
     @property
@@ -366,7 +396,7 @@ class ModelOptions:
     @property
     def mmap(self) -> bool: ...
     @property
-    def repack(self) -> _Repack: ...
+    def repack(self) -> _Choice: ...
     @property
     def chat_template(self) -> str | None: ...
     @property
@@ -427,7 +457,12 @@ class Engine:
         *,
         context_length: int | None = None,
         threads: int | None = None,
-        gpu_layers: int | Literal["auto"] | None = "auto",
+        gpu_layers: int | Literal["auto", "all"] | None = "auto",
+        devices: str | Iterable[str] | None = (),
+        tensor_split: Iterable[float] | None = (),
+        gpu_margin: int | None = None,
+        cpu_moe_layers: int | Literal["all"] | None = 0,
+        flash_attention: _Choice = "auto",
         parallel: int | None = None,
         queue: int | None = None,
         kv_type: _KvType = "f16",
@@ -436,7 +471,7 @@ class Engine:
         draft_model: _Path | None = None,
         prefix_cache_folder: _Path | None = None,
         mmap: bool = True,
-        repack: _Repack = "auto",
+        repack: _Choice = "auto",
         chat_template: str | None = None,
         adapters: _Adapters | None = (),
         projector: _Path | None = None,
@@ -2971,6 +3006,24 @@ class Adapter(BaseModel):
     def scale(self) -> float: ...
 
 @final
+class Placement(BaseModel):
+    """What a device has of a model in memory. What is behind the last layer counts as one."""
+
+    __match_args__ = ("device", "layers", "weights", "kv_cache", "compute")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def layers(self) -> int: ...
+    @property
+    def weights(self) -> int: ...
+    @property
+    def kv_cache(self) -> int: ...
+    @property
+    def compute(self) -> int: ...
+
+@final
 class ModelInfo(BaseModel):
     """What a model is."""
 
@@ -2990,6 +3043,7 @@ class ModelInfo(BaseModel):
         "embedding_dimensions",
         "draft_model",
         "adapters",
+        "placement",
         "created",
         "loaded",
     )
@@ -3025,6 +3079,8 @@ class ModelInfo(BaseModel):
     def draft_model(self) -> str | None: ...
     @property
     def adapters(self) -> list[Adapter]: ...
+    @property
+    def placement(self) -> list[Placement]: ...
     @property
     def created(self) -> int: ...
     @property
@@ -3092,6 +3148,7 @@ class SystemInfo(BaseModel):
         "cpu_features",
         "missing_cpu_features",
         "kernels",
+        "backends",
         "devices",
     )
 
@@ -3108,6 +3165,8 @@ class SystemInfo(BaseModel):
     def missing_cpu_features(self) -> list[str]: ...
     @property
     def kernels(self) -> Literal["avx512", "avx2"] | None: ...
+    @property
+    def backends(self) -> list[str]: ...
     @property
     def devices(self) -> list[Device]: ...
 

@@ -35,6 +35,8 @@ static void init_sets_the_defaults(void) {
   CHECK_INT(model.context_length, 0);
   CHECK_INT(model.gpu_layers, ZEROHOP_GPU_LAYERS_AUTO);
   CHECK_INT(model.kv_type, ZEROHOP_KV_TYPE_F16);
+  CHECK_INT(model.flash_attention, ZEROHOP_FLASH_ATTENTION_AUTO);
+  CHECK_INT(model.device_count, 0);
   CHECK(model.use_mmap && model.prefix_cache && model.speculation);
   CHECK_INT(model.repack, ZEROHOP_REPACK_AUTO);
   CHECK(model.draft_model.data == NULL && model.prefix_cache_folder.data == NULL);
@@ -134,8 +136,11 @@ static void a_bad_option_is_named(void) {
   check_model_refused(&model, "models[0].repack");
 
   model = good_model();
-  model.gpu_layers = -2;
+  model.gpu_layers = -3;
   check_model_refused(&model, "models[0].gpu_layers");
+  model = good_model();
+  model.flash_attention = 3;
+  check_model_refused(&model, "models[0].flash_attention");
 
   model = good_model();
   model.name.data = NULL;

@@ -11,7 +11,7 @@ use llama_cpp_sys_2 as sys;
 use super::native;
 use super::{Adapter, Model, Rows, Token, kernels, logs};
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::model::KvType;
+use crate::model::{FlashAttention, KvType};
 
 /// What [`Context::new`] needs to know.
 #[derive(Debug, Clone)]
@@ -31,6 +31,10 @@ pub(crate) struct ContextOptions {
     /// Whether our kernels compute attention, where the processor and the type of the cells are such that
     /// they can.
     pub(crate) own_attention: bool,
+    /// Whether attention is computed in one operation.
+    pub(crate) flash_attention: FlashAttention,
+    /// Whether layers are on another device than the processor.
+    pub(crate) is_offloaded: bool,
     /// Whether to compute one vector for each sequence, as the model's file says,
     /// instead of the logits of tokens.
     pub(crate) embeddings: bool,
@@ -41,7 +45,11 @@ pub(crate) struct ContextOptions {
 impl ContextOptions {
     /// Whether our kernels compute attention.
     pub(crate) fn has_own_attention(&self) -> bool {
-        self.own_attention && !self.embeddings && self.kv_type == KvType::F16 && kernels::are_available()
+        self.own_attention
+            && self.flash_attention != FlashAttention::Off
+            && !self.embeddings
+            && self.kv_type == KvType::F16
+            && kernels::are_available()
     }
 
     fn is_quantised(&self) -> bool {
@@ -142,6 +150,10 @@ impl Context {
                 Err(Error::new(ErrorKind::InvalidModel, "the model's cache has no room for a single token"))
             }
         }
+    }
+
+    pub(super) fn raw(&self) -> *const sys::llama_context {
+        self.raw.as_ptr()
     }
 
     pub(crate) fn model(&self) -> &Arc<Model> {
@@ -366,13 +378,27 @@ fn decoded(status: i32, error: Option<String>) -> Result<Decoded> {
     }
 }
 
+/// Whether llama.cpp's words are about a lack of memory.
+pub(super) fn is_out_of_memory(reasons: &[String]) -> bool {
+    const OUT_OF_MEMORY: [&str; 8] = [
+        "failed to allocate",
+        "failed to reserve",
+        "insufficient memory",
+        "bad_alloc",
+        "unable to allocate",
+        "out of memory",
+        "ErrorOutOfDeviceMemory",
+        "ErrorOutOfHostMemory",
+    ];
+    reasons.iter().any(|reason| OUT_OF_MEMORY.iter().any(|words| reason.contains(words)))
+}
+
 /// The error for a context that could not be made, from all that llama.cpp said:
 /// whether memory was short or the options do not fit the model is known from its
 /// words alone.
 fn creation_failed(cells: u32, reasons: &[String]) -> Error {
-    const OUT_OF_MEMORY: [&str; 4] = ["failed to allocate", "failed to reserve", "insufficient memory", "bad_alloc"];
     let reason = reasons.first().map_or("llama.cpp gave no reason", String::as_str);
-    if reasons.iter().any(|reason| OUT_OF_MEMORY.iter().any(|words| reason.contains(words))) {
+    if is_out_of_memory(reasons) {
         let message = format!("no memory for a context of {cells} tokens: {reason}; try a smaller context_length");
         Error::new(ErrorKind::Unavailable, message)
     } else {
@@ -386,7 +412,7 @@ pub(super) unsafe extern "C" fn should_abort(flag: *mut c_void) -> bool {
     unsafe { &*flag.cast::<AtomicBool>() }.load(Ordering::Relaxed)
 }
 
-fn context_params(options: &ContextOptions, abort: &Abort) -> sys::llama_context_params {
+pub(super) fn context_params(options: &ContextOptions, abort: &Abort) -> sys::llama_context_params {
     let threads = i32::try_from(options.threads).unwrap_or(i32::MAX);
     // SAFETY: returns a plain struct.
     let mut params = unsafe { sys::llama_context_default_params() };
@@ -408,12 +434,16 @@ fn context_params(options: &ContextOptions, abort: &Abort) -> sys::llama_context
     // slices; without it they do not. Only a quantised cache needs it. Ours, which
     // takes its place, does not have that fault. Vectors gain much by it: half of the
     // time without it goes into attention, every token being compared with all of its batch.
-    params.flash_attn_type = if options.embeddings {
-        sys::LLAMA_FLASH_ATTN_TYPE_AUTO
-    } else if options.is_quantised() || options.has_own_attention() {
-        sys::LLAMA_FLASH_ATTN_TYPE_ENABLED
-    } else {
-        sys::LLAMA_FLASH_ATTN_TYPE_DISABLED
+    // On GPUs logits depend on the slices anyway.
+    params.flash_attn_type = match options.flash_attention {
+        FlashAttention::On => sys::LLAMA_FLASH_ATTN_TYPE_ENABLED,
+        FlashAttention::Off => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
+        FlashAttention::Auto if options.embeddings => sys::LLAMA_FLASH_ATTN_TYPE_AUTO,
+        FlashAttention::Auto if options.is_quantised() || options.has_own_attention() => {
+            sys::LLAMA_FLASH_ATTN_TYPE_ENABLED
+        }
+        FlashAttention::Auto if options.is_offloaded => sys::LLAMA_FLASH_ATTN_TYPE_AUTO,
+        FlashAttention::Auto => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
     };
     params.abort_callback = Some(should_abort);
     params.abort_callback_data = abort.flag();

@@ -15,8 +15,8 @@ use llama_cpp_sys_2 as sys;
 use zerohop_kernels::Type;
 
 use super::native::NativeProduct;
-use super::{Abort, Batch, Context, ContextOptions, Decoded, LoadOptions, Model, Span, Token, kernels};
-use crate::model::KvType;
+use super::{Abort, Batch, Context, ContextOptions, Decoded, Layout, LoadOptions, Model, Span, Token, kernels};
+use crate::model::{FlashAttention, KvType};
 
 const SMOLLM2: &str = "smollm2-135m-instruct-q4_1.gguf";
 const QWEN: &str = "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf";
@@ -24,7 +24,7 @@ const QWEN: &str = "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf";
 pub(crate) fn load(name: &str, repack: bool) -> Arc<Model> {
     let folder = std::env::var_os("ZEROHOP_TEST_MODELS").expect("ZEROHOP_TEST_MODELS is not set: run `make test`");
     let path = PathBuf::from(folder).join(name);
-    let options = LoadOptions { gpu_layers: Some(0), mmap: true, repack, progress: None };
+    let options = LoadOptions { layout: Layout::host(), mmap: true, repack, progress: None };
     Arc::new(Model::load(&path, options).expect("the test model loads"))
 }
 
@@ -41,6 +41,8 @@ pub(crate) fn options(threads: u32, own_attention: bool) -> ContextOptions {
         threads,
         kv_type: KvType::F16,
         own_attention,
+        flash_attention: FlashAttention::Auto,
+        is_offloaded: false,
         embeddings: false,
         adapters: Vec::new(),
     }

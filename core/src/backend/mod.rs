@@ -18,13 +18,13 @@ mod logs;
 mod media;
 mod model;
 mod native;
+mod placement;
 mod speech;
 mod stack;
 mod templates;
 mod vocab;
 
 use std::ffi::CStr;
-use std::mem::ManuallyDrop;
 use std::num::NonZeroUsize;
 use std::thread;
 
@@ -41,6 +41,7 @@ pub(crate) use diffusion::{CheckpointFiles, DiffusionModel, Painting, Watcher, k
 pub(crate) use forks::HeldForks;
 pub(crate) use media::{CutMedia, MediaPart, Pixels, Projector, ProjectorOptions, Rows, RowsShape};
 pub(crate) use model::{LoadOptions, Model};
+pub(crate) use placement::{Fitting, Gpu, HAS_GPU_CODE, Layout, backends, gpus, has_first, none_there};
 pub(crate) use speech::{SpeechModel, SpeechSegment, SpeechState, SpeechWindow, Stop, WindowOptions};
 pub(crate) use templates::{
     CallMode, OutputFormat, OutputParser, ParsedMessage, ParsedToolCall, Placeholder, Rendered, SchemaStep, Skeleton,
@@ -78,16 +79,6 @@ impl Backend {
         }
         process.users += 1;
         Ok(Backend(()))
-    }
-
-    /// llama-cpp-2's proof of initialisation, which holds while `self` lives.
-    ///
-    /// Made anew instead of borrowed from [`PROCESS`], because loading a model
-    /// takes long and other threads must be able to join meanwhile. Never
-    /// dropped: dropping it would end the initialisation.
-    #[expect(clippy::unused_self, reason = "a `Backend` is what makes the proof true")]
-    fn proof(&self) -> ManuallyDrop<LlamaBackend> {
-        ManuallyDrop::new(LlamaBackend {})
     }
 }
 
@@ -183,12 +174,6 @@ pub fn devices() -> Result<Vec<Device>> {
 /// Whether our kernels compute products with matrices of a type (ggml's), of rows so wide.
 pub(crate) fn has_kernels(type_id: u32, width: u64, rows: u64) -> bool {
     kernels::are_for(type_id, width, rows)
-}
-
-/// Whether layers can be put on another device than the processor.
-pub(crate) fn can_offload() -> bool {
-    // SAFETY: asks for a fact of the build and the machine.
-    unsafe { sys::llama_supports_gpu_offload() }
 }
 
 /// llama.cpp's own version text, part of what `system_fingerprint` stands for.

@@ -1,25 +1,23 @@
 //! Loading a model file.
 
-use std::cell::Cell;
-use std::ffi::CStr;
+use std::ffi::{CStr, c_void};
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::pin::Pin;
-use std::rc::Rc;
+use std::ptr::{self, NonNull};
 
 use llama_cpp_2::model::LlamaModel;
-use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_sys_2 as sys;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::kernels::Offer;
-use super::{Backend, Vocab, logs, native};
+use super::{Backend, Layout, Vocab, context, logs, native, placement};
 use crate::api::error::{Error, ErrorKind, Result};
 
 /// What [`Model::load`] needs to know beside the path.
 pub(crate) struct LoadOptions {
-    /// Layers to put on GPUs; `None` leaves the choice to llama.cpp, which takes
-    /// all that the build can offload.
-    pub(crate) gpu_layers: Option<u32>,
+    /// What goes where.
+    pub(crate) layout: Layout,
     /// Whether to map the file instead of reading it.
     pub(crate) mmap: bool,
     /// Whether to repack weights for our kernels.
@@ -37,6 +35,8 @@ pub(crate) struct Model {
     inner: LlamaModel,
     /// Held while llama.cpp's set of the model's adapters changes or is read.
     adapters: Mutex<()>,
+    /// What was to go where; llama.cpp keeps pointers to it.
+    layout: Layout,
     _backend: Backend,
 }
 
@@ -47,29 +47,41 @@ impl Model {
     /// the process on some malformed files.
     pub(crate) fn load(path: &Path, options: LoadOptions) -> Result<Self> {
         let backend = Backend::acquire()?;
-        let stopped = Rc::new(Cell::new(false));
+        let name = placement::c_path(path).map_err(|message| Error::new(ErrorKind::ModelFile, message))?;
         let _offer = options.repack.then(Offer::new);
-        let params = model_params(options, stopped.clone());
-        let (loaded, errors) = logs::collect_errors(|| {
-            native::throwing_assertions(|| LlamaModel::load_from_file(&backend.proof(), path, &params))
+        let LoadOptions { layout, mmap, progress, .. } = options;
+        let mut progress = Progress { report: progress, is_stopped: false };
+        let ((raw, error), errors) = logs::collect_errors(|| {
+            layout.with_params(mmap, |mut params| {
+                if progress.report.is_some() {
+                    params.progress_callback = Some(report_progress);
+                    params.progress_callback_user_data = ptr::from_mut(&mut progress).cast();
+                }
+                // SAFETY: the path ends with NUL, and what the parameters point to is live.
+                unsafe { native::with_error(|error| native::zerohop_native_model_new(name.as_ptr(), params, error)) }
+            })
         });
-        let inner = loaded.map_err(|error| {
-            if stopped.get() {
-                return Error::loading_stopped(path);
-            }
-            let reason = errors.first().map_or_else(|| error.to_string(), Clone::clone);
-            Error::new(
-                ErrorKind::InvalidModel,
-                format!("{}: llama.cpp could not load this model: {reason}", path.display()),
-            )
-        })?;
+        let Some(raw) = NonNull::new(raw) else {
+            return Err(if progress.is_stopped {
+                Error::loading_stopped(path)
+            } else {
+                load_failed(path, errors, error)
+            });
+        };
+        // SAFETY: `LlamaModel` is nothing but such a pointer (see `raw_model`), and owns it from here on.
+        let inner = unsafe { mem::transmute::<NonNull<sys::llama_model>, LlamaModel>(raw) };
         // SAFETY: the model is loaded, and `Model` keeps it beside its vocabulary.
         let vocab = unsafe { Vocab::new(sys::llama_model_get_vocab(raw_model(&inner))) };
-        Ok(Model { vocab, inner, adapters: Mutex::new(()), _backend: backend })
+        Ok(Model { vocab, inner, adapters: Mutex::new(()), layout, _backend: backend })
     }
 
     pub(crate) fn vocab(&self) -> &Vocab {
         &self.vocab
+    }
+
+    /// What was to go where.
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// The context length the model was trained with.
@@ -156,21 +168,29 @@ fn raw_model(model: &LlamaModel) -> *mut sys::llama_model {
     unsafe { *std::ptr::from_ref(model).cast::<*mut sys::llama_model>() }
 }
 
-/// `stopped` becomes true when the progress callback ends the loading, which
-/// llama.cpp reports like any other failure.
-fn model_params(options: LoadOptions, stopped: Rc<Cell<bool>>) -> Pin<Box<LlamaModelParams>> {
-    let mut params = LlamaModelParams::default().with_use_mmap(options.mmap);
-    if let Some(layers) = options.gpu_layers {
-        params = params.with_n_gpu_layers(layers);
-    }
-    if let Some(mut progress) = options.progress {
-        params = params.with_progress_callback(move |fraction| {
-            let goes_on = progress(fraction);
-            stopped.set(!goes_on);
-            goes_on
-        });
-    }
-    Box::pin(params)
+/// Whoever is told how far the loading is.
+struct Progress {
+    report: Option<Box<dyn FnMut(f32) -> bool>>,
+    /// Whether it ended the loading, which llama.cpp reports like any other failure.
+    is_stopped: bool,
+}
+
+unsafe extern "C" fn report_progress(fraction: f32, progress: *mut c_void) -> bool {
+    // SAFETY: it is the `Progress` of the loading that calls, which nobody else uses meanwhile.
+    let progress = unsafe { &mut *progress.cast::<Progress>() };
+    let Some(report) = &mut progress.report else { return true };
+    let goes_on = catch_unwind(AssertUnwindSafe(|| report(fraction))).unwrap_or(false);
+    progress.is_stopped = !goes_on;
+    goes_on
+}
+
+/// The error for a model that was not loaded, from all that llama.cpp said: whether memory was short is known from its
+/// words alone.
+fn load_failed(path: &Path, said: Vec<String>, error: Option<String>) -> Error {
+    let reasons: Vec<_> = said.into_iter().chain(error).collect();
+    let reason = reasons.first().map_or("llama.cpp gave no reason", String::as_str);
+    let kind = if context::is_out_of_memory(&reasons) { ErrorKind::Unavailable } else { ErrorKind::InvalidModel };
+    Error::new(kind, format!("{}: llama.cpp could not load this model: {reason}", path.display()))
 }
 
 #[cfg(test)]
@@ -195,8 +215,9 @@ mod tests {
     fn a_failing_assertion_is_an_error() {
         let path = without_layers();
         for _ in 0..3 {
-            let error = Model::load(&path, LoadOptions { gpu_layers: None, mmap: true, repack: false, progress: None })
-                .unwrap_err();
+            let error =
+                Model::load(&path, LoadOptions { layout: Layout::host(), mmap: true, repack: false, progress: None })
+                    .unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidModel);
             assert!(error.message().contains("GGML_ASSERT(hparams.n_layer_all > 0"), "{error}");
         }

@@ -1,4 +1,4 @@
-//! Declarations of `core/native/seam.h`, and its error strings.
+//! Declarations of `core/native/seam.h` and `placement.h`, and error strings.
 
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
@@ -97,13 +97,31 @@ pub(super) struct NativeKernels {
     pub(super) gelu: unsafe extern "C" fn(gelu: *const NativeGelu),
 }
 
+/// `zerohop_native_companion`.
+#[repr(C)]
+pub(super) struct NativeCompanion {
+    pub(super) path: *const c_char,
+    pub(super) model: *mut sys::llama_model_params,
+    pub(super) context: *mut sys::llama_context_params,
+}
+
+/// `zerohop_native_share`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct NativeShare {
+    pub(super) device: *const c_char,
+    pub(super) layers: u32,
+    pub(super) weights: u64,
+    pub(super) cache: u64,
+    pub(super) compute: u64,
+}
+
 unsafe extern "C" {
     pub(super) fn zerohop_native_kernels_register(table: *const NativeKernels);
     pub(super) fn zerohop_native_kernels_offer(offer: bool);
     pub(super) fn zerohop_native_string_free(text: *mut c_char);
     pub(super) fn zerohop_native_silence_common();
     pub(super) fn zerohop_native_on_fault(report: unsafe extern "C" fn(message: *const c_char, is_fatal: bool));
-    pub(super) fn zerohop_native_throw_assertions(enabled: bool);
     pub(super) fn zerohop_native_set_processors(number: u32);
     pub(super) fn zerohop_native_heed_forks();
     pub(super) fn zerohop_native_hold_forks();
@@ -113,6 +131,27 @@ unsafe extern "C" {
         params: sys::llama_context_params,
         error: *mut *mut c_char,
     ) -> *mut sys::llama_context;
+    pub(super) fn zerohop_native_model_new(
+        path: *const c_char,
+        params: sys::llama_model_params,
+        error: *mut *mut c_char,
+    ) -> *mut sys::llama_model;
+    pub(super) fn zerohop_native_fit(
+        path: *const c_char,
+        model: *mut sys::llama_model_params,
+        context: *mut sys::llama_context_params,
+        tensor_split: *mut f32,
+        overrides: *mut sys::llama_model_tensor_buft_override,
+        margins: *mut usize,
+        companion: *const NativeCompanion,
+        error: *mut *mut c_char,
+    ) -> i32;
+    pub(super) fn zerohop_native_shares(
+        context: *const sys::llama_context,
+        shares: *mut NativeShare,
+        capacity: usize,
+        error: *mut *mut c_char,
+    ) -> usize;
     pub(super) fn zerohop_native_context_free(context: *mut sys::llama_context);
     pub(super) fn zerohop_native_adapter_new(
         model: *mut sys::llama_model,
@@ -257,23 +296,4 @@ pub(super) unsafe fn with_error<T>(call: impl FnOnce(*mut *mut c_char) -> T) -> 
     // SAFETY: the seam either left `error` NULL or stored an owned string.
     let message = unsafe { NativeString::new(error) };
     (value, message.map(|text| String::from_utf8_lossy(text.as_bytes()).into_owned()))
-}
-
-/// Runs a call into llama.cpp that catches C++ exceptions itself, and lets it
-/// catch ggml's failing assertions too.
-pub(super) fn throwing_assertions<T>(call: impl FnOnce() -> T) -> T {
-    struct Throwing;
-
-    impl Drop for Throwing {
-        fn drop(&mut self) {
-            // SAFETY: may be called at any time; it follows the call with `true`
-            // on the same thread.
-            unsafe { zerohop_native_throw_assertions(false) };
-        }
-    }
-
-    // SAFETY: may be called at any time; `Throwing` ends what it begins.
-    unsafe { zerohop_native_throw_assertions(true) };
-    let _throwing = Throwing;
-    call()
 }

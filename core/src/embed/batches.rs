@@ -6,7 +6,7 @@ use crate::backend::Token;
 /// Tokens of one batch, unless a single text has more. A larger batch gains little: products are as fast
 /// with some dozens of columns as they get, and where llama.cpp computes attention, every token is compared
 /// with all others of its batch, other texts' too, before those are masked out.
-pub(super) const BATCH: usize = 512;
+pub(crate) const BATCH: usize = 512;
 
 /// Texts of one batch at most.
 pub(super) const SEQUENCES: usize = 64;

@@ -24,11 +24,12 @@ use crate::api::models::ListObject;
 use crate::backend::{Abort, ContextOptions, Token, Vocab};
 use crate::call::Call;
 use crate::metrics::ModelMeters;
-use crate::model::{LoadedModel, ModelKind, Pooling};
+use crate::model::{LoadedModel, ModelKind, Placement, Pooling};
 use crate::places::{Place, Places};
 use crate::promise::{Promise, Promised, promise};
 use crate::threads::{Ending, join_other};
 use crate::wait::{Wait, block};
+pub(crate) use batches::BATCH;
 pub(crate) use rerank::PendingRanking;
 use worker::Worker;
 
@@ -55,6 +56,7 @@ pub(crate) struct Embedder {
     abort: Abort,
     ending: Ending,
     thread: Mutex<Option<JoinHandle<()>>>,
+    placement: Vec<Placement>,
 }
 
 impl Embedder {
@@ -82,6 +84,7 @@ impl Embedder {
             meters.clone(),
             ending.clone(),
         )?;
+        let placement = worker.placement();
         let thread = thread::Builder::new().name("zerohop-embedding".to_owned()).spawn(move || worker.run()).map_err(
             |error| Error::new(ErrorKind::Unavailable, "the embedding thread cannot start").with_source(error),
         )?;
@@ -91,8 +94,14 @@ impl Embedder {
             meters: meters.clone(),
             abort,
             ending,
+            placement,
             thread: Mutex::new(Some(thread)),
         })
+    }
+
+    /// What of the model and its context lies where.
+    pub(crate) fn placement(&self) -> &[Placement] {
+        &self.placement
     }
 
     /// Hands a validated request to the thread.

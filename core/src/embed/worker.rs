@@ -11,7 +11,7 @@ use super::batches::{BATCH, SEQUENCES, Text, take_batch};
 use crate::api::error::{Error, Result};
 use crate::backend::{self, Abort, Batch, Context, ContextOptions, Decoded, Token};
 use crate::metrics::ModelMeters;
-use crate::model::Pooling;
+use crate::model::{Placement, Pooling};
 use crate::threads::Ending;
 
 pub(super) struct Worker {
@@ -61,6 +61,10 @@ impl Worker {
             meters,
             ending,
         })
+    }
+
+    pub(super) fn placement(&self) -> Vec<Placement> {
+        self.context.placement()
     }
 
     /// Serves jobs until the model is ended or a fault of ours ends the thread.

@@ -34,6 +34,7 @@ use crate::backend::{self, Abort, Context, ContextOptions, Token};
 use crate::call::Call;
 use crate::constrain::Grammar;
 use crate::metrics::ModelMeters;
+use crate::model::Placement;
 use crate::places::{Place, Places};
 use crate::threads::{Ending, join_other};
 
@@ -54,6 +55,14 @@ pub(crate) use text::TextStream;
 /// Prompt tokens computed in one step at most, so that a long prompt holds up
 /// the tokens of others for no longer than one such slice.
 pub(crate) const SLICE: usize = 256;
+
+/// The same where layers are on a GPU, which is through with them sooner than a small batch keeps it busy.
+pub(crate) const GPU_SLICE: usize = 512;
+
+/// How many prompt tokens of a model are computed in one step at most.
+pub(crate) fn slice_of(model: &backend::Model) -> usize {
+    if model.layout().is_offloaded() { GPU_SLICE } else { SLICE }
+}
 
 /// Tokens in one step, beyond one for each sequence, that grammars have forced or
 /// callers expect.
@@ -123,6 +132,8 @@ pub(crate) struct Finish {
 #[derive(Debug, Clone)]
 pub(crate) struct GeneratorOptions {
     pub(crate) context: ContextOptions,
+    /// Prompt tokens computed in one step at most: [`slice_of`] the model.
+    pub(crate) slice: usize,
     /// Sequences that the prefix cache keeps beside those that run.
     pub(crate) kept: u32,
     /// Where it is saved.
@@ -158,6 +169,7 @@ pub(crate) struct Generator {
     encoding: Option<Abort>,
     ending: Ending,
     meters: Arc<ModelMeters>,
+    placement: Vec<Placement>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -179,6 +191,7 @@ impl Generator {
     ) -> Result<Self> {
         let (abort, ending) = (Abort::default(), Ending::default());
         let context = Context::new(model.clone(), &options.context, abort.clone())?;
+        let placement = context.placement();
         let draft = options.draft.as_ref().map(|draft| draft_model(&model, draft, &options.context, &abort));
         let (sender, receiver) = crossbeam_channel::unbounded();
         let scheduler = Scheduler::new(context, draft.transpose()?, receiver, options, meters.clone(), ending.clone())?;
@@ -200,8 +213,14 @@ impl Generator {
             encoding: options.encoding.clone(),
             ending,
             meters: meters.clone(),
+            placement,
             threads: Mutex::new(threads),
         })
+    }
+
+    /// What of the model and its context lies where.
+    pub(crate) fn placement(&self) -> &[Placement] {
+        &self.placement
     }
 
     /// Tokens of a prompt and its answer together at most.
@@ -297,6 +316,7 @@ fn draft_model(
         sequences,
         outputs: sequences,
         own_attention: draft.own_attention,
+        is_offloaded: draft.model.layout().is_offloaded(),
         adapters: Vec::new(),
         ..context.clone()
     };

@@ -21,7 +21,7 @@ use super::draft_model::DraftModel;
 use super::pace::Pace;
 use super::prefix::{Pin, PrefixCache, PrefixFile};
 use super::sequence::Sequence;
-use super::{DRAFT, EXTRA, GeneratorOptions, SLICE, StopReason};
+use super::{DRAFT, EXTRA, GeneratorOptions, StopReason};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend::{Batch, Context, Decoded};
 use crate::metrics::ModelMeters;
@@ -33,6 +33,8 @@ const PARALLEL_SAMPLING: usize = 4;
 
 pub(super) struct Scheduler {
     context: Context,
+    /// Prompt tokens computed in one step at most.
+    slice: usize,
     submissions: Receiver<Sequence>,
     waiting: VecDeque<Sequence>,
     /// In the order they were let in: the last is the first to be pushed out.
@@ -116,7 +118,8 @@ impl Scheduler {
         // The context has room for the outputs of those that run; it can tell apart more.
         let kept = slots..slots.saturating_add(id(options.kept));
         let looks_up = options.speculation && options.uniform && context.model().can_rewind();
-        let mut prefixes = PrefixCache::new(kept, options.uniform, context.model().window());
+        let mut prefixes =
+            PrefixCache::new(kept, if options.uniform { 1 } else { options.slice }, context.model().window());
         if let Some(file) = &options.prefixes
             && let Err(error) = prefixes.restore(&mut context, file)
         {
@@ -124,6 +127,7 @@ impl Scheduler {
         }
         Ok(Scheduler {
             context,
+            slice: options.slice,
             submissions,
             waiting: VecDeque::new(),
             running: Vec::new(),
@@ -289,10 +293,10 @@ impl Scheduler {
     /// Computes the rows of an image or sound, if they come next of the oldest unfinished prompt: a slice of
     /// them, as of tokens. llama.cpp takes them in a batch of their own.
     fn decode_rows(&mut self) -> Result<Decoded> {
-        let Scheduler { context, running, .. } = self;
+        let Scheduler { context, running, slice, .. } = self;
         let oldest = running.iter_mut().find(|running| !running.sequence.is_decoding());
         let Some(Running { id, sequence, .. }) = oldest else { return Ok(Decoded::Done) };
-        let Some((index, range)) = sequence.next_slice(SLICE).rows else { return Ok(Decoded::Done) };
+        let Some((index, range)) = sequence.next_slice(*slice).rows else { return Ok(Decoded::Done) };
         let count = range.len();
         let decoded = context.decode_rows(&sequence.media().rows(index, range, *id))?;
         if decoded == Decoded::Done {
@@ -311,13 +315,14 @@ impl Scheduler {
     /// not depend on who else is there.
     fn fill_batch(&mut self) {
         self.batch.clear();
+        let whole = self.slice;
         let mut cells = self.free_cells();
         let (decoding, prompts): (Vec<_>, Vec<_>) =
             self.running.iter_mut().partition(|running| running.sequence.is_decoding());
-        let reserved = prompts.first().map_or(0, |running| running.sequence.next_slice(SLICE).tokens.len());
+        let reserved = prompts.first().map_or(0, |running| running.sequence.next_slice(whole).tokens.len());
         let mut extra = EXTRA.min(cells.saturating_sub(decoding.len() + reserved));
         let scored = |Running { sequence, .. }: &Running| {
-            if sequence.is_scoring() { sequence.next_slice(SLICE).tokens.len() } else { 0 }
+            if sequence.is_scoring() { sequence.next_slice(whole).tokens.len() } else { 0 }
         };
         let reserved_outputs = prompts.first().map_or(0, |running| scored(running));
         let mut drafts = DRAFT - reserved_outputs;
@@ -329,15 +334,15 @@ impl Scheduler {
             drafts -= drafted;
             cells = cells.saturating_sub(known + drafted);
         }
-        let mut budget = SLICE.saturating_sub(self.rows).min(cells);
+        let mut budget = whole.saturating_sub(self.rows).min(cells);
         let mut outputs = drafts + reserved_outputs;
         for running in prompts {
             running.part = None;
-            let slice = running.sequence.next_slice(SLICE);
+            let slice = running.sequence.next_slice(whole);
             let (size, is_text) = (slice.tokens.len(), slice.rows.is_none());
             let scored = scored(running);
             if is_text && size <= budget && scored <= outputs {
-                running.push_slice(&mut self.batch, SLICE);
+                running.push_slice(&mut self.batch, whole);
                 budget -= size;
                 outputs -= scored;
             }

@@ -19,7 +19,7 @@ use super::prediction::Prediction;
 use super::prompt::{Layout, Next, PromptMedia};
 use super::sampler::{Sampler, Sampling};
 use super::text::TextStream;
-use super::{DRAFT, GenerationRequest, SLICE, StopReason};
+use super::{DRAFT, GenerationRequest, StopReason, slice_of};
 use crate::api::error::{Error, Result};
 use crate::backend::{self, Token};
 use crate::constrain::Grammar;
@@ -40,6 +40,8 @@ pub(super) struct Sequence {
     reused: usize,
     has_told_reuse: bool,
     max_tokens: usize,
+    /// Tokens of the prompt that are computed in one step at most.
+    slice: usize,
     /// How many of the prompt's tokens were told how likely they were: all, where
     /// nobody asks. The first has nothing before it.
     scored: usize,
@@ -130,6 +132,7 @@ impl Sequence {
             reused: 0,
             has_told_reuse: false,
             max_tokens,
+            slice: slice_of(model),
             // The siblings' prompt is the same.
             scored: if request.scores_prompt && choice == 0 { 1 } else { request.prompt.tokens.len() },
             scores_prompt: request.scores_prompt,
@@ -244,7 +247,7 @@ impl Sequence {
             Next::Tokens(end) => end - start,
             Next::Rows { index, range, together } => return self.rows_slice(index, range, together),
         };
-        let most = if self.is_scoring() { DRAFT } else { SLICE };
+        let most = if self.is_scoring() { DRAFT } else { self.slice };
         let size = match left {
             _ if self.is_decoding() => left.min(limit),
             _ if left <= most => left,
@@ -264,7 +267,7 @@ impl Sequence {
 
     /// Some of the rows that come next; `together` if they have to be computed at once.
     fn rows_slice(&self, index: usize, range: Range<usize>, together: bool) -> Slice<'_> {
-        let size = if together { range.len() } else { range.len().min(SLICE) };
+        let size = if together { range.len() } else { range.len().min(self.slice) };
         Slice {
             tokens: &self.tokens[self.cached..self.cached + size],
             position: 0,

@@ -495,6 +495,7 @@ impl Checkpoint {
             embedding_dimensions: None,
             adapters: Vec::new(),
             draft_model: None,
+            placement: Vec::new(),
             created: self.created,
             loaded: true,
         }

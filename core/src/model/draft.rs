@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::{MappedFile, ModelFile};
 use super::gate::MemoryNeed;
+use super::gpu::GpuOptions;
 use super::kind::ModelKind;
 use super::options::ModelOptions;
 use super::source;
@@ -49,7 +50,8 @@ pub(super) fn check(options: &ModelOptions) -> Result<Option<DraftFile>> {
     let options = ModelOptions {
         context_length: options.context_length,
         threads: options.threads,
-        gpu_layers: options.gpu_layers,
+        gpu: GpuOptions { cpu_moe_layers: 0, ..options.gpu.clone() },
+        flash_attention: options.flash_attention,
         parallel: options.parallel,
         kv_type: options.kv_type,
         mmap: options.mmap,

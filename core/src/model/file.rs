@@ -91,6 +91,10 @@ impl ModelFile {
         MemoryNeed { weights: first.weights.saturating_add(others), ..first }
     }
 
+    pub(super) fn layers(&self) -> u32 {
+        self.checked.hparams.layers
+    }
+
     /// The context length in use with these options.
     pub(super) fn context_length(&self, options: &ModelOptions) -> u32 {
         context_length(options, self.checked.hparams.context_length)

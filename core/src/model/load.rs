@@ -17,14 +17,16 @@ use super::draft::DraftFile;
 use super::file::{MIN_CONTEXT, MappedFile, ModelFile, context_length};
 use super::gate;
 use super::gguf::Value;
+use super::gpu::{GpuLayers, Placement};
 use super::kind::ModelKind;
-use super::options::{GpuLayers, ModelOptions, Repack, available_threads};
+use super::offload::{self, Beside, Offloaded};
+use super::options::{ModelOptions, Repack, available_threads};
 use super::projector::{self, ProjectorFile};
 use super::speech_file::{SpeechFile, SpokenModel};
 use super::weights::{self, WeightsKey};
 use super::{adapter, draft, source, speech};
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::backend::{self, LoadOptions, ProjectorOptions, Templates};
+use crate::backend::{self, Layout, LoadOptions, ProjectorOptions, Templates};
 use crate::constrain::TokenEnv;
 use crate::media::MediaReader;
 
@@ -62,6 +64,9 @@ pub struct ModelInfo {
     pub adapters: Vec<Adapter>,
     /// The file of its draft model, if it has one.
     pub draft_model: Option<PathBuf>,
+    /// What of the model and its KV cache lies where, the CPU first. Empty for a model that is not in memory, and for
+    /// speech models. Draft models and projectors are not counted.
+    pub placement: Vec<Placement>,
     /// When the file, or that of an adapter, was last changed, in seconds since 1970: `created` in the
     /// list of models.
     pub created: u64,
@@ -202,6 +207,14 @@ impl CheckedModel {
         }
     }
 
+    /// Layers of the model, the one behind the last included, that may go to a GPU, and do if there is room.
+    pub(crate) fn fitted_layers(&self) -> Option<u32> {
+        match &self.file {
+            CheckedFile::Gguf(files) if self.options.gpu.layers == GpuLayers::Auto => Some(files.model.layers() + 1),
+            _ => None,
+        }
+    }
+
     /// What tells the model's weights from others. With [`Repack::Auto`], as if memory were not short.
     pub(crate) fn weights_key(&self) -> WeightsKey {
         let files = match &self.file {
@@ -222,10 +235,14 @@ impl CheckedModel {
         ModelInfo { loaded: false, ..info }
     }
 
-    /// Loads a model that generates texts or makes vectors, under a name.
-    pub(crate) fn load(&self, id: &str) -> Result<LoadedModel> {
+    /// Loads a model that generates texts or makes vectors, under a name; with so many layers on GPUs as the options
+    /// say, or as is said here.
+    pub(crate) fn load(&self, id: &str, gpu_layers: Option<u32>) -> Result<LoadedModel> {
         match &self.file {
-            CheckedFile::Gguf(files) => files.load(id, &self.options),
+            CheckedFile::Gguf(files) => match gpu_layers {
+                None => files.load(id, &self.options),
+                Some(layers) => files.load(id, &self.options.clone().gpu_layers(GpuLayers::Count(layers))),
+            },
             CheckedFile::Speech(_) | CheckedFile::Images(_) => Err(Error::internal("it is no model of texts")),
         }
     }
@@ -267,7 +284,10 @@ impl GgufFiles {
     fn memory_use(&self, options: &ModelOptions) -> MemoryUse {
         let options = options.clone().mmap(false);
         let need = self.model.memory_need(&options, options.sequences());
-        MemoryUse { weights: need.weights, own: need.cache.saturating_add(self.additions_len(false)) }
+        // What is refused is refused by `check_memory`.
+        let elsewhere = offload::offloaded(&self.model, &options, need).unwrap_or_default();
+        let cache = need.cache - elsewhere.cache;
+        MemoryUse { weights: need.weights - elsewhere.weights, own: cache.saturating_add(self.additions_len(false)) }
     }
 
     /// Bytes of the adapters, the projector, and the draft model with its cache.
@@ -281,8 +301,15 @@ impl GgufFiles {
 
     fn check_memory(&self, options: &ModelOptions) -> Result<()> {
         let need = self.model.memory_need(options, options.sequences());
-        let weights = if weights::are_known(&file_key(&self.model, options)) { 0 } else { need.weights };
-        let need = need.cache.saturating_add(weights).saturating_add(self.additions_len(options.mmap));
+        let are_known = weights::are_known(&file_key(&self.model, options));
+        let elsewhere = match self.offloaded(options) {
+            // What they take is taken.
+            Err(_) if are_known => Offloaded::default(),
+            elsewhere => elsewhere?,
+        };
+        let weights = if are_known { 0 } else { need.weights.saturating_sub(elsewhere.weights) };
+        let cache = need.cache - elsewhere.cache;
+        let need = cache.saturating_add(weights).saturating_add(self.additions_len(options.mmap));
         match gate::free_memory() {
             Some(free) if need > free => Err(Error::new(
                 ErrorKind::Unavailable,
@@ -297,6 +324,12 @@ impl GgufFiles {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// What goes to other memory than the host's. A mapped file's weights are copied there, too.
+    fn offloaded(&self, options: &ModelOptions) -> Result<Offloaded> {
+        let options = options.clone().mmap(false);
+        offload::offloaded(&self.model, &options, self.model.memory_need(&options, options.sequences()))
     }
 
     fn info(&self, id: &str, options: &ModelOptions) -> ModelInfo {
@@ -326,7 +359,7 @@ impl GgufFiles {
     }
 
     fn load(&self, id: &str, options: &ModelOptions) -> Result<LoadedModel> {
-        let (backend, repacked) = load_weights(&self.model, options)?;
+        let (backend, repacked) = load_weights(&self.model, options, self.beside())?;
         let kind = self.served_kind(options, backend.is_decoder())?;
         let template_source = options.chat_template.clone().or_else(|| backend.chat_template());
         let templates = template_source.map(|_| Templates::new(&backend, options.chat_template.as_deref())).transpose();
@@ -351,6 +384,7 @@ impl GgufFiles {
             let what = "a model with a recurrent state or a sliding window has nothing that can be saved";
             return Err(Error::new(ErrorKind::InvalidArgument, format!("prefix_cache_folder: {what}")));
         }
+        let is_offloaded = backend.layout().is_offloaded();
         let load = |adapter: &Adapter| backend::Adapter::load(&backend, &adapter.path, adapter.scale).map(Arc::new);
         Ok(LoadedModel {
             info: self.describe(id, options, &facts),
@@ -365,7 +399,7 @@ impl GgufFiles {
             backend,
             repacked,
             // What adapters add is computed by llama.cpp's kernels.
-            uniform: repacked && self.model.has_kernels() && self.adapters.is_empty() && !backend::can_offload(),
+            uniform: repacked && self.model.has_kernels() && self.adapters.is_empty() && !is_offloaded,
             token_env: Mutex::new(None),
         })
     }
@@ -379,12 +413,22 @@ impl GgufFiles {
         let Some(file) = self.projector.as_ref().filter(|_| kind == ModelKind::Generative) else {
             return Ok(None);
         };
-        let projector = ProjectorOptions {
+        let mut projector = ProjectorOptions {
             threads: options.threads.map_or_else(available_threads, NonZeroU32::get),
-            use_gpu: options.gpu_layers != GpuLayers::Count(0),
+            // It goes to the first GPU.
+            use_gpu: model.layout().is_offloaded() && backend::has_first(model.layout().gpus()),
             image_max_tokens: options.image_max_tokens.map(NonZeroU32::get),
         };
-        match backend::Projector::load(model, &file.path, &projector) {
+        let mut loaded = backend::Projector::load(model, &file.path, &projector);
+        if let Err(error) = &loaded
+            && projector.use_gpu
+        {
+            let path = file.path.display();
+            tracing::warn!(target: "zerohop", %error, "{path}: computed on the CPU: the GPU cannot take it");
+            projector.use_gpu = false;
+            loaded = backend::Projector::load(model, &file.path, &projector);
+        }
+        match loaded {
             Ok(projector) => Ok(Some(MediaReader::new(projector, options.media_access()?))),
             Err(error) if file.is_named => Err(error),
             Err(error) => {
@@ -392,6 +436,13 @@ impl GgufFiles {
                 Ok(None)
             }
         }
+    }
+
+    fn beside(&self) -> Beside<'_> {
+        // Computing an image takes about as much as the projector's weights.
+        let projector = self.projector.as_ref().map_or(0, |projector| projector.data_len.saturating_mul(2));
+        let adapters = self.adapters.iter().map(|adapter| adapter.data_len);
+        Beside { draft: self.draft.as_ref(), bytes: adapters.fold(projector, u64::saturating_add) }
     }
 
     fn additions_digest(&self, options: &ModelOptions, has_projector: bool) -> Result<u64> {
@@ -428,6 +479,7 @@ impl GgufFiles {
             embedding_dimensions: is_embedding.then_some(facts.embedding_length),
             adapters: options.adapters.clone(),
             draft_model: options.draft_model.clone(),
+            placement: Vec::new(),
             created: adapters.iter().fold(model.created, |created, adapter| created.max(adapter.created)),
             loaded: true,
         }
@@ -435,13 +487,14 @@ impl GgufFiles {
 }
 
 /// The weights, and whether they are repacked: those that the process has already, or else from the file.
-fn load_weights(file: &ModelFile, options: &ModelOptions) -> Result<(Arc<backend::Model>, bool)> {
+fn load_weights(file: &ModelFile, options: &ModelOptions, beside: Beside<'_>) -> Result<(Arc<backend::Model>, bool)> {
     let key = file_key(file, options);
     let key = WeightsKey { repack: repacks(options, file.size, weights::are_known(&key)), ..key };
     let was_reported = Cell::new(false);
     let load = || {
         was_reported.set(true);
-        backend::Model::load(&options.path, load_options(options, key.repack))
+        let layout = offload::layout(file, options, beside)?;
+        backend::Model::load(&options.path, load_options(options, layout, key.repack))
     };
     let goes_on =
         |fraction| options.report(fraction).then_some(()).ok_or_else(|| Error::loading_stopped(&options.path));
@@ -453,7 +506,7 @@ fn load_weights(file: &ModelFile, options: &ModelOptions) -> Result<(Arc<backend
 }
 
 fn load_draft(draft: &DraftFile, model: &backend::Model) -> Result<LoadedDraft> {
-    let (backend, repacked) = load_weights(&draft.file, &draft.options)?;
+    let (backend, repacked) = load_weights(&draft.file, &draft.options, Beside::default())?;
     draft::check_pair(&draft.options.path, &backend, model)?;
     Ok(LoadedDraft { backend, repacked })
 }
@@ -466,7 +519,7 @@ fn file_key(file: &ModelFile, options: &ModelOptions) -> WeightsKey {
 fn weights_key(options: &ModelOptions) -> WeightsKey {
     WeightsKey {
         files: Vec::new(),
-        gpu_layers: options.gpu_layers,
+        gpu: options.gpu.clone(),
         mmap: options.mmap,
         repack: options.repack != Repack::Off,
     }
@@ -485,12 +538,9 @@ impl LoadedModel {
     }
 }
 
-fn load_options(options: &ModelOptions, repack: bool) -> LoadOptions {
+fn load_options(options: &ModelOptions, layout: Layout, repack: bool) -> LoadOptions {
     LoadOptions {
-        gpu_layers: match options.gpu_layers {
-            GpuLayers::Auto => None,
-            GpuLayers::Count(layers) => Some(layers),
-        },
+        layout,
         mmap: options.mmap,
         repack,
         progress: options.progress.is_some().then(|| {

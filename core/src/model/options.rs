@@ -10,6 +10,7 @@ use std::thread;
 use serde::{Deserialize, Serialize};
 
 use super::adapter::Adapter;
+use super::gpu::{FlashAttention, GpuOptions};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::media::{Fetcher, MediaAccess};
 
@@ -42,17 +43,6 @@ pub enum KvType {
     Q8_0,
     /// 4-bit blocks, about a quarter of `F16`.
     Q4_0,
-}
-
-/// How many of a model's layers go to a GPU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GpuLayers {
-    /// All that the build can offload; none in a CPU build (the default).
-    #[default]
-    Auto,
-    /// This many, counted from the end of the model; 0 keeps to the CPU.
-    Count(u32),
 }
 
 /// Whether weights are copied into the layout that the CPU kernels work best with.
@@ -91,7 +81,8 @@ pub struct ModelOptions {
     pub(crate) path: PathBuf,
     pub(crate) context_length: Option<NonZeroU32>,
     pub(crate) threads: Option<NonZeroU32>,
-    pub(crate) gpu_layers: GpuLayers,
+    pub(crate) gpu: GpuOptions,
+    pub(crate) flash_attention: FlashAttention,
     pub(crate) parallel: Option<NonZeroU32>,
     pub(crate) queue: Option<NonZeroU32>,
     pub(crate) kv_type: KvType,
@@ -124,7 +115,8 @@ impl ModelOptions {
             path: path.as_ref().to_path_buf(),
             context_length: None,
             threads: None,
-            gpu_layers: GpuLayers::Auto,
+            gpu: GpuOptions::default(),
+            flash_attention: FlashAttention::Auto,
             parallel: None,
             queue: None,
             kv_type: KvType::F16,
@@ -160,13 +152,6 @@ impl ModelOptions {
     #[must_use]
     pub fn threads(mut self, threads: u32) -> Self {
         self.threads = NonZeroU32::new(threads);
-        self
-    }
-
-    /// Layers to put on a GPU. Default: [`GpuLayers::Auto`].
-    #[must_use]
-    pub fn gpu_layers(mut self, layers: GpuLayers) -> Self {
-        self.gpu_layers = layers;
         self
     }
 
@@ -214,6 +199,7 @@ impl ModelOptions {
         if self.prefix_cache_folder.is_some() && !self.prefix_cache {
             return refuse("prefix_cache_folder is given, and prefix_cache is off".to_owned());
         }
+        self.check_gpu()?;
         if let Some(adapter) = self.adapters.iter().find(|adapter| !adapter.scale.is_finite()) {
             return refuse(format!("{}: the adapter's scale is {}", adapter.path.display(), adapter.scale));
         }
@@ -324,8 +310,8 @@ impl ModelOptions {
     /// else [`new`](Self::new) takes. `scale` is how strongly, on top of what the file says: 1 as it was
     /// trained, 0 not at all. May be given repeatedly; what the adapters change adds up.
     ///
-    /// Models of the process that are loaded from the same file with the same `gpu_layers`, `mmap` and
-    /// `repack` share its weights. So a model and its adapted variants are models of their own, each with
+    /// Models of the process that are loaded from the same file with the same `mmap`, `repack` and options
+    /// about GPUs share its weights. So a model and its adapted variants are models of their own, each with
     /// its own context, that together take little more memory than one.
     ///
     /// ```no_run
@@ -351,8 +337,8 @@ impl ModelOptions {
     /// generate, and where nothing that came before says what comes next.
     ///
     /// Both must keep all their tokens in the cache: no sliding windows, no recurrent states. The draft model has
-    /// a context of its own, as long as this one's, and is loaded with the same `threads`, `gpu_layers`,
-    /// `kv_type`, `mmap` and `repack`. Default: none.
+    /// a context of its own, as long as this one's, and is loaded with the same `threads`, `kv_type`, `mmap`, `repack`
+    /// and options about GPUs, but for `cpu_moe_layers`. Default: none.
     ///
     /// ```no_run
     /// use zerohop::{Engine, ModelOptions};
@@ -513,7 +499,8 @@ impl fmt::Debug for ModelOptions {
             .field("path", &self.path)
             .field("context_length", &self.context_length)
             .field("threads", &self.threads)
-            .field("gpu_layers", &self.gpu_layers)
+            .field("gpu", &self.gpu)
+            .field("flash_attention", &self.flash_attention)
             .field("parallel", &self.parallel)
             .field("queue", &self.queue)
             .field("kv_type", &self.kv_type)

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::file::MappedFile;
 use super::gate;
 use super::load::ModelInfo;
-use super::options::{GpuLayers, KvType, ModelOptions};
+use super::offload;
+use super::options::{KvType, ModelOptions};
 use super::speech::{self, SpeechHeader};
 use super::weights::FileIdentity;
 use crate::api::error::{Error, ErrorKind, Result};
@@ -60,6 +61,7 @@ impl SpeechFile {
         if options.kv_type != KvType::F16 {
             return lacks("KV cache of another type");
         }
+        offload::speech_uses_gpu(options)?;
         let identity = mapped.identity.clone();
         Ok(SpeechFile { identity, header, size: mapped.size, created: mapped.created })
     }
@@ -94,8 +96,16 @@ impl SpeechFile {
         if !options.report(0.0) {
             return Err(Error::loading_stopped(&options.path));
         }
-        let use_gpu = options.gpu_layers != GpuLayers::Count(0);
-        let backend = SpeechModel::load(mapped.bytes(), use_gpu)
+        let uses_gpu = offload::speech_uses_gpu(options)?;
+        let loaded = SpeechModel::load(mapped.bytes(), uses_gpu).or_else(|error| {
+            if !uses_gpu || options.gpu.needs_gpu() {
+                return Err(error);
+            }
+            let path = options.path.display();
+            tracing::warn!(target: "zerohop", %error, "{path}: computed on the CPU: no GPU can take it");
+            SpeechModel::load(mapped.bytes(), false)
+        });
+        let backend = loaded
             .map_err(|error| Error::new(error.kind(), format!("{}: {}", options.path.display(), error.message())))?;
         if !options.report(1.0) {
             return Err(Error::loading_stopped(&options.path));
@@ -121,6 +131,7 @@ impl SpeechFile {
             embedding_dimensions: None,
             adapters: Vec::new(),
             draft_model: None,
+            placement: Vec::new(),
             created: self.created,
             loaded: true,
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 use sha2::{Digest, Sha256};
 
-use super::options::GpuLayers;
+use super::gpu::GpuOptions;
 use crate::api::error::Result;
 use crate::backend::{self, HeldForks};
 
@@ -19,10 +19,10 @@ use crate::backend::{self, HeldForks};
 const PATIENCE: Duration = Duration::from_millis(20);
 
 /// Weights by what they are read from, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct WeightsKey {
     pub(super) files: Vec<FileIdentity>,
-    pub(super) gpu_layers: GpuLayers,
+    pub(super) gpu: GpuOptions,
     pub(super) mmap: bool,
     pub(super) repack: bool,
 }
@@ -162,7 +162,7 @@ mod tests {
 
     use super::*;
     use crate::api::error::{Error, ErrorKind};
-    use crate::backend::LoadOptions;
+    use crate::backend::{Layout, LoadOptions};
     use crate::model::{CheckedModel, LoadedModel, ModelOptions, Repack};
 
     fn tiny(name: &str) -> PathBuf {
@@ -171,7 +171,7 @@ mod tests {
     }
 
     fn load(options: &ModelOptions) -> Result<LoadedModel> {
-        CheckedModel::open(options)?.load("m")
+        CheckedModel::open(options)?.load("m", None)
     }
 
     /// A folder with a copy of a tiny model, which goes at the end.
@@ -239,7 +239,7 @@ mod tests {
                 let slow = || {
                     loads.fetch_add(1, Ordering::Relaxed);
                     thread::sleep(5 * PATIENCE);
-                    let options = LoadOptions { gpu_layers: Some(0), mmap: true, repack: false, progress: None };
+                    let options = LoadOptions { layout: Layout::host(), mmap: true, repack: false, progress: None };
                     backend::Model::load(&copied.0.join("model.gguf"), options)
                 };
                 share(&checked.weights_key(), slow, || Ok(())).unwrap()

@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 
 use super::memory::Reservation;
 use crate::api::audio::{CreateTranscriptionRequest, CreateTranslationRequest};
-use crate::api::error::{Error, Result};
-use crate::backend::{self, ContextOptions};
+use crate::api::error::{Error, ErrorKind, Result};
+use crate::backend::{self, ContextOptions, Gpu};
 use crate::embed::Embedder;
-use crate::generate::{DRAFT, DraftOptions, EXTRA, Generator, GeneratorOptions, PrefixFile, SLICE};
+use crate::generate::{DRAFT, DraftOptions, EXTRA, Generator, GeneratorOptions, PrefixFile, slice_of};
 use crate::images::{ImageTask, Painter, PendingImages};
 use crate::media::MediaReader;
 use crate::metrics::ModelMeters;
@@ -68,51 +68,7 @@ impl ServedModel {
             let computer = Computer::Images(Painter::start(model, queue, meters)?);
             return Ok(ServedModel { computer, fingerprint, _memory: memory });
         }
-        let model = checked.load(name)?;
-        let parallel = options.sequences();
-        let whole = model.media.as_ref().map_or(0, MediaReader::whole);
-        let context = ContextOptions {
-            cells: model.info.context_length,
-            batch: (limit(SLICE + EXTRA) + parallel).max(limit(whole)),
-            sequences: parallel,
-            outputs: parallel + limit(DRAFT),
-            threads,
-            kv_type: options.kv_type,
-            own_attention: model.repacked,
-            embeddings: false,
-            adapters: model.adapters.clone(),
-        };
-        let uniform = model.uniform && context.has_own_attention();
-        // Where logits depend on how many tokens are computed together, so do they on drafts.
-        let is_drafted = model.draft.is_some() && !uniform;
-        let numeric = (context.threads, context.kv_type, model.repacked, is_drafted);
-        let fingerprint = fingerprint(&model.info, (numeric, model.additions_digest));
-        let computer = if model.kind == ModelKind::Generative {
-            let length = model.info.context_length as usize;
-            // A recurrent state has taken in all tokens: there is no beginning of it to share.
-            let kept = if model.backend.keeps_cells() { options.kept_sequences() } else { 0 };
-            let draft = model.draft.as_ref();
-            let file = |folder: &PathBuf| {
-                let digest =
-                    model.files_digest.ok_or_else(|| Error::internal("the model's files were not looked at"))?;
-                PrefixFile::new(folder, prefix_key(digest, &fingerprint))
-            };
-            let options = GeneratorOptions {
-                context,
-                kept,
-                prefixes: options.prefix_cache_folder.as_ref().map(file).transpose()?,
-                queue,
-                uniform,
-                speculation: options.speculation,
-                draft: draft.map(|draft| DraftOptions { model: draft.backend.clone(), own_attention: draft.repacked }),
-                encoding: model.media.as_ref().map(|media| media.abort().clone()),
-            };
-            let generator = Generator::start(model.backend.clone(), length, &options, meters)?;
-            Computer::Text(Box::new(model), generator)
-        } else {
-            let embedder = Embedder::start(&model, &context, queue, meters)?;
-            Computer::Vectors(Box::new(model), embedder)
-        };
+        let (computer, fingerprint) = start_fitting(checked, |layers| start(name, checked, layers, queue, meters))?;
         Ok(ServedModel { computer, fingerprint, _memory: memory })
     }
 
@@ -259,6 +215,91 @@ impl ServedModel {
     fn unfit(&self, reason: &str) -> Error {
         Error::invalid("model", format!("the model '{}' {reason}", self.info().id))
     }
+}
+
+/// Starts a model whose layers go where they fit: llama.cpp's estimate may be wrong, and others may take the memory
+/// meanwhile. Then half as many layers are tried, and at last none.
+fn start_fitting<T>(checked: &CheckedModel, start: impl Fn(Option<u32>) -> Result<T>) -> Result<T> {
+    let mut layers = checked.fitted_layers().filter(|_| backend::HAS_GPU_CODE);
+    let mut started = start(None);
+    while let (Err(error), Some(most)) = (&started, layers) {
+        if most == 0
+            || error.kind() == ErrorKind::Cancelled
+            || backend::gpus(&checked.options().gpu.devices)?.is_empty()
+        {
+            break;
+        }
+        let fewer = if error.kind() == ErrorKind::Unavailable { most / 2 } else { 0 };
+        let path = checked.options().path.display();
+        tracing::warn!(target: "zerohop", %error, "{path}: the GPU did not take it; trying with {fewer} layers there");
+        started = start(Some(fewer));
+        layers = Some(fewer);
+    }
+    started
+}
+
+/// Starts what computes for a model, with so many layers on GPUs as its options say, or as is said here.
+fn start(
+    name: &str,
+    checked: &CheckedModel,
+    gpu_layers: Option<u32>,
+    queue: usize,
+    meters: &Arc<ModelMeters>,
+) -> Result<(Computer, String)> {
+    let options = checked.options();
+    let threads = options.threads.map_or_else(available_threads, NonZeroU32::get);
+    let mut model = checked.load(name, gpu_layers)?;
+    let (layout, slice) = (model.backend.layout().clone(), slice_of(&model.backend));
+    let parallel = options.sequences();
+    let whole = model.media.as_ref().map_or(0, MediaReader::whole);
+    let context = ContextOptions {
+        cells: model.info.context_length,
+        batch: (limit(slice + EXTRA) + parallel).max(limit(whole)),
+        sequences: parallel,
+        outputs: parallel + limit(DRAFT),
+        threads,
+        kv_type: options.kv_type,
+        own_attention: model.repacked,
+        flash_attention: options.flash_attention,
+        is_offloaded: layout.is_offloaded(),
+        embeddings: false,
+        adapters: model.adapters.clone(),
+    };
+    let uniform = model.uniform && context.has_own_attention();
+    // Where logits depend on how many tokens are computed together, so do they on drafts.
+    let is_drafted = model.draft.is_some() && !uniform;
+    let numeric = (context.threads, context.kv_type, model.repacked, is_drafted);
+    let devices = (layout.layers(), layout.gpus().iter().map(Gpu::name).collect::<Vec<_>>(), context.flash_attention);
+    let fingerprint = fingerprint(&model.info, (numeric, devices, model.additions_digest));
+    let computer = if model.kind == ModelKind::Generative {
+        let length = model.info.context_length as usize;
+        // A recurrent state has taken in all tokens: there is no beginning of it to share.
+        let kept = if model.backend.keeps_cells() { options.kept_sequences() } else { 0 };
+        let draft = model.draft.as_ref();
+        let file = |folder: &PathBuf| {
+            let digest = model.files_digest.ok_or_else(|| Error::internal("the model's files were not looked at"))?;
+            PrefixFile::new(folder, prefix_key(digest, &fingerprint))
+        };
+        let options = GeneratorOptions {
+            context,
+            slice,
+            kept,
+            prefixes: options.prefix_cache_folder.as_ref().map(file).transpose()?,
+            queue,
+            uniform,
+            speculation: options.speculation,
+            draft: draft.map(|draft| DraftOptions { model: draft.backend.clone(), own_attention: draft.repacked }),
+            encoding: model.media.as_ref().map(|media| media.abort().clone()),
+        };
+        let generator = Generator::start(model.backend.clone(), length, &options, meters)?;
+        model.info.placement = generator.placement().to_vec();
+        Computer::Text(Box::new(model), generator)
+    } else {
+        let embedder = Embedder::start(&model, &context, queue, meters)?;
+        model.info.placement = embedder.placement().to_vec();
+        Computer::Vectors(Box::new(model), embedder)
+    };
+    Ok((computer, fingerprint))
 }
 
 fn limit(tokens: usize) -> u32 {

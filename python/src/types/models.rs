@@ -40,6 +40,7 @@ classes! {
         embedding_dimensions: OPTIONAL,
         draft_model: OPTIONAL,
         adapters: REQUIRED.list(&ADAPTER),
+        placement: REQUIRED.list(&PLACEMENT),
         created: REQUIRED,
         loaded: REQUIRED,
     }
@@ -51,6 +52,15 @@ classes! {
         kind: REQUIRED,
         memory_total: REQUIRED,
         memory_free: REQUIRED,
+    }
+
+    /// What a device has of a model in memory. What is behind the last layer counts as one.
+    Placement, PLACEMENT, "Placement", "zerohop.types.placement" {
+        device: REQUIRED,
+        layers: REQUIRED,
+        weights: REQUIRED,
+        kv_cache: REQUIRED,
+        compute: REQUIRED,
     }
 
     /// A LoRA adapter of a model. `scale` is how strongly it is applied: 1 as it was trained.
@@ -67,6 +77,7 @@ classes! {
         cpu_features: REQUIRED,
         missing_cpu_features: REQUIRED,
         kernels: REQUIRED,
+        backends: REQUIRED,
         devices: REQUIRED.list(&DEVICE),
     }
 }

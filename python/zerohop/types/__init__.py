@@ -65,6 +65,7 @@ from .images_response import ImagesResponse
 from .model import Model
 from .model_deleted import ModelDeleted
 from .model_info import ModelInfo
+from .placement import Placement
 from .rerank_response import RerankDocument, RerankResponse, RerankResult, RerankUsage
 from .system_info import SystemInfo
 from .tokenize_response import DetokenizeResponse, TokenizeResponse
@@ -122,6 +123,7 @@ __all__ = [
     "Model",
     "ModelDeleted",
     "ModelInfo",
+    "Placement",
     "PromptTokensDetails",
     "RerankDocument",
     "RerankResponse",

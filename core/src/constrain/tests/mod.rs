@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use super::TokenEnv;
-use crate::backend::{LoadOptions, Model};
+use crate::backend::{Layout, LoadOptions, Model};
 
 /// A model's vocabulary with its environment, loaded once.
 pub(super) struct Loaded {
@@ -43,7 +43,7 @@ fn load(name: &str) -> Loaded {
     let folder = std::env::var_os("ZEROHOP_TEST_MODELS").map(PathBuf::from).or_else(cache).or_else(home);
     let path = folder.unwrap_or_default().join(name);
     assert!(path.exists(), "{} is missing: run `make models`", path.display());
-    let options = LoadOptions { gpu_layers: Some(0), mmap: true, repack: false, progress: None };
+    let options = LoadOptions { layout: Layout::host(), mmap: true, repack: false, progress: None };
     let model = Arc::new(Model::load(&path, options).expect("the test model loads"));
     let env = TokenEnv::new(&model).expect("the vocabulary serves");
     Loaded { model, env }

@@ -10,7 +10,6 @@ mod tree;
 
 use std::collections::HashMap;
 
-use super::SLICE;
 use super::prompt::Layout;
 use crate::api::error::{Error, Result};
 use crate::backend::{Context, Token};
@@ -44,10 +43,9 @@ pub(super) struct PrefixCache {
 }
 
 impl PrefixCache {
-    /// A cache that has these ids; with none, it keeps nothing. `uniform` says that logits do not depend
-    /// on slices.
-    pub(super) fn new(ids: impl Iterator<Item = i32>, uniform: bool, window: Option<usize>) -> Self {
-        let unit = if uniform { 1 } else { SLICE };
+    /// A cache that has these ids; with none, it keeps nothing. `unit` is the length of slices where logits depend
+    /// on them, else 1.
+    pub(super) fn new(ids: impl Iterator<Item = i32>, unit: usize, window: Option<usize>) -> Self {
         PrefixCache { tree: Tree::new(), free_ids: ids.collect(), layouts: HashMap::new(), unit, window }
     }
 

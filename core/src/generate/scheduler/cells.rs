@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::{Draft, Running, Scheduler};
 use crate::api::error::Result;
+use crate::generate::EXTRA;
 use crate::generate::prefix::Pin;
 use crate::generate::sequence::{Sequence, SharedPrompt};
-use crate::generate::{EXTRA, SLICE};
 
 /// Cells kept free for each running sequence when a new one is let in, so that
 /// it does not push another out right away.
@@ -77,7 +77,8 @@ impl Scheduler {
     /// Lets sequences of which nothing is computed begin with what the prefix cache has. Not before it is their
     /// turn, since the prompt before theirs may begin like it.
     pub(super) fn share_prefixes(&mut self) {
-        let mut budget = SLICE;
+        let whole = self.slice;
+        let mut budget = whole;
         for Running { id, sequence, pin, .. } in
             self.running.iter_mut().filter(|running| !running.sequence.is_decoding())
         {
@@ -91,7 +92,7 @@ impl Scheduler {
                 sequence.share(longer.tokens());
                 self.prefixes.unpin(pin.replace(longer));
             }
-            budget = budget.saturating_sub(sequence.next_slice(SLICE).tokens.len());
+            budget = budget.saturating_sub(sequence.next_slice(whole).tokens.len());
         }
     }
 
@@ -138,11 +139,11 @@ impl Scheduler {
     pub(super) fn make_room(&mut self) -> Result<()> {
         loop {
             // As many as a step can use.
-            let welcome = self.running.len() + EXTRA + SLICE;
+            let welcome = self.running.len() + EXTRA + self.slice;
             while self.free_cells() < welcome && self.prefixes.evict(&mut self.context)? {}
             let decoding = self.running.iter().filter(|running| running.sequence.is_decoding()).count();
             let prompt = self.running.iter().find(|running| !running.sequence.is_decoding());
-            let slice = prompt.map_or(0, |running| running.sequence.next_slice(SLICE).tokens.len());
+            let slice = prompt.map_or(0, |running| running.sequence.next_slice(self.slice).tokens.len());
             if self.running.len() <= 1 || self.free_cells() >= decoding + slice {
                 return Ok(());
             }

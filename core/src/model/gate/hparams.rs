@@ -73,7 +73,7 @@ const ROPE_SCALINGS: [&str; 4] = ["none", "linear", "yarn", "longrope"];
 pub(in crate::model) struct Hparams {
     pub(in crate::model) context_length: u32,
     pub(super) embedding_length: u32,
-    pub(super) layers: u32,
+    pub(in crate::model) layers: u32,
     /// Of each layer, in elements of the KV cache per token.
     pub(super) key_width: Vec<u64>,
     pub(super) value_width: Vec<u64>,

@@ -39,7 +39,7 @@ fn walks() -> usize {
 fn model(template: &str) -> LoadedModel {
     let models = env::var_os("ZEROHOP_TEST_MODELS").expect("ZEROHOP_TEST_MODELS is set: run `make test`");
     let path = PathBuf::from(models).join("tiny/tiny-llama.gguf");
-    CheckedModel::open(&ModelOptions::new(path).chat_template(template)).unwrap().load("tiny").unwrap()
+    CheckedModel::open(&ModelOptions::new(path).chat_template(template)).unwrap().load("tiny", None).unwrap()
 }
 
 /// A request with tools, and what is made of it.
