@@ -17,6 +17,9 @@ static GENERATE: Method = Method {
     parameters: &[
         "prompt",
         "background",
+        "complexity",
+        "frame_count",
+        "frame_duration_ms",
         "model",
         "moderation",
         "n",
@@ -25,9 +28,11 @@ static GENERATE: Method = Method {
         "partial_images",
         "quality",
         "response_format",
+        "safety_identifier",
         "size",
         "stream",
         "style",
+        "svg",
         "user",
     ],
     required: &["prompt"],
@@ -42,7 +47,11 @@ static EDIT: Upload = Upload {
         "image",
         "prompt",
         "background",
+        "complexity",
+        "frame_count",
+        "frame_duration_ms",
         "input_fidelity",
+        "markup",
         "mask",
         "model",
         "n",
@@ -51,8 +60,10 @@ static EDIT: Upload = Upload {
         "partial_images",
         "quality",
         "response_format",
+        "safety_identifier",
         "size",
         "stream",
+        "svg",
         "user",
     ],
     required: &["image", "prompt"],
@@ -79,7 +90,7 @@ struct Upload {
     required: &'static [&'static str],
 }
 
-/// The images of an engine.
+/// The images of an engine. Parameters that the engine does not serve are its own to refuse.
 #[pyclass(frozen, module = "zerohop._native")]
 pub(crate) struct Images(pub(crate) Caller);
 
@@ -92,7 +103,7 @@ impl Images {
     /// `negative_prompt`. Gives an `ImagesResponse`, whose `data` have the files in `b64_json`, or a `Stream`
     /// of events if `stream` is true. `timeout` is the number of seconds that the answer, or each event, may
     /// take; none by default.
-    #[pyo3(signature = (**arguments), text_signature = "($self, *, prompt, background=..., model=..., moderation=..., n=..., output_compression=..., output_format=..., partial_images=..., quality=..., response_format=..., size=..., stream=..., style=..., user=..., extra_headers=None, extra_query=None, extra_body=None, timeout=None)")]
+    #[pyo3(signature = (**arguments), text_signature = "($self, *, prompt, background=..., complexity=..., frame_count=..., frame_duration_ms=..., model=..., moderation=..., n=..., output_compression=..., output_format=..., partial_images=..., quality=..., response_format=..., safety_identifier=..., size=..., stream=..., style=..., svg=..., user=..., extra_headers=None, extra_query=None, extra_body=None, timeout=None)")]
     fn generate<'py>(&self, py: Python<'py>, arguments: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
         GENERATE.send(py, &self.0, arguments)
     }
@@ -102,7 +113,7 @@ impl Images {
     /// `image` and `mask` are what openai's SDK takes: bytes, an open file, a path, or a tuple of a name and one
     /// of these; `image` may be a list of them for models that take several. Only what is transparent in `mask`
     /// changes. `extra_body` may have `strength` too, from 0 to 1. The rest is as in `generate`.
-    #[pyo3(signature = (**arguments), text_signature = "($self, *, image, prompt, background=..., input_fidelity=..., mask=..., model=..., n=..., output_compression=..., output_format=..., partial_images=..., quality=..., response_format=..., size=..., stream=..., user=..., extra_headers=None, extra_query=None, extra_body=None, timeout=None)")]
+    #[pyo3(signature = (**arguments), text_signature = "($self, *, image, prompt, background=..., complexity=..., frame_count=..., frame_duration_ms=..., input_fidelity=..., markup=..., mask=..., model=..., n=..., output_compression=..., output_format=..., partial_images=..., quality=..., response_format=..., safety_identifier=..., size=..., stream=..., svg=..., user=..., extra_headers=None, extra_query=None, extra_body=None, timeout=None)")]
     fn edit<'py>(&self, py: Python<'py>, arguments: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
         EDIT.send(py, &self.0, arguments)
     }

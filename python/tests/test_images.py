@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import inspect
 import io
 import os
 import subprocess
@@ -234,6 +235,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"quality": "best"}, "quality"),
     ({"style": "vivid"}, "style"),
     ({"moderation": "low"}, "moderation"),
+    ({"svg": {}}, "svg"),
     ({"prompt": ""}, "prompt"),
     ({"prompt": "a\0b"}, "prompt"),
     ({"prompt": "a" * 32001}, "prompt"),
@@ -390,3 +392,10 @@ with zerohop.Engine(sys.argv[1], threads=1) as engine:
 """
     result = run_python(script, support.model(CHECKPOINT))
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_parameters_are_openais() -> None:
+    ours, theirs = zerohop._native.Images, openai.resources.Images
+    for name in ("generate", "edit", "create_variation"):
+        mine = set(inspect.signature(getattr(ours, name)).parameters)
+        assert mine == set(inspect.signature(getattr(theirs, name)).parameters), name

@@ -104,6 +104,7 @@ __all__ = [
     "ImagesResponse",
     "ImagesUsage",
     "ImagesUsageDetails",
+    "ImagesUsageOutputDetails",
     "InputItems",
     "InputTokenCountResponse",
     "InputTokens",
@@ -1186,7 +1187,10 @@ class _VariationParams(_ImageParams, total=False):
 
 @final
 class Images:
-    """The images of an engine."""
+    """The images of an engine.
+
+    Parameters that the engine does not serve are its own to refuse.
+    """
 
     @overload
     def generate(
@@ -2193,6 +2197,7 @@ class ImagesResponse(BaseModel):
         "quality",
         "safety_identifier",
         "size",
+        "svg_usage",
         "usage",
     )
 
@@ -2212,13 +2217,21 @@ class ImagesResponse(BaseModel):
     @property
     def size(self) -> str | None: ...
     @property
+    def svg_usage(self) -> _Object | None: ...
+    @property
     def usage(self) -> ImagesUsage | None: ...
 
 @final
 class ImagesUsage(BaseModel):
     """What images count as."""
 
-    __match_args__ = ("input_tokens", "input_tokens_details", "output_tokens", "total_tokens")
+    __match_args__ = (
+        "input_tokens",
+        "input_tokens_details",
+        "output_tokens",
+        "total_tokens",
+        "output_tokens_details",
+    )
 
     def __new__(cls, **fields: object) -> Self: ...
     @property
@@ -2229,6 +2242,20 @@ class ImagesUsage(BaseModel):
     def output_tokens(self) -> int: ...
     @property
     def total_tokens(self) -> int: ...
+    @property
+    def output_tokens_details(self) -> ImagesUsageOutputDetails | None: ...
+
+@final
+class ImagesUsageOutputDetails(BaseModel):
+    """What the tokens of a reply are of."""
+
+    __match_args__ = ("image_tokens", "text_tokens")
+
+    def __new__(cls, **fields: object) -> Self: ...
+    @property
+    def image_tokens(self) -> int: ...
+    @property
+    def text_tokens(self) -> int: ...
 
 @final
 class ImagesUsageDetails(BaseModel):

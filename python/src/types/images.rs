@@ -37,6 +37,7 @@ classes! {
         quality: OPTIONAL,
         safety_identifier: OPTIONAL,
         size: OPTIONAL,
+        svg_usage: OPTIONAL,
         usage: OPTIONAL.object(&IMAGES_USAGE),
     }
 
@@ -46,6 +47,13 @@ classes! {
         input_tokens_details: REQUIRED.object(&IMAGES_USAGE_DETAILS),
         output_tokens: REQUIRED,
         total_tokens: REQUIRED,
+        output_tokens_details: OPTIONAL.object(&IMAGES_USAGE_OUTPUT_DETAILS),
+    }
+
+    /// What the tokens of a reply are of.
+    ImagesUsageOutputDetails, IMAGES_USAGE_OUTPUT_DETAILS, "UsageOutputTokensDetails", "zerohop.types.images_response" {
+        image_tokens: REQUIRED,
+        text_tokens: REQUIRED,
     }
 
     /// What the tokens of a request are of.
