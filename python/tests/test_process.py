@@ -596,3 +596,45 @@ def test_the_process_ends_quietly(tiny, run_python, case):
     # Within the time that a script has: the answers would take minutes.
     result = run_python(f"{SETUP}\n{EXITS[case]}", tiny)
     assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)
+
+
+LIBRARY = """
+import importlib.metadata, json, logging, pathlib, shutil, sys
+folder = pathlib.Path(sys.argv[1])
+package = folder / "zerohop_vulkan"
+package.mkdir()
+(package / "__init__.py").touch()
+lines = []
+class Lines(logging.Handler):
+    def emit(self, record):
+        lines.append(record.getMessage())
+if len(sys.argv) > 2:
+    info = folder / "zerohop_vulkan-0.dist-info"
+    info.mkdir()
+    version = sys.argv[2] or importlib.metadata.version("zerohop")
+    (info / "METADATA").write_text(f"Name: zerohop-vulkan\\nVersion: {version}\\n")
+    # The same library, from another place.
+    for path in sys.path:
+        for own in pathlib.Path(path).glob("zerohop/_native*.so"):
+            shutil.copy(own, package / "_native.abi3.so")
+sys.path.append(sys.argv[1])
+if len(sys.argv) > 3:
+    logging.getLogger("zerohop").addHandler(Lines())
+import zerohop, zerohop._native
+print(json.dumps([pathlib.Path(zerohop._native.__file__).parent.name, lines]))
+"""
+
+
+def test_a_library_with_gpu_code_is_taken_where_it_fits(run_python, tmp_path):
+    def load(name, *arguments):
+        (tmp_path / name).mkdir()
+        result = run_python(LIBRARY, tmp_path / name, *arguments)
+        assert (result.stderr, result.returncode) == ("", 0)
+        return json.loads(result.stdout)
+
+    assert load("fits", "") == ["zerohop_vulkan", []]
+    assert load("alone") == ["zerohop", []]
+    assert load("quiet", "0.0.1") == ["zerohop", []]
+    folder, lines = load("told", "0.0.1", "lines")
+    assert folder == "zerohop"
+    assert ["0.0.1: install the same" in line for line in lines] == [True]

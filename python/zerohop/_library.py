@@ -1,12 +1,8 @@
 """Which native library is used: the package's own, or one with GPU code installed beside it."""
 
-import logging
 import os
 import sys
-from importlib.machinery import ExtensionFileLoader
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
-from pathlib import Path
+from importlib.machinery import ExtensionFileLoader, PathFinder
 
 _NAME = "zerohop._native"
 # The best first.
@@ -15,7 +11,11 @@ _BACKENDS = ("cuda", "vulkan")
 
 def _load(backend: str) -> None:
     """Takes the library of a package, in place of the package's own, if it can be loaded."""
-    package = find_spec(f"zerohop_{backend}")
+    # Not for everybody: they take long to import.
+    from importlib.metadata import PackageNotFoundError, version
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    package = PathFinder.find_spec(f"zerohop_{backend}")
     if package is None or package.origin is None:
         raise ImportError(f"the package zerohop-{backend} is not installed")
     try:
@@ -24,7 +24,7 @@ def _load(backend: str) -> None:
         raise ImportError(f"there is no package {error}") from error
     if own != other:
         raise ImportError(f"zerohop is {own}, and zerohop-{backend} is {other}: install the same")
-    path = str(Path(package.origin).with_name("_native.abi3.so"))
+    path = os.path.join(os.path.dirname(package.origin), "_native.abi3.so")
     spec = spec_from_file_location(_NAME, path, loader=ExtensionFileLoader(_NAME, path))
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is no library")
@@ -33,18 +33,27 @@ def _load(backend: str) -> None:
     sys.modules[_NAME] = module
 
 
+def _warn(text: str, *values: object) -> None:
+    import logging
+
+    logger = logging.getLogger("zerohop")
+    # As libraries should: without a handler, Python would write warnings to stderr.
+    logger.addHandler(logging.NullHandler())
+    logger.warning(text, *values)
+
+
 def _choose() -> None:
     chosen = os.environ.get("ZEROHOP_BACKEND", "")
-    candidates = _BACKENDS if not chosen else [name for name in _BACKENDS if name == chosen]
-    if chosen and chosen != "cpu" and not candidates:
-        logging.getLogger("zerohop").warning("ZEROHOP_BACKEND is %r: cpu, cuda, vulkan", chosen)
+    candidates = [name for name in _BACKENDS if chosen in ("", name)]
+    if chosen != "cpu" and not candidates:
+        _warn("ZEROHOP_BACKEND is %r: cpu, cuda, vulkan", chosen)
     for backend in candidates:
-        if not chosen and find_spec(f"zerohop_{backend}") is None:
+        if not chosen and PathFinder.find_spec(f"zerohop_{backend}") is None:
             continue
         try:
             _load(backend)
         except ImportError as error:
-            logging.getLogger("zerohop").warning("zerohop-%s is not used: %s", backend, error)
+            _warn("zerohop-%s is not used: %s", backend, error)
         else:
             return
 
