@@ -1,7 +1,8 @@
 //! Images of texts.
 
+use std::ffi::OsStr;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -84,8 +85,8 @@ fn read_size(text: &str) -> anyhow::Result<ImageSize> {
     serde_json::from_value(text.into()).with_context(|| format!("--size {text}"))
 }
 
-fn format_of(path: &std::path::Path) -> anyhow::Result<ImageFormat> {
-    match path.extension().map(|ending| ending.to_ascii_lowercase()).as_deref().and_then(|ending| ending.to_str()) {
+fn format_of(path: &Path) -> anyhow::Result<ImageFormat> {
+    match path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase).as_deref() {
         Some("png") => Ok(ImageFormat::Png),
         Some("jpg" | "jpeg") => Ok(ImageFormat::Jpeg),
         Some("webp") => Ok(ImageFormat::Webp),
@@ -93,7 +94,7 @@ fn format_of(path: &std::path::Path) -> anyhow::Result<ImageFormat> {
     }
 }
 
-fn numbered(path: &std::path::Path, number: u32) -> PathBuf {
+fn numbered(path: &Path, number: u32) -> PathBuf {
     if number == 1 {
         return path.to_owned();
     }
