@@ -205,6 +205,9 @@ fn what_is_known_of_a_lazy_model_is_what_loading_finds() {
         let mut lazy = engine.load("m2", options.lazy(true)).unwrap();
         let mut eager = engine.model_info().remove(0);
         assert!(!lazy.loaded && eager.loaded, "{file}");
+        // Where it lies is known once it is loaded.
+        assert!(lazy.placement.is_empty() && !eager.placement.is_empty(), "{file}");
+        eager.placement.clear();
         (lazy.loaded, eager.id) = (true, lazy.id.clone());
         assert_eq!(lazy, eager, "{file}");
     }
