@@ -15,8 +15,8 @@ def _load(backend: str) -> None:
     from importlib.metadata import PackageNotFoundError, version
     from importlib.util import module_from_spec, spec_from_file_location
 
-    package = PathFinder.find_spec(f"zerohop_{backend}")
-    if package is None or package.origin is None:
+    found = PathFinder.find_spec(f"zerohop_{backend}")
+    if found is None or found.origin is None:
         raise ImportError(f"the package zerohop-{backend} is not installed")
     try:
         own, other = version("zerohop"), version(f"zerohop-{backend}")
@@ -24,13 +24,16 @@ def _load(backend: str) -> None:
         raise ImportError(f"there is no package {error}") from error
     if own != other:
         raise ImportError(f"zerohop is {own}, and zerohop-{backend} is {other}: install the same")
-    path = os.path.join(os.path.dirname(package.origin), "_native.abi3.so")
+    path = os.path.join(os.path.dirname(found.origin), "_native.abi3.so")
     spec = spec_from_file_location(_NAME, path, loader=ExtensionFileLoader(_NAME, path))
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is no library")
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
+    # What importing a module does besides running it.
     sys.modules[_NAME] = module
+    package, _, name = _NAME.rpartition(".")
+    setattr(sys.modules[package], name, module)
 
 
 def _warn(text: str, *values: object) -> None:
