@@ -64,7 +64,6 @@ extern "C" void zerohop_native_release_forks() {
 extern "C" __attribute__((visibility("hidden"), weak)) std::tm * localtime(const std::time_t * time) {
     static thread_local std::tm local;
     hold();
-    tzset();
     std::tm * const found = localtime_r(time, &local);
     release();
     return found;
