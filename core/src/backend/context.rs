@@ -437,13 +437,12 @@ pub(super) fn context_params(options: &ContextOptions, abort: &Abort) -> sys::ll
     // On GPUs logits depend on the slices anyway.
     params.flash_attn_type = match options.flash_attention {
         FlashAttention::On => sys::LLAMA_FLASH_ATTN_TYPE_ENABLED,
-        FlashAttention::Off => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
         FlashAttention::Auto if options.embeddings => sys::LLAMA_FLASH_ATTN_TYPE_AUTO,
         FlashAttention::Auto if options.is_quantised() || options.has_own_attention() => {
             sys::LLAMA_FLASH_ATTN_TYPE_ENABLED
         }
         FlashAttention::Auto if options.is_offloaded => sys::LLAMA_FLASH_ATTN_TYPE_AUTO,
-        FlashAttention::Auto => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
+        FlashAttention::Off | FlashAttention::Auto => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
     };
     params.abort_callback = Some(should_abort);
     params.abort_callback_data = abort.flag();
