@@ -177,7 +177,7 @@ impl ModelOptions {
             context_length: positive("context_length", context_length)?,
             threads: positive("threads", threads)?,
             gpu_layers: gpu_layers.map_or(Ok(GpuLayers::Auto), read_gpu_layers)?,
-            devices: devices.map_or_else(|| Ok(Vec::new()), read_names)?,
+            devices: read_names("devices", devices)?,
             tensor_split: tensor_split.unwrap_or_default(),
             gpu_margin,
             cpu_moe_layers: cpu_moe_layers.map_or(Ok(0), read_cpu_moe_layers)?,
@@ -197,7 +197,7 @@ impl ModelOptions {
             image_max_tokens: positive("image_max_tokens", image_max_tokens)?,
             media_folder,
             media_fetcher: media_fetcher.map(read_fetcher).transpose()?,
-            aliases: alias.map_or_else(|| Ok(Vec::new()), read_names)?,
+            aliases: read_names("alias", alias)?,
             lazy,
             progress: progress.map(Bound::unbind),
         })
@@ -523,12 +523,15 @@ fn read_adapters(value: &Bound<'_, PyAny>) -> PyResult<Vec<(PathBuf, f64)>> {
     value.try_iter()?.map(read).collect()
 }
 
-fn read_names(value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+fn read_names(option: &str, value: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<String>> {
+    let Some(value) = value else { return Ok(Vec::new()) };
     if let Ok(name) = value.extract::<String>() {
         return Ok(vec![name]);
     }
-    let names = value.try_iter()?.collect::<PyResult<Vec<_>>>()?;
-    PyList::new(value.py(), names)?.extract()
+    let names = value.try_iter().and_then(Iterator::collect::<PyResult<Vec<_>>>);
+    names
+        .and_then(|names| PyList::new(value.py(), names)?.extract())
+        .map_err(|_| PyTypeError::new_err(format!("{option} must be a string, or several")))
 }
 
 fn read_kv_type(py: Python<'_>, name: &str) -> PyResult<KvType> {

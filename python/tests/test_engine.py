@@ -144,7 +144,7 @@ def test_values_out_of_range(tiny, option, value):
     ],
 )
 def test_wrong_types(tiny, option, value):
-    with pytest.raises(TypeError, match=option if option != "alias" else None):
+    with pytest.raises(TypeError, match=option):
         zerohop.Engine(tiny, **{option: value})
 
 
