@@ -1,21 +1,23 @@
 //! Compiles the C++ seam in `native/` against the llama.cpp that llama-cpp-sys-2
 //! has built, its interpreter of chat templates anew, with limits, and whisper.cpp against its ggml.
 
+mod package_folder;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 fn main() {
     println!("cargo:rerun-if-changed=native");
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=package_folder.rs");
     // Documentation needs no objects, and docs.rs has little time.
     if env::var_os("DOCS_RS").is_some() {
         return;
     }
 
     let source = llama_cpp_source();
-    let whisper = whisper_source();
+    let whisper = package_folder::of("whisper-rs-sys").join("whisper.cpp");
     compile_mtmd(&source);
     let interpreter = limited_interpreter(&source.join("common/jinja"));
     changed(&whisper.join("src/whisper.cpp"), "speech_whisper.cpp", "", &SPEECH);
@@ -320,35 +322,6 @@ fn changed(source: &Path, target: &str, before: &str, changes: &[(&str, &str, us
     fs::write(&target, format!("{before}{text}"))
         .unwrap_or_else(|error| panic!("cannot write {}: {error}", target.display()));
     target
-}
-
-/// The whisper.cpp tree in the package directory of whisper-rs-sys, which is locked, but neither built nor
-/// always downloaded: cargo is asked for it.
-fn whisper_source() -> PathBuf {
-    const PACKAGE: &str = "whisper-rs-sys";
-    let cargo = env::var_os("CARGO").expect("cargo sets CARGO");
-    let metadata = |more: &[&str]| {
-        let output = Command::new(&cargo)
-            .args(["metadata", "--format-version=1", "--locked", "--manifest-path"])
-            .arg(Path::new(&env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("Cargo.toml"))
-            .args(more)
-            .output()
-            .unwrap_or_else(|error| panic!("cannot run cargo: {error}"));
-        if output.status.success() {
-            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-        } else {
-            Err(String::from_utf8_lossy(&output.stderr).into_owned())
-        }
-    };
-    let metadata = metadata(&["--offline"]).or_else(|_| metadata(&[]));
-    let metadata = metadata.unwrap_or_else(|error| panic!("cargo cannot tell where {PACKAGE} is: {error}"));
-    // A folder is called after the package, with or without its version.
-    metadata
-        .split("\"manifest_path\":\"")
-        .skip(1)
-        .filter_map(|rest| Path::new(rest.split('"').next()?).parent())
-        .find(|folder| folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PACKAGE)))
-        .map_or_else(|| panic!("cargo knows no package {PACKAGE}"), |folder| folder.join("whisper.cpp"))
 }
 
 /// The llama.cpp tree in the package directory of llama-cpp-sys-2.

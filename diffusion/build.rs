@@ -1,10 +1,12 @@
 //! Compiles stable-diffusion.cpp, from the sources in the package diffusion-rs-sys and with the changes in
 //! [`CHANGES`], and the interface in `native/`.
 
+#[path = "../core/package_folder.rs"]
+mod package_folder;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// What becomes of stable-diffusion.cpp: file, text, how often it occurs, and what it becomes.
 const CHANGES: [(&str, &str, usize, &str); 12] = [
@@ -69,10 +71,11 @@ const VOCABULARIES: [&str; 4] = ["vocab.h", "clip_merges.hpp", "qwen_merges.hpp"
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=../core/package_folder.rs");
     println!("cargo:rerun-if-changed=native");
     println!("cargo:rerun-if-changed=../core/native");
     let out_dir = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR"));
-    let package = package_folder();
+    let package = package_folder::of("diffusion-rs-sys");
     let source = out_dir.join("stable-diffusion.cpp");
     change_source(&package.join("stable-diffusion.cpp"), &source);
     let built = compile(&source);
@@ -187,32 +190,4 @@ fn write_bytes(path: &Path, bytes: &[u8]) {
     }
     fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("OUT_DIR can be written to");
     fs::write(path, bytes).unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
-}
-
-/// The package directory of diffusion-rs-sys, which is locked, but neither built nor always downloaded: cargo
-/// is asked for it.
-fn package_folder() -> PathBuf {
-    const PACKAGE: &str = "diffusion-rs-sys";
-    let cargo = env::var_os("CARGO").expect("cargo sets CARGO");
-    let metadata = |more: &[&str]| {
-        let output = Command::new(&cargo)
-            .args(["metadata", "--format-version=1", "--locked", "--manifest-path"])
-            .arg(Path::new(&env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("Cargo.toml"))
-            .args(more)
-            .output()
-            .unwrap_or_else(|error| panic!("cannot run cargo: {error}"));
-        if output.status.success() {
-            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-        } else {
-            Err(String::from_utf8_lossy(&output.stderr).into_owned())
-        }
-    };
-    let metadata = metadata(&["--offline"]).or_else(|_| metadata(&[]));
-    let metadata = metadata.unwrap_or_else(|error| panic!("cargo cannot tell where {PACKAGE} is: {error}"));
-    metadata
-        .split("\"manifest_path\":\"")
-        .skip(1)
-        .filter_map(|rest| Path::new(rest.split('"').next()?).parent())
-        .find(|folder| folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PACKAGE)))
-        .map_or_else(|| panic!("cargo knows no package {PACKAGE}"), Path::to_owned)
 }

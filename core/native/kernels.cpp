@@ -44,6 +44,28 @@ zerohop_product describe(const ggml_tensor * op) {
     return product;
 }
 
+zerohop_mixture describe_mixture(const ggml_tensor * op) {
+    const ggml_tensor * weights = op->src[0];
+    const ggml_tensor * activations = op->src[1];
+    const ggml_tensor * choices = op->src[2];
+    zerohop_mixture mixture = {};
+    mixture.type = weights->type;
+    mixture.width = weights->ne[0];
+    mixture.rows = weights->ne[1];
+    mixture.experts = weights->ne[2];
+    mixture.weights = weights->data;
+    mixture.activations = static_cast<const float *>(activations->data);
+    for (int axis = 0; axis < 2; ++axis) {
+        mixture.shape[axis] = activations->ne[axis + 1];
+        mixture.strides[axis] = activations->nb[axis + 1] / sizeof(float);
+        mixture.choice_strides[axis] = choices->nb[axis] / sizeof(int32_t);
+    }
+    mixture.choices = static_cast<const int32_t *>(choices->data);
+    mixture.used = choices->ne[0];
+    mixture.results = static_cast<float *>(op->data);
+    return mixture;
+}
+
 int next_chunk(void * pool) {
     return ggml_threadpool_chunk_add(static_cast<ggml_threadpool *>(pool), 1);
 }
@@ -142,6 +164,23 @@ class traits : public ggml::cpu::tensor_traits {
     }
 };
 
+class mixture_traits : public ggml::cpu::tensor_traits {
+    bool work_size(int threads, const ggml_tensor * op, size_t & size) override {
+        const zerohop_mixture mixture = describe_mixture(op);
+        size = kernels->mixture_work_size(&mixture, threads);
+        return true;
+    }
+
+    bool compute_forward(ggml_compute_params * params, ggml_tensor * op) override {
+        zerohop_mixture mixture = describe_mixture(op);
+        share(mixture, params);
+        kernels->mixture_prepare(&mixture);
+        ggml_barrier(params->threadpool);
+        kernels->mixture_multiply(&mixture);
+        return true;
+    }
+};
+
 class attention_traits : public ggml::cpu::tensor_traits {
     bool work_size(int threads, const ggml_tensor * op, size_t & size) override {
         const zerohop_attention attention = describe_attention(op);
@@ -176,27 +215,52 @@ class gelu_traits : public ggml::cpu::tensor_traits {
     }
 };
 
+// Whether a tensor is in a program's memory, or will be.
+bool is_near(const ggml_tensor * tensor) {
+    return tensor->buffer == nullptr || ggml_backend_buffer_is_host(tensor->buffer);
+}
+
+// Floats of 32 bits stay llama.cpp's, but for the small matrices by which a mixture of experts chooses: a choice must
+// not depend on who else is in the batch.
+bool is_taken(const ggml_tensor * weights) {
+    return weights->type != GGML_TYPE_F32 || std::strstr(weights->name, ".ffn_gate_inp.weight") != nullptr;
+}
+
+bool is_product(const ggml_tensor * op) {
+    const ggml_tensor * weights = op->src[0];
+    const ggml_tensor * activations = op->src[1];
+    if ((op->op != GGML_OP_MUL_MAT && op->op != GGML_OP_MUL_MAT_ID) || !is_packed(weights)) {
+        return false;
+    }
+    const bool is_plain = weights->view_src == nullptr && ggml_is_contiguous(weights) && weights->ne[3] == 1;
+    const bool is_float = activations->type == GGML_TYPE_F32 && activations->nb[0] == sizeof(float) &&
+                          op->type == GGML_TYPE_F32 && ggml_is_contiguous(op);
+    return is_plain && is_float && is_near(activations) && is_taken(weights) &&
+           kernels->supports(weights->type, weights->ne[0], weights->ne[1]);
+}
+
+bool is_mixture(const ggml_tensor * op) {
+    if (op->op != GGML_OP_MUL_MAT_ID || !is_product(op)) {
+        return false;
+    }
+    const ggml_tensor * activations = op->src[1];
+    const ggml_tensor * choices = op->src[2];
+    const bool is_for_tokens = activations->ne[2] == choices->ne[1] && activations->ne[3] == 1;
+    return choices->type == GGML_TYPE_I32 && is_near(choices) && is_for_tokens;
+}
+
 class extra_buffer_type : public ggml::cpu::extra_buffer_type {
     bool supports_op(ggml_backend_dev_t, const ggml_tensor * op) override {
-        const ggml_tensor * weights = op->src[0];
-        const ggml_tensor * activations = op->src[1];
-        if (op->op != GGML_OP_MUL_MAT || !is_packed(weights)) {
-            return false;
-        }
         // A weight without data is one for which the loader seeks a place.
-        if (weights->data == nullptr && !offered) {
+        if (op->src[0] != nullptr && op->src[0]->data == nullptr && !offered) {
             return false;
         }
-        const bool is_plain = weights->view_src == nullptr && ggml_is_contiguous(weights) && weights->ne[2] == 1 &&
-                              weights->ne[3] == 1;
-        const bool is_float = activations->type == GGML_TYPE_F32 && activations->nb[0] == sizeof(float) &&
-                              op->type == GGML_TYPE_F32 && ggml_is_contiguous(op);
-        const bool is_near = activations->buffer == nullptr || ggml_backend_buffer_is_host(activations->buffer);
-        return is_plain && is_float && is_near && kernels->supports(weights->type, weights->ne[0], weights->ne[1]);
+        return op->op == GGML_OP_MUL_MAT_ID ? is_mixture(op) : is_product(op) && op->src[0]->ne[2] == 1;
     }
 
     ggml::cpu::tensor_traits * get_tensor_traits(const ggml_tensor * op) override {
         static traits traits;
+        static mixture_traits mixture_traits;
         static attention_traits attention_traits;
         static gelu_traits gelu_traits;
         if (is_attention(op)) {
@@ -205,13 +269,18 @@ class extra_buffer_type : public ggml::cpu::extra_buffer_type {
         if (is_gelu(op)) {
             return &gelu_traits;
         }
+        if (op->op == GGML_OP_MUL_MAT_ID && is_packed(op->src[0])) {
+            return &mixture_traits;
+        }
         return op->op == GGML_OP_MUL_MAT && is_packed(op->src[0]) ? &traits : nullptr;
     }
 };
 
 void set_tensor(ggml_backend_buffer_t, ggml_tensor * tensor, const void * data, size_t offset, size_t size) {
     const bool is_whole = offset == 0 && size == ggml_nbytes(tensor);
-    if (!is_whole || !kernels->pack(tensor->type, tensor->ne[0], tensor->ne[1], data, tensor->data)) {
+    // The rows of each of some experts come in sixteens: together they are one tall matrix.
+    const int64_t rows = tensor->ne[1] * tensor->ne[2];
+    if (!is_whole || !kernels->pack(tensor->type, tensor->ne[0], rows, data, tensor->data)) {
         throw std::runtime_error("a weight matrix could not be packed");
     }
 }

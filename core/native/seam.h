@@ -128,6 +128,27 @@ struct zerohop_product {
     void *        pool;
 };
 
+// The products of a mixture of experts, of which each token takes some, as one of several threads sees them.
+struct zerohop_mixture {
+    int32_t         type;         // ggml's
+    int64_t         width;        // weights of a row
+    int64_t         rows;         // of one expert
+    int64_t         experts;
+    const void *    weights;      // packed, one expert after another
+    const float *   activations;
+    int64_t         shape[2];     // columns of a token (one, or one for each of its experts), and tokens
+    size_t          strides[2];   // floats from one column to the next along each
+    const int32_t * choices;
+    int64_t         used;         // experts that a token takes
+    size_t          choice_strides[2];  // numbers from a token's choice to its next, and to the next token's
+    float *         results;      // of each token with each of its experts, one after another
+    void *          work;         // as large as mixture_work_size said
+    int32_t         thread;
+    int32_t         threads;
+    int32_t (*next)(void * pool);  // as in zerohop_product
+    void *          pool;
+};
+
 // Vectors of some places (a batch's tokens, or a cache's cells) and heads.
 struct zerohop_heads {
     const void * data;
@@ -177,6 +198,10 @@ struct zerohop_kernels {
     // Does this thread's part; true when all threads must have done theirs before one multiplies.
     bool (*prepare)(const struct zerohop_product * product);
     void (*multiply)(const struct zerohop_product * product);
+    size_t (*mixture_work_size)(const struct zerohop_mixture * mixture, int32_t threads);
+    // Does this thread's part: all threads must have done theirs before one multiplies.
+    void (*mixture_prepare)(const struct zerohop_mixture * mixture);
+    void (*mixture_multiply)(const struct zerohop_mixture * mixture);
     // Needs the sizes alone.
     bool (*attends)(const struct zerohop_attention * attention);
     size_t (*attention_work_size)(const struct zerohop_attention * attention, int32_t threads);

@@ -6,8 +6,8 @@
 
 use std::ops::Range;
 
-use crate::format::{BLOCK, BYTES, FloatFormat, ROWS};
-use crate::product::{Activations, Product};
+use crate::format::{BLOCK, FloatFormat, ROWS};
+use crate::product::Product;
 use crate::simd::Simd;
 
 /// Columns that lie side by side.
@@ -63,11 +63,11 @@ impl Floats {
     ///
     /// # Safety
     ///
-    /// As for [`Product::prepare`]; `work` is where all columns go.
+    /// As for [`Product::prepare`]; a column begins where `start` says, and `work` is where all columns go.
     pub(crate) unsafe fn prepare(
         &self,
         product: &Product,
-        activations: &Activations,
+        start: impl Fn(usize) -> *const f32,
         work: *mut f32,
         part: Range<usize>,
     ) {
@@ -81,7 +81,7 @@ impl Floats {
             // SAFETY: the caller vouches for the columns; the places are this thread's alone.
             unsafe {
                 for (index, column) in columns[..together].iter_mut().enumerate() {
-                    *column = activations.column(first + index).add(32 * group);
+                    *column = start(first + index).add(32 * group);
                 }
                 let target = work.add(32 * (first * groups + group * together));
                 (self.arrange)(&columns[..together], count, target);
@@ -99,7 +99,7 @@ impl Floats {
     ///
     /// # Safety
     ///
-    /// As for [`Product::multiply`]; `work` is where all columns are.
+    /// As for [`Product::run`]; `work` is where all columns are.
     pub(crate) unsafe fn multiply(
         &self,
         product: &Product,
@@ -125,7 +125,7 @@ impl Floats {
                         width: product.matrix.width,
                         column: work.add(first * product.matrix.width + (column - first)),
                         step: together,
-                        results: results.add(column * rows + panel * ROWS),
+                        results: results.add((column - columns.start) * rows + panel * ROWS),
                         stride: rows,
                     };
                     if is_pair && left <= self.pair_tiles.len() {
@@ -192,7 +192,7 @@ pub(crate) unsafe fn multiply<S: Simd, F: FloatFormat, const P: usize, const N: 
                 for index in 0..P {
                     let line = panel.wrapping_add(index * task.panel_bytes + AHEAD);
                     S::prefetch(line);
-                    S::prefetch(line.wrapping_add(STEP * ROWS * BYTES / 2));
+                    S::prefetch(line.wrapping_add(STEP * ROWS * F::BYTES / 2));
                 }
             }
             for _ in 0..STEP {
@@ -206,7 +206,7 @@ pub(crate) unsafe fn multiply<S: Simd, F: FloatFormat, const P: usize, const N: 
                         sums[index] = S::mul_add(*weights, number, sums[index]);
                     }
                 }
-                panel = panel.add(ROWS * BYTES);
+                panel = panel.add(ROWS * F::BYTES);
                 column = column.add(task.step);
             }
         }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::activations::{Quantize, Record, TOGETHER, place, together};
 use crate::format::ROWS;
-use crate::product::{Activations, Product};
+use crate::product::Product;
 use crate::tile::{Columns, Tile};
 
 /// The compiled kernels for one type of weights and instruction set.
@@ -23,11 +23,11 @@ impl Integers {
     ///
     /// # Safety
     ///
-    /// As for [`Product::prepare`]; `records` is where all columns go.
+    /// As for [`Product::prepare`]; a column begins where `start` says, and `records` is where all columns go.
     pub(crate) unsafe fn prepare(
         &self,
         product: &Product,
-        activations: &Activations,
+        start: impl Fn(usize) -> *const f32,
         records: *mut Record,
         part: Range<usize>,
     ) {
@@ -40,7 +40,7 @@ impl Integers {
             // SAFETY: the caller vouches for the column; the places are among `records`,
             // and this thread's alone.
             unsafe {
-                let source = activations.column(column).add(32 * group);
+                let source = start(column).add(32 * group);
                 let target = records.add(place(product.columns, groups, column, group));
                 (self.quantize)(source, count, target, step);
             }
@@ -57,7 +57,7 @@ impl Integers {
     ///
     /// # Safety
     ///
-    /// As for [`Product::multiply`]; `records` is where all columns are.
+    /// As for [`Product::run`]; `records` is where all columns are.
     pub(crate) unsafe fn multiply(
         &self,
         product: &Product,
@@ -78,13 +78,13 @@ impl Integers {
                 // SAFETY: `count` columns lie side by side from this one on; the results of a
                 // panel and a column are written by one thread.
                 unsafe {
-                    let columns = Columns {
+                    let side = Columns {
                         records: records.add(place(product.columns, groups, column, 0)),
                         step: side_by_side,
-                        results: results.add(column * rows + panel * ROWS),
+                        results: results.add((column - columns.start) * rows + panel * ROWS),
                         stride: rows,
                     };
-                    tile(packed, blocks, columns);
+                    tile(packed, blocks, side);
                 }
                 column += count;
             }

@@ -124,8 +124,8 @@ macro_rules! kernels {
             pub(super) fn float_kernel<F: FloatFormat>() -> Kernel {
                 Kernel {
                     block: format::BLOCK,
-                    block_bytes: format::BLOCK * format::BYTES,
-                    pack: format::pack_floats,
+                    block_bytes: format::BLOCK * F::BYTES,
+                    pack: format::pack_floats::<F>,
                     way: Way::Floats(Floats {
                         arrange: arrange as Arrange,
                         single_tiles: OfFloats::<F>::SINGLE_TILES,
@@ -167,6 +167,7 @@ pub(crate) fn kernel(weights: Type, isa: Isa) -> Kernel {
         Type::Q5K => of::<format::Q5K>(isa),
         Type::Q6K => of::<format::Q6K>(isa),
         Type::Iq4Nl => of::<format::Iq4Nl>(isa),
+        Type::F32 => of_floats::<format::F32>(isa),
         Type::F16 => of_floats::<format::F16>(isa),
         Type::Bf16 => of_floats::<format::Bf16>(isa),
     }

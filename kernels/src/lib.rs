@@ -6,8 +6,8 @@
 //! each of which calls [`Product::prepare`] and, after all have done that where
 //! [`Product::is_shared`] says so, [`Product::multiply`].
 //!
-//! [`Attention`] computes what the tokens of a batch take from a cache of keys and values, [`Gelu`] an
-//! activation function.
+//! [`Mixture`] computes the products of a mixture of experts, [`Attention`] what the tokens of a batch take from a
+//! cache of keys and values, [`Gelu`] an activation function.
 //!
 //! With quantised weights the columns are quantised to 8 bits in groups of 32, as llama.cpp
 //! does for its blocks of 32; with weights that are floats they stay as they are. A result depends on its row and its column alone, or on its query and the keys and
@@ -32,6 +32,7 @@ mod gelu;
 mod integers;
 mod kernel;
 mod matrix;
+mod mixture;
 mod product;
 mod simd;
 mod tile;
@@ -39,6 +40,7 @@ mod tile;
 pub use attention::{Attention, Heads};
 pub use gelu::Gelu;
 pub use matrix::Matrix;
+pub use mixture::{Choices, Mixture};
 pub use product::{Activations, Product, Worker};
 
 /// An instruction set with kernels.
@@ -122,13 +124,14 @@ pub enum Type {
     Q5K,
     Q6K,
     Iq4Nl,
+    F32,
     F16,
     Bf16,
 }
 
 impl Type {
     /// All of them.
-    pub const ALL: [Type; 11] = [
+    pub const ALL: [Type; 12] = [
         Type::Q4_0,
         Type::Q4_1,
         Type::Q5_0,
@@ -138,6 +141,7 @@ impl Type {
         Type::Q5K,
         Type::Q6K,
         Type::Iq4Nl,
+        Type::F32,
         Type::F16,
         Type::Bf16,
     ];
@@ -148,7 +152,7 @@ impl Type {
     /// use zerohop_kernels::Type;
     ///
     /// assert_eq!(Type::from_gguf(6), Some(Type::Q5_0));
-    /// assert_eq!(Type::from_gguf(0), None, "32-bit floats need no kernels of ours");
+    /// assert_eq!(Type::from_gguf(10), None, "there are no kernels for Q2_K");
     /// ```
     pub const fn from_gguf(number: u32) -> Option<Self> {
         Some(match number {
@@ -161,6 +165,7 @@ impl Type {
             13 => Type::Q5K,
             14 => Type::Q6K,
             20 => Type::Iq4Nl,
+            0 => Type::F32,
             1 => Type::F16,
             30 => Type::Bf16,
             _ => return None,

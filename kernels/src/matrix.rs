@@ -87,6 +87,11 @@ impl Matrix {
         }
     }
 
+    /// The same with other rows, which also come in sixteens.
+    pub(crate) fn with_panels(self, panels: usize) -> Self {
+        Matrix { rows: panels * ROWS, ..self }
+    }
+
     /// Blocks of a row.
     pub(crate) fn blocks(&self) -> usize {
         self.width / self.kernel.block

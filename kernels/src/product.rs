@@ -103,11 +103,25 @@ impl Product {
         debug_assert_eq!(activations.columns(), self.columns);
         let part = |units: usize| if self.is_shared() { share(units, worker) } else { 0..units };
         // SAFETY: the caller vouches for the memory, and the parts do not overlap.
+        unsafe { self.prepare_part(|column| activations.column(column), self.own_work(work, worker), part) };
+    }
+
+    /// Prepares a part of the work, of which there are so many units.
+    ///
+    /// # Safety
+    ///
+    /// As for [`prepare`](Product::prepare), with `work` for this product alone; the parts do not overlap.
+    pub(crate) unsafe fn prepare_part(
+        &self,
+        column: impl Fn(usize) -> *const f32,
+        work: *mut u8,
+        part: impl Fn(usize) -> Range<usize>,
+    ) {
+        // SAFETY: the caller vouches for the memory.
         unsafe {
-            let work = self.own_work(work, worker);
             match &self.matrix.kernel.way {
-                Way::Integers(way) => way.prepare(self, activations, work.cast(), part(Integers::units(self))),
-                Way::Floats(way) => way.prepare(self, activations, work.cast(), part(Floats::units(self))),
+                Way::Integers(way) => way.prepare(self, column, work.cast(), part(Integers::units(self))),
+                Way::Floats(way) => way.prepare(self, column, work.cast(), part(Floats::units(self))),
             }
         }
     }
@@ -138,13 +152,20 @@ impl Product {
             let (part, run) = (index / runs, index % runs);
             let columns = part * step..self.columns.min((part + 1) * step);
             // SAFETY: the caller vouches for the memory, and the panels exist.
-            unsafe { self.run(packed, work, results, run * length..panels.min((run + 1) * length), columns) };
+            unsafe {
+                let results = results.add(columns.start * self.matrix.rows);
+                self.run(packed, work, results, run * length..panels.min((run + 1) * length), columns);
+            }
             index = (worker.next)();
         }
     }
 
     /// Multiplies some panels with some columns, the first of a part.
-    unsafe fn run(
+    ///
+    /// # Safety
+    ///
+    /// As for [`multiply`](Product::multiply); `results` is where the first of these columns' results go.
+    pub(crate) unsafe fn run(
         &self,
         packed: *const u8,
         work: *const u8,
@@ -169,7 +190,7 @@ impl Product {
     }
 
     /// Bytes of all columns, prepared.
-    fn own_bytes(&self) -> usize {
+    pub(crate) fn own_bytes(&self) -> usize {
         self.columns * self.groups() * self.matrix.kernel.way.group_bytes()
     }
 
@@ -179,7 +200,7 @@ impl Product {
     }
 
     /// Columns of a part.
-    fn part_columns(&self) -> usize {
+    pub(crate) fn part_columns(&self) -> usize {
         let way = &self.matrix.kernel.way;
         let most = (CACHED / (self.groups() * way.group_bytes())).max(2 * way.together());
         let parts = self.columns.div_ceil(most);

@@ -2,9 +2,9 @@
 
 What the tiny models say is noise, but they load in milliseconds, give the same tokens on every run
 and cover what the small real models do not: a SentencePiece vocabulary, a sliding window, a
-recurrent architecture, a missing chat template, all kinds of pooling, a ranking head, LoRA adapters
-and what they make of weights, projectors for images and sound. Run it through `make models`, whose
-Python has gguf and numpy.
+recurrent architecture, a mixture of experts, a missing chat template, all kinds of pooling, a
+ranking head, LoRA adapters and what they make of weights, projectors for images and sound. Run it
+through `make models`, whose Python has gguf and numpy.
 """
 
 import hashlib
@@ -38,6 +38,7 @@ HEADS = 4
 KV_HEADS = 2
 HEAD = EMBEDDING // HEADS
 FEED_FORWARD = 128
+EXPERTS = 16
 LAYERS = 2
 CONTEXT = 2048
 WINDOW = 16
@@ -211,8 +212,12 @@ class TinyModel:
         output[np.logical_not(vocabulary.text)] = 0.0
         self._matrix("output.weight", output)
 
-    def weights(self, name: str, rows: int, columns: int) -> None:
-        self._matrix(name, self._normal(rows, columns))
+    def weights(self, name: str, *shape: int) -> None:
+        self._matrix(name, self._normal(*shape))
+
+    def floats(self, name: str, *shape: int) -> None:
+        """Weights that are never quantised."""
+        self.out.add_tensor(name, self._normal(*shape))
 
     def _matrix(self, name: str, values: np.ndarray) -> None:
         values = self._variant.change(name, values)
@@ -230,9 +235,9 @@ class TinyModel:
         self.out.write_tensors_to_file()
         self.out.close()
 
-    def _normal(self, rows: int, columns: int) -> np.ndarray:
+    def _normal(self, *shape: int) -> np.ndarray:
         # This scale keeps activations near 1.
-        values = self._random.standard_normal((rows, columns)) / math.sqrt(columns)
+        values = self._random.standard_normal(shape) / math.sqrt(shape[-1])
         return values.astype(np.float32)
 
 
@@ -285,7 +290,17 @@ def write_planes(path: Path, vocabulary: Vocabulary) -> None:
     model.finish()
 
 
-def _add_attention(model: TinyModel) -> None:
+def write_mixture(path: Path, vocabulary: Vocabulary) -> None:
+    """A llama model that is a mixture of experts, of which each token takes two."""
+    model = TinyModel(path, "llama", vocabulary, Variant(is_quantized=True))
+    model.out.add_chat_template(vocabulary.template)
+    model.out.add_expert_count(EXPERTS)
+    model.out.add_expert_used_count(2)
+    _add_attention(model, experts=EXPERTS)
+    model.finish()
+
+
+def _add_attention(model: TinyModel, experts: int = 0) -> None:
     model.out.add_head_count(HEADS)
     model.out.add_head_count_kv(KV_HEADS)
     model.out.add_feed_forward_length(FEED_FORWARD)
@@ -297,6 +312,12 @@ def _add_attention(model: TinyModel) -> None:
         model.weights(f"{block}.attn_v.weight", KV_HEADS * HEAD, EMBEDDING)
         model.weights(f"{block}.attn_output.weight", EMBEDDING, HEADS * HEAD)
         model.ones(f"{block}.ffn_norm.weight", EMBEDDING)
+        if experts > 0:
+            model.floats(f"{block}.ffn_gate_inp.weight", experts, EMBEDDING)
+            model.weights(f"{block}.ffn_gate_exps.weight", experts, FEED_FORWARD, EMBEDDING)
+            model.weights(f"{block}.ffn_up_exps.weight", experts, FEED_FORWARD, EMBEDDING)
+            model.weights(f"{block}.ffn_down_exps.weight", experts, EMBEDDING, FEED_FORWARD)
+            continue
         model.weights(f"{block}.ffn_gate.weight", FEED_FORWARD, EMBEDDING)
         model.weights(f"{block}.ffn_up.weight", FEED_FORWARD, EMBEDDING)
         model.weights(f"{block}.ffn_down.weight", EMBEDDING, FEED_FORWARD)
@@ -420,6 +441,7 @@ def generate(models: Path) -> None:
         seeing = byte_level("<|vision_start|>", "<|vision_end|>", *spare)
         write_planes(beside / "tiny-qwen2vl.gguf", seeing)
         media.write_qwen2vl(beside / "mmproj-tiny-qwen2vl.gguf", EMBEDDING)
+        write_mixture(tiny / "tiny-mixture.gguf", byte_level(*spare[:14]))
         kinds = tiny / "kinds"
         kinds.mkdir()
         write_planes(kinds / "tiny-kinds.gguf", byte_level(*media.MARKS))

@@ -38,7 +38,7 @@ fn main() {
         for weights in Type::ALL {
             let Some(matrix) = Matrix::new(weights, isa, WIDTH, ROWS) else { continue };
             let packed = packed(&matrix);
-            let possible = if matches!(weights, Type::F16 | Type::Bf16) { floats } else { products };
+            let possible = if matches!(weights, Type::F16 | Type::Bf16 | Type::F32) { floats } else { products };
             print!("  {:6}", format!("{weights:?}"));
             for columns in COLUMNS {
                 let seconds = seconds_per_product(&matrix, &packed, columns, threads);

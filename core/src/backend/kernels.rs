@@ -5,6 +5,7 @@
 //! is caught.
 
 mod attention;
+mod mixture;
 
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,6 +13,7 @@ use std::slice;
 use std::sync::OnceLock;
 use std::thread;
 
+use llama_cpp_sys_2 as sys;
 use zerohop_kernels::{Activations, Gelu, Isa, Matrix, Product, Type, Worker};
 
 use super::native::{self, NativeGelu, NativeKernels, NativeProduct};
@@ -25,6 +27,9 @@ pub(super) static KERNELS: NativeKernels = NativeKernels {
     work_size,
     prepare,
     multiply,
+    mixture_work_size: mixture::work_size,
+    mixture_prepare: mixture::prepare,
+    mixture_multiply: mixture::multiply,
     attends: attention::attends,
     attention_work_size: attention::work_size,
     attend: attention::attend,
@@ -64,10 +69,12 @@ pub(super) fn are_available() -> bool {
     isa().is_some()
 }
 
-/// Whether there are kernels for a matrix.
-pub(super) fn are_for(weights_type: u32, width: u64, rows: u64) -> bool {
+/// Whether a matrix is given to the kernels: `is_taken` in native/kernels.cpp has the same rule for floats of 32 bits.
+pub(super) fn are_for(name: &str, weights_type: u32, width: u64, rows: u64) -> bool {
     let to_signed = |number: u64| i64::try_from(number).unwrap_or(0);
-    i32::try_from(weights_type).is_ok_and(|of| matrix(of, to_signed(width), to_signed(rows)).is_some())
+    let is_taken = weights_type != sys::GGML_TYPE_F32 || name.ends_with(".ffn_gate_inp.weight");
+    let is_one = |of| matrix(of, to_signed(width), to_signed(rows)).is_some();
+    is_taken && i32::try_from(weights_type).is_ok_and(is_one)
 }
 
 fn isa() -> Option<Isa> {

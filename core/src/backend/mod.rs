@@ -171,9 +171,9 @@ pub fn devices() -> Result<Vec<Device>> {
     Ok(devices)
 }
 
-/// Whether our kernels compute products with matrices of a type (ggml's), of rows so wide.
-pub(crate) fn has_kernels(type_id: u32, width: u64, rows: u64) -> bool {
-    kernels::are_for(type_id, width, rows)
+/// Whether our kernels compute products with a matrix of a type (ggml's), of rows so wide.
+pub(crate) fn has_kernels(name: &str, type_id: u32, width: u64, rows: u64) -> bool {
+    kernels::are_for(name, type_id, width, rows)
 }
 
 /// llama.cpp's own version text, part of what `system_fingerprint` stands for.

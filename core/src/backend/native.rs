@@ -39,6 +39,28 @@ pub(super) struct NativeProduct {
     pub(super) pool: *mut c_void,
 }
 
+/// The products of a mixture of experts, as one of several threads sees them.
+#[repr(C)]
+pub(super) struct NativeMixture {
+    pub(super) weights_type: i32,
+    pub(super) width: i64,
+    pub(super) rows: i64,
+    pub(super) experts: i64,
+    pub(super) weights: *const u8,
+    pub(super) activations: *const f32,
+    pub(super) shape: [i64; 2],
+    pub(super) strides: [usize; 2],
+    pub(super) choices: *const i32,
+    pub(super) used: i64,
+    pub(super) choice_strides: [usize; 2],
+    pub(super) results: *mut f32,
+    pub(super) work: *mut u8,
+    pub(super) thread: i32,
+    pub(super) threads: i32,
+    pub(super) next: unsafe extern "C" fn(*mut c_void) -> i32,
+    pub(super) pool: *mut c_void,
+}
+
 /// Vectors of some places and heads.
 #[repr(C)]
 pub(super) struct NativeHeads {
@@ -91,6 +113,9 @@ pub(super) struct NativeKernels {
     pub(super) work_size: unsafe extern "C" fn(product: *const NativeProduct, threads: i32) -> usize,
     pub(super) prepare: unsafe extern "C" fn(product: *const NativeProduct) -> bool,
     pub(super) multiply: unsafe extern "C" fn(product: *const NativeProduct),
+    pub(super) mixture_work_size: unsafe extern "C" fn(mixture: *const NativeMixture, threads: i32) -> usize,
+    pub(super) mixture_prepare: unsafe extern "C" fn(mixture: *const NativeMixture),
+    pub(super) mixture_multiply: unsafe extern "C" fn(mixture: *const NativeMixture),
     pub(super) attends: unsafe extern "C" fn(attention: *const NativeAttention) -> bool,
     pub(super) attention_work_size: unsafe extern "C" fn(attention: *const NativeAttention, threads: i32) -> usize,
     pub(super) attend: unsafe extern "C" fn(attention: *const NativeAttention),

@@ -112,8 +112,15 @@ impl ModelFile {
         };
         self.files == 1
             && tensors.iter().all(|tensor| match tensor.dims[..] {
-                [_] => true,
-                [width, rows] => is_looked_up(&tensor.name) || backend::has_kernels(tensor.type_id, width, rows),
+                // One row, by which a mixture of experts weighs those that all tokens share.
+                [_] => !tensor.name.ends_with(".ffn_gate_inp_shexp.weight"),
+                [width, rows] => {
+                    is_looked_up(&tensor.name) || backend::has_kernels(&tensor.name, tensor.type_id, width, rows)
+                }
+                [width, rows, _] => {
+                    tensor.name.ends_with("_exps.weight")
+                        && backend::has_kernels(&tensor.name, tensor.type_id, width, rows)
+                }
                 _ => false,
             })
     }

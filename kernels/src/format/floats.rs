@@ -1,4 +1,4 @@
-//! The types that are floats of two bytes each.
+//! The types that are floats.
 
 use super::{ROWS, side_by_side};
 use crate::simd::Simd;
@@ -6,6 +6,9 @@ use crate::simd::Simd;
 /// A type whose weights are floats. A packed block has the first weight of each row, then the second of each, and
 /// so on.
 pub(crate) trait FloatFormat: 'static {
+    /// Bytes of a weight.
+    const BYTES: usize;
+
     /// Reads one weight of each row.
     ///
     /// # Safety
@@ -16,18 +19,21 @@ pub(crate) trait FloatFormat: 'static {
 
 /// Weights that are packed together: what a row's length is a multiple of.
 pub(crate) const BLOCK: usize = 32;
-/// Bytes of a weight.
-pub(crate) const BYTES: usize = 2;
-
 /// Packs one block of 16 rows.
 ///
 /// # Safety
 ///
 /// There is a block at each source, and room for 16 at the target.
-pub(crate) unsafe fn pack(sources: [*const u8; ROWS], target: *mut u8) {
+pub(crate) unsafe fn pack<F: FloatFormat>(sources: [*const u8; ROWS], target: *mut u8) {
     for index in 0..BLOCK {
         // SAFETY: the caller vouches for all weights.
-        unsafe { side_by_side::<BYTES>(&sources, BYTES * index, target.add(BYTES * ROWS * index)) };
+        unsafe {
+            let target = target.add(F::BYTES * ROWS * index);
+            match F::BYTES {
+                2 => side_by_side::<2>(&sources, 2 * index, target),
+                _ => side_by_side::<4>(&sources, 4 * index, target),
+            }
+        }
     }
 }
 
@@ -35,6 +41,8 @@ pub(crate) unsafe fn pack(sources: [*const u8; ROWS], target: *mut u8) {
 pub(crate) struct F16;
 
 impl FloatFormat for F16 {
+    const BYTES: usize = 2;
+
     #[inline(always)]
     unsafe fn load<S: Simd>(source: *const u8) -> S::Floats {
         // SAFETY: the caller vouches for it.
@@ -46,9 +54,24 @@ impl FloatFormat for F16 {
 pub(crate) struct Bf16;
 
 impl FloatFormat for Bf16 {
+    const BYTES: usize = 2;
+
     #[inline(always)]
     unsafe fn load<S: Simd>(source: *const u8) -> S::Floats {
         // SAFETY: the caller vouches for it.
         unsafe { S::load_upper_halves(source) }
+    }
+}
+
+/// Floats as they are computed with.
+pub(crate) struct F32;
+
+impl FloatFormat for F32 {
+    const BYTES: usize = 4;
+
+    #[inline(always)]
+    unsafe fn load<S: Simd>(source: *const u8) -> S::Floats {
+        // SAFETY: the caller vouches for it.
+        unsafe { S::load_floats(source.cast()) }
     }
 }

@@ -11,7 +11,7 @@ mod legacy;
 
 use crate::simd::Simd;
 
-pub(crate) use floats::{BLOCK, BYTES, Bf16, F16, FloatFormat, pack as pack_floats};
+pub(crate) use floats::{BLOCK, Bf16, F16, F32, FloatFormat, pack as pack_floats};
 pub(crate) use k::{Q4K, Q5K, Q6K};
 pub(crate) use legacy::{Iq4Nl, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0};
 

@@ -72,6 +72,7 @@ pub(crate) fn block(weights: Type) -> (usize, usize, &'static [usize]) {
         Type::Q5K => (256, 176, &[0, 2]),
         Type::Q6K => (256, 210, &[208]),
         Type::F16 | Type::Bf16 => (1, 2, &[0]),
+        Type::F32 => (1, 4, &[2]),
         other => panic!("{other:?} is not tested"),
     }
 }
@@ -83,7 +84,8 @@ pub(crate) fn random_rows(random: &mut Random, weights: Type, width: usize, rows
     for _ in 0..width / length * rows {
         let mut block: Vec<u8> = (0..bytes).map(|_| random.byte()).collect();
         for &place in halves {
-            let half = if weights == Type::Bf16 { random.upper_half() } else { random.half() };
+            let is_upper = matches!(weights, Type::Bf16 | Type::F32);
+            let half = if is_upper { random.upper_half() } else { random.half() };
             block[place..place + 2].copy_from_slice(&half);
         }
         data.extend(block);
@@ -142,6 +144,7 @@ fn values(weights: Type, block: &[u8]) -> Vec<f64> {
             })
             .collect(),
         Type::F16 => vec![half(block)],
+        Type::F32 => vec![f64::from(f32::from_le_bytes([block[0], block[1], block[2], block[3]]))],
         Type::Bf16 => vec![f64::from(f32::from_bits(u32::from(u16::from_le_bytes([block[0], block[1]])) << 16))],
         other => panic!("{other:?} is not tested"),
     }
@@ -163,7 +166,7 @@ pub(crate) fn all_values(weights: Type, rows: &[u8]) -> Vec<f64> {
 
 /// What a column is computed as: quantised, unless the weights are floats.
 pub(crate) fn prepared(weights: Type, column: &[f32]) -> Vec<f64> {
-    if matches!(weights, Type::F16 | Type::Bf16) {
+    if matches!(weights, Type::F16 | Type::Bf16 | Type::F32) {
         return column.iter().copied().map(f64::from).collect();
     }
     column
