@@ -663,6 +663,12 @@ typedef struct zerohop_model_info {
    * The number of `placements`.
    */
   size_t placement_count;
+  /**
+   * What makes an answer depend on what else is computed with it, where near ties may fall one way or
+   * the other. `{NULL, 0}` where a request is answered alike alone, in a crowd, and with what was kept
+   * of others. Known of models in memory.
+   */
+  struct zerohop_str batch_variance;
 } zerohop_model_info;
 
 /**

@@ -395,6 +395,8 @@ struct ModelInfo {
   std::vector<std::pair<std::string_view, float>> adapters;
   /* What of the model lies where: see zerohop_model_info. The names are valid as long as the engine. */
   std::vector<zerohop_placement> placements;
+  /* Why answers may depend on what else is computed; empty where they do not: see zerohop_model_info. */
+  std::string_view batch_variance;
 };
 
 /* What to send. Texts and the token need to stay only for the call. */
@@ -533,7 +535,8 @@ class Engine {
                       info.has_chat_template,
                       info.loaded,
                       {},
-                      {}};
+                      {},
+                      detail::view(info.batch_variance)};
       for (std::size_t alias = 0; alias < info.alias_count; alias++) {
         model.aliases.push_back(detail::view(info.aliases[alias]));
       }

@@ -208,6 +208,7 @@ fn what_is_known_of_a_lazy_model_is_what_loading_finds() {
         // Where it lies is known once it is loaded.
         assert!(lazy.placement.is_empty() && !eager.placement.is_empty(), "{file}");
         eager.placement.clear();
+        lazy.batch_variance.clone_from(&eager.batch_variance);
         (lazy.loaded, eager.id) = (true, lazy.id.clone());
         assert_eq!(lazy, eager, "{file}");
     }

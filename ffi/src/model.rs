@@ -63,6 +63,10 @@ pub struct zerohop_model_info {
     pub placements: *const zerohop_placement,
     /// The number of `placements`.
     pub placement_count: usize,
+    /// What makes an answer depend on what else is computed with it, where near ties may fall one way or
+    /// the other. `{NULL, 0}` where a request is answered alike alone, in a crowd, and with what was kept
+    /// of others. Known of models in memory.
+    pub batch_variance: zerohop_str,
 }
 
 /// What a device has of a model in memory.
@@ -91,6 +95,7 @@ pub(crate) struct Model {
     name: Option<Owned>,
     quantization: Option<Owned>,
     draft: Option<Owned>,
+    variance: Option<Owned>,
     /// What the arrays point to.
     _texts: Vec<Owned>,
     aliases: Shared<zerohop_str>,
@@ -138,6 +143,7 @@ impl Model {
             name: info.name.as_deref().map(Owned::text),
             quantization: info.quantization.as_deref().map(Owned::text),
             draft: info.draft_model.as_ref().map(|path| Owned::text(&path.to_string_lossy())),
+            variance: info.batch_variance.as_deref().map(Owned::text),
             aliases: Shared(aliases.iter().map(zerohop_str::of).collect()),
             adapters: Shared(paths.iter().zip(&info.adapters).map(adapter).collect()),
             placements: Shared(devices.iter().zip(&info.placement).map(placement).collect()),
@@ -170,6 +176,7 @@ impl Model {
             draft_model: optional(&self.draft),
             placements: self.placements.as_ptr(),
             placement_count: self.placements.0.len(),
+            batch_variance: optional(&self.variance),
         }
     }
 }

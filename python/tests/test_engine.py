@@ -9,7 +9,7 @@ import weakref
 from pathlib import Path
 
 import pytest
-from support import USER
+from support import USER, model
 
 import zerohop
 from zerohop.types import Device, Model, ModelInfo, SystemInfo
@@ -226,6 +226,16 @@ def test_placement(tiny):
     [placed] = info.placement
     assert (placed.device, placed.layers) == ("CPU", 3)
     assert placed.weights > 0 and placed.kv_cache > 0 and placed.compute > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [({}, None), ({"kv_type": "f32"}, "llama.cpp computes attention"), ({"repack": "off"}, "repack")],
+)
+def test_what_answers_depend_on(options, reason):
+    with zerohop.Engine(model("tiny/tiny-mixture.gguf"), **{"repack": "on"} | options) as engine:
+        [info] = engine.model_info
+    assert info.batch_variance is None if reason is None else reason in info.batch_variance
 
 
 def test_progress_is_reported(tiny):

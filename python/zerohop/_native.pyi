@@ -3071,6 +3071,7 @@ class ModelInfo(BaseModel):
         "draft_model",
         "adapters",
         "placement",
+        "batch_variance",
         "created",
         "loaded",
     )
@@ -3108,6 +3109,8 @@ class ModelInfo(BaseModel):
     def adapters(self) -> list[Adapter]: ...
     @property
     def placement(self) -> list[Placement]: ...
+    @property
+    def batch_variance(self) -> str | None: ...
     @property
     def created(self) -> int: ...
     @property

@@ -192,6 +192,7 @@ static void what_can_be_asked() {
   model.aliases = {"a", "b"};
   zerohop::Engine two(std::vector<zerohop::Model>{model, zerohop::Model("n", check_model(TINY))});
   std::vector<zerohop::ModelInfo> models = two.models();
+  CHECK(models[0].batch_variance.find("llama.cpp") != std::string_view::npos);
   CHECK(models.size() == 2 && models[0].aliases.size() == 2 && models[0].aliases[1] == "b" && models[1].id == "n");
   CHECK(two.get("/v1/models").body().find("\"b\"") != std::string_view::npos);
 }

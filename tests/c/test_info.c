@@ -30,6 +30,7 @@ static void models_are_described(void) {
   CHECK(info.trained_context_length > 0 && info.vocabulary_size > 0 && info.parameters > 0);
   CHECK(info.file_size > 1000 && info.created > 1000000000);
   CHECK(info.has_chat_template);
+  CHECK_CONTAINS(info.batch_variance.data, "llama.cpp's kernels compute with");
   CHECK_STATUS(zerohop_engine_model_info(engine, 1, &info, sizeof info, &error), ZEROHOP_OK, error);
   CHECK_STR(info.id.data, "n");
   CHECK(info.aliases == NULL && info.alias_count == 0);

@@ -171,6 +171,11 @@ pub fn devices() -> Result<Vec<Device>> {
     Ok(devices)
 }
 
+/// Whether this processor has what our kernels need.
+pub(crate) fn has_any_kernels() -> bool {
+    kernels::are_available()
+}
+
 /// Whether our kernels compute products with a matrix of a type (ggml's), of rows so wide.
 pub(crate) fn has_kernels(name: &str, type_id: u32, width: u64, rows: u64) -> bool {
     kernels::are_for(name, type_id, width, rows)

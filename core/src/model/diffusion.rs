@@ -496,6 +496,7 @@ impl Checkpoint {
             adapters: Vec::new(),
             draft_model: None,
             placement: Vec::new(),
+            batch_variance: None,
             created: self.created,
             loaded: true,
         }

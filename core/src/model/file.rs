@@ -100,9 +100,12 @@ impl ModelFile {
         context_length(options, self.checked.hparams.context_length)
     }
 
-    /// Whether our kernels have every weight matrix that is multiplied with. Of a split model's other
+    /// What our kernels lack of the weight matrices that are multiplied with, if anything. Of a split model's other
     /// files it is not known.
-    pub(super) fn has_kernels(&self) -> bool {
+    pub(super) fn lacking_kernel(&self) -> Option<String> {
+        if self.files > 1 {
+            return Some("of a model in several files it is not known what computes".to_owned());
+        }
         let tensors = &self.checked.gguf.tensors;
         let has_output = tensors.iter().any(|tensor| tensor.name == "output.weight");
         let is_looked_up = |name: &str| match name {
@@ -110,19 +113,21 @@ impl ModelFile {
             "position_embd.weight" | "token_types.weight" => true,
             _ => false,
         };
-        self.files == 1
-            && tensors.iter().all(|tensor| match tensor.dims[..] {
-                // One row, by which a mixture of experts weighs those that all tokens share.
-                [_] => !tensor.name.ends_with(".ffn_gate_inp_shexp.weight"),
-                [width, rows] => {
-                    is_looked_up(&tensor.name) || backend::has_kernels(&tensor.name, tensor.type_id, width, rows)
-                }
-                [width, rows, _] => {
-                    tensor.name.ends_with("_exps.weight")
-                        && backend::has_kernels(&tensor.name, tensor.type_id, width, rows)
-                }
-                _ => false,
-            })
+        let has_kernels = |tensor: &&TensorInfo| match tensor.dims[..] {
+            // One row, by which a mixture of experts weighs those that all tokens share.
+            [_] => !tensor.name.ends_with(".ffn_gate_inp_shexp.weight"),
+            [width, rows] => {
+                is_looked_up(&tensor.name) || backend::has_kernels(&tensor.name, tensor.type_id, width, rows)
+            }
+            [width, rows, _] => {
+                tensor.name.ends_with("_exps.weight") && backend::has_kernels(&tensor.name, tensor.type_id, width, rows)
+            }
+            _ => false,
+        };
+        tensors.iter().find(|tensor| !has_kernels(tensor)).map(|tensor| {
+            let of = backend::tensor_type_name(tensor.type_id);
+            format!("llama.cpp's kernels compute with {:?} ({of}, {:?})", tensor.name, tensor.dims)
+        })
     }
 
     /// The quantisation, such as `Q4_K_M`.

@@ -67,6 +67,10 @@ pub struct ModelInfo {
     /// What of the model and its KV cache lies where, the CPU first. Empty for a model that is not in memory, and for
     /// speech models. Draft models and projectors are not counted.
     pub placement: Vec<Placement>,
+    /// What makes an answer depend on what else is computed with it, and how: near ties fall one way or the other.
+    /// `None` where a request is answered alike alone, in a crowd, and with what was kept of others. Known of models
+    /// in memory.
+    pub batch_variance: Option<String>,
     /// When the file, or that of an adapter, was last changed, in seconds since 1970: `created` in the
     /// list of models.
     pub created: u64,
@@ -129,9 +133,6 @@ pub(crate) struct LoadedModel {
     pub(crate) draft: Option<LoadedDraft>,
     /// Whether our kernels compute with the weights, as far as they can.
     pub(crate) repacked: bool,
-    /// Whether they compute all of it, if attention too, so that a token's logits depend on nothing but the
-    /// tokens before it.
-    pub(crate) uniform: bool,
     /// Made when a request first needs it, since it takes time and memory.
     token_env: Mutex<Option<TokenEnv>>,
 }
@@ -386,8 +387,10 @@ impl GgufFiles {
         }
         let is_offloaded = backend.layout().is_offloaded();
         let load = |adapter: &Adapter| backend::Adapter::load(&backend, &adapter.path, adapter.scale).map(Arc::new);
+        let mut info = self.describe(id, options, &facts);
+        info.batch_variance = self.batch_variance(repacked, is_offloaded);
         Ok(LoadedModel {
-            info: self.describe(id, options, &facts),
+            info,
             kind,
             templates,
             control_spellings,
@@ -398,8 +401,6 @@ impl GgufFiles {
             draft,
             backend,
             repacked,
-            // What adapters add is computed by llama.cpp's kernels.
-            uniform: repacked && self.model.has_kernels() && self.adapters.is_empty() && !is_offloaded,
             token_env: Mutex::new(None),
         })
     }
@@ -456,6 +457,22 @@ impl GgufFiles {
         Ok(hasher.finish())
     }
 
+    /// Why a token's logits may depend on more than the tokens before it: what of the model is not computed by our
+    /// kernels. Attention is not looked at.
+    fn batch_variance(&self, repacked: bool, is_offloaded: bool) -> Option<String> {
+        if is_offloaded {
+            Some("layers are computed by a GPU".to_owned())
+        } else if !repacked {
+            Some("the weights are not repacked (`repack`), so that llama.cpp's kernels compute".to_owned())
+        } else if !backend::has_any_kernels() {
+            Some("the processor lacks the instructions that zerohop's kernels need".to_owned())
+        } else if !self.adapters.is_empty() {
+            Some("llama.cpp's kernels compute what LoRA adapters add".to_owned())
+        } else {
+            self.model.lacking_kernel()
+        }
+    }
+
     fn describe(&self, id: &str, options: &ModelOptions, facts: &Facts) -> ModelInfo {
         let GgufFiles { model, adapters, .. } = self;
         let trained = facts.trained_context.max(MIN_CONTEXT);
@@ -480,6 +497,7 @@ impl GgufFiles {
             adapters: options.adapters.clone(),
             draft_model: options.draft_model.clone(),
             placement: Vec::new(),
+            batch_variance: Some("the model is not in memory".to_owned()),
             created: adapters.iter().fold(model.created, |created, adapter| created.max(adapter.created)),
             loaded: true,
         }

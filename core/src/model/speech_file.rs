@@ -132,6 +132,7 @@ impl SpeechFile {
             adapters: Vec::new(),
             draft_model: None,
             placement: Vec::new(),
+            batch_variance: None,
             created: self.created,
             loaded: true,
         }

@@ -265,7 +265,10 @@ fn start(
         embeddings: false,
         adapters: model.adapters.clone(),
     };
-    let uniform = model.uniform && context.has_own_attention();
+    if !context.has_own_attention() {
+        model.info.batch_variance.get_or_insert_with(|| "llama.cpp computes attention".to_owned());
+    }
+    let uniform = model.info.batch_variance.is_none();
     // Where logits depend on how many tokens are computed together, so do they on drafts.
     let is_drafted = model.draft.is_some() && !uniform;
     let numeric = (context.threads, context.kv_type, model.repacked, is_drafted);

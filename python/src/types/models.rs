@@ -41,6 +41,7 @@ classes! {
         draft_model: OPTIONAL,
         adapters: REQUIRED.list(&ADAPTER),
         placement: REQUIRED.list(&PLACEMENT),
+        batch_variance: OPTIONAL,
         created: REQUIRED,
         loaded: REQUIRED,
     }
