@@ -27,7 +27,9 @@ def model(program):
 
 
 def test_a_prompt(model):
-    response = model.prompt("What is the capital of France?", temperature=0, max_tokens=32)
+    # Long enough to come in pieces: what a busy reader has not fetched yet is joined.
+    prompt = "What is the capital of France? Tell me its history."
+    response = model.prompt(prompt, temperature=0, max_tokens=64)
     pieces = list(response)
     assert "Paris" in "".join(pieces)
     assert len(pieces) > 1

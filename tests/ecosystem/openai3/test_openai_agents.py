@@ -25,11 +25,13 @@ def test_a_stream(model, run_async):
     agent = Agent(name="guide", model=model, model_settings=SHORT)
 
     async def pieces():
-        result = Runner.run_streamed(agent, "What is the capital of France?")
+        # Long enough to come in pieces: what a busy reader has not fetched yet is joined.
+        result = Runner.run_streamed(agent, "What is the capital of France? Tell me its history.")
         events = [event async for event in result.stream_events()]
-        assert "Paris" in result.final_output
         raw = [event.data for event in events if event.type == "raw_response_event"]
-        return [event.delta for event in raw if event.type == "response.output_text.delta"]
+        deltas = [event.delta for event in raw if event.type == "response.output_text.delta"]
+        assert "".join(deltas) == result.final_output
+        return deltas
 
     pieces = run_async(pieces())
     assert "Paris" in "".join(pieces)

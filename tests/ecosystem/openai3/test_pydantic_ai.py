@@ -29,7 +29,9 @@ def test_a_stream(names, run_async):
     agent = Agent(names["model"], model_settings=SHORT)
 
     async def pieces():
-        async with agent.run_stream("What is the capital of France?") as result:
+        # Long enough to come in pieces: what a busy reader has not fetched yet is joined.
+        prompt = "What is the capital of France? Tell me its history."
+        async with agent.run_stream(prompt) as result:
             return [piece async for piece in result.stream_text(delta=True, debounce_by=None)]
 
     pieces = run_async(pieces())

@@ -5,6 +5,7 @@ import os
 import re
 import runpy
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -44,8 +45,13 @@ def body(text):
     return {"messages": messages, "max_tokens": 3, "temperature": 0}
 
 
-def test_a_processor_scores_a_data_set_with_two_workers():
+def test_a_processor_scores_a_data_set_with_two_workers(tmp_path):
     def answer(row):
+        # One worker alone could be done with all rows before the other has started.
+        (tmp_path / str(os.getpid())).touch()
+        deadline = time.monotonic() + 300
+        while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
         return {
             "id": row["id"],
             "answer": row["response"]["choices"][0]["message"]["content"],
