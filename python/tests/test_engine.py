@@ -230,7 +230,11 @@ def test_placement(tiny):
 
 @pytest.mark.parametrize(
     ("options", "reason"),
-    [({}, None), ({"kv_type": "f32"}, "llama.cpp computes attention"), ({"repack": "off"}, "repack")],
+    [
+        ({}, None),
+        ({"kv_type": "f32"}, "llama.cpp computes attention"),
+        ({"repack": "off"}, "repack"),
+    ],
 )
 def test_what_answers_depend_on(options, reason):
     with zerohop.Engine(model("tiny/tiny-mixture.gguf"), **{"repack": "on"} | options) as engine:
