@@ -19,7 +19,7 @@ fn prompt(index: usize) -> String {
 fn requests(count: usize) -> Vec<CreateChatCompletionRequest> {
     let request = |index: usize| {
         let request = greedy(&prompt(index), 12 + u32::try_from(index % 5).unwrap());
-        let request = if index % 2 == 0 { request } else { request.temperature(1.0).seed(7) };
+        let request = if index.is_multiple_of(2) { request } else { request.temperature(1.0).seed(7) };
         request.logprobs(true).top_logprobs(4)
     };
     (0..count).map(request).collect()

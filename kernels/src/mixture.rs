@@ -191,6 +191,7 @@ impl Mixture {
     }
 
     /// This thread's own memory, after that for all columns.
+    #[expect(clippy::cast_ptr_alignment, reason = "the memory is aligned, and all that lies before is whole numbers")]
     unsafe fn own<'a>(&self, work: *mut u8, worker: &Worker<'_>) -> Own<'a> {
         let columns = self.tokens * self.used;
         // SAFETY: the caller vouches for `work_bytes` and its alignment; any bits are numbers.
