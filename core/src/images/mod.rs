@@ -10,23 +10,17 @@ mod stream;
 mod worker;
 
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
-use std::time::Instant;
 
-use parking_lot::Mutex;
-
-use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::error::{Error, Result};
 use crate::api::images::{
     CreateImageEditRequest, CreateImageRequest, CreateImageVariationRequest, ImageBackground, ImageFile, ImageOptions,
     ImageQuality, ImageSize,
 };
-use crate::backend::{Abort, Painting, Stop, knows_sampler, knows_scheduler};
-use crate::call::Call;
-use crate::jobs::{self, Queue};
+use crate::backend::{Painting, knows_sampler, knows_scheduler};
+use crate::jobs::{Threads, Ticket};
 use crate::metrics::ModelMeters;
 use crate::model::{Family, ModelInfo, PaintingModel, TILED_PIXELS, check_image_memory};
 use crate::places::Places;
-use crate::threads::join_other;
 pub(crate) use form::ImageForm;
 use inputs::{Inputs, round_size};
 use reply::Head;
@@ -72,40 +66,23 @@ impl<'a> From<&'a CreateImageVariationRequest> for ImageTask<'a> {
     }
 }
 
-/// The handle of the thread that one model's images are painted on.
+/// The handle of the thread that one model's images are painted on. Dropping it ends the thread, which takes until
+/// the running step has ended.
 pub(crate) struct Painter {
     info: ModelInfo,
     family: Family,
-    queue: Arc<Queue<Job>>,
+    threads: Threads<Job>,
     places: Places,
-    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Painter {
     pub(crate) fn start(model: PaintingModel, queue: usize, meters: &Arc<ModelMeters>) -> Result<Self> {
         let PaintingModel { info, family, backend } = model;
-        let painter = Painter {
-            info,
-            family,
-            queue: Arc::new(Queue::new(meters.clone())),
-            places: Places::new(1 + queue),
-            threads: Mutex::default(),
-        };
+        let threads = Threads::start("zerohop-images", STACK, meters.clone())?;
         meters.slots.set(1);
-        let worker = Worker { model: backend, queue: painter.queue.clone(), meters: meters.clone() };
-        painter.spawn("zerohop-images", move || worker.run())?;
-        let queue = painter.queue.clone();
-        painter.spawn("zerohop-image-time", move || queue.end_waiting())?;
-        Ok(painter)
-    }
-
-    fn spawn(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
-        let builder = thread::Builder::new().name(name.to_owned()).stack_size(STACK);
-        let thread = builder.spawn(run).map_err(|error| {
-            Error::new(ErrorKind::Unavailable, "the thread for images cannot start").with_source(error)
-        })?;
-        self.threads.lock().push(thread);
-        Ok(())
+        let worker = Worker { model: backend, meters: meters.clone() };
+        threads.add(move |queue| worker.run(queue))?;
+        Ok(Painter { info, family, threads, places: Places::new(1 + queue) })
     }
 
     pub(crate) fn info(&self) -> &ModelInfo {
@@ -124,12 +101,7 @@ impl Painter {
         let (width, height) = self.size(task.options, &inputs)?;
         check_image_memory(width, height)?;
         let painting = self.painting(task, inputs, (width, height))?;
-        let call = Call::current();
-        if let Some(call) = &call {
-            call.take_tokens(0, 0)?;
-        }
-        let abort = Abort::default();
-        let (feed, receiver) = jobs::channel(abort.clone(), call.clone());
+        let (ticket, receiver) = Ticket::new(vec![place])?;
         let options = task.options;
         let head = Head {
             size: ImageSize::Pixels(width, height),
@@ -148,13 +120,9 @@ impl Painter {
             compression: options.output_compression.unwrap_or(100),
             input_tokens,
             text_tokens: None,
-            feed,
-            stop: Stop { abort, deadline: call.as_ref().and_then(|call| call.deadline()) },
-            call,
-            place,
-            arrived: Instant::now(),
+            ticket,
         };
-        self.queue.push(job)?;
+        self.threads.push(job)?;
         Ok(PendingImages::new(receiver, head))
     }
 
@@ -222,18 +190,9 @@ impl Painter {
         self.places.are_taken()
     }
 
-    /// Ends all requests with `reason`, and the threads. Returns when they have gone, which takes until the
-    /// running step has ended.
+    /// Ends all requests with `reason`, and the thread. Returns when it has gone.
     pub(crate) fn end(&self, reason: Error) {
-        self.queue.end(reason);
-        let threads = std::mem::take(&mut *self.threads.lock());
-        threads.into_iter().for_each(join_other);
-    }
-}
-
-impl Drop for Painter {
-    fn drop(&mut self) {
-        self.end(Error::closed());
+        self.threads.end(reason);
     }
 }
 

@@ -1,19 +1,15 @@
 //! The thread that paints: one image of one request after another, each request in turn.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::reply::{News, Progress};
 use super::{encode, image_tokens};
-use crate::api::error::{Error, Result};
+use crate::api::error::Result;
 use crate::api::images::ImageFormat;
 use crate::api::images_reply::{ImagesInputTokensDetails, ImagesUsage};
-use crate::backend::{DiffusionModel, Painting, Pixels, Stop, Watcher};
-use crate::call::Call;
-use crate::jobs::{self, Job as _, Queue, Sender};
+use crate::backend::{DiffusionModel, Painting, Pixels, Watcher};
+use crate::jobs::{self, Queue, Ticket};
 use crate::metrics::ModelMeters;
-use crate::places::Place;
 
 /// A request that is being painted.
 pub(super) struct Job {
@@ -29,46 +25,30 @@ pub(super) struct Job {
     pub(super) input_tokens: u64,
     /// Of the prompt, once they are counted.
     pub(super) text_tokens: Option<u64>,
-    pub(super) feed: Sender<News, Progress>,
-    pub(super) stop: Stop,
-    pub(super) call: Option<Arc<Call>>,
-    pub(super) place: Place,
-    pub(super) arrived: Instant,
+    pub(super) ticket: Ticket<News, Progress>,
 }
 
 /// What the thread needs.
 pub(super) struct Worker {
     pub(super) model: DiffusionModel,
-    pub(super) queue: Arc<Queue<Job>>,
     pub(super) meters: Arc<ModelMeters>,
 }
 
 impl Worker {
     /// Serves requests until the model is ended.
-    pub(super) fn run(mut self) {
-        while let Some(mut job) = self.queue.take() {
-            let stop = job.stop.clone();
-            let painted = catch_unwind(AssertUnwindSafe(|| self.paint(&mut job)));
-            self.queue.put_back(&stop);
-            match painted {
-                Ok(Ok(())) if job.made < job.count => {
-                    // At the end, it was told.
-                    drop(self.queue.push(job));
-                }
-                Ok(Ok(())) => job.finish(),
-                Ok(Err(error)) => job.fail(error),
-                Err(_) => job.fail(Error::internal("the thread for images met a fault")),
-            }
-        }
-        self.queue.fail_all();
+    pub(super) fn run(mut self, queue: &Queue<Job>) {
+        queue.serve(|job| {
+            self.paint(job, queue)?;
+            Ok((job.made == job.count).then(|| News::End(job.usage())))
+        });
     }
 
     /// Paints a request's next image.
-    fn paint(&mut self, job: &mut Job) -> Result<()> {
+    fn paint(&mut self, job: &mut Job, queue: &Queue<Job>) -> Result<()> {
         if job.text_tokens.is_none() {
-            self.meters.queue_time.note(job.arrived.elapsed(), 1);
+            self.meters.queue_time.note(job.ticket.arrived.elapsed(), 1);
             let tokens = self.model.count_tokens(&job.painting.prompt)?;
-            if let Some(call) = &job.call {
+            if let Some(call) = &job.ticket.call {
                 call.take_tokens(tokens, 0)?;
             }
             self.meters.prompt_tokens.add(tokens);
@@ -76,17 +56,18 @@ impl Worker {
         }
         let painting = job.painting.clone();
         let mut easel = Easel { job };
-        let painted = if easel.job.stop.is_reached() { None } else { self.model.paint(&painting, &mut easel)? };
+        let painted =
+            if easel.job.ticket.stop.is_reached() { None } else { self.model.paint(&painting, &mut easel)? };
         // What was painted when the time had passed is late.
-        let Some(pixels) = painted.filter(|_| !job.stop.is_reached()) else {
-            return Err(self.queue.reason(&job.stop, job.call.as_deref()));
+        let Some(pixels) = painted.filter(|_| !job.ticket.stop.is_reached()) else {
+            return Err(queue.reason(&job.ticket.stop, job.ticket.call.as_deref()));
         };
-        job.feed.send(News::Image(encode::encode(pixels, job.format, job.compression)?));
+        job.ticket.feed.send(News::Image(encode::encode(pixels, job.format, job.compression)?));
         job.made += 1;
         job.painting.seed += 1;
         let tokens = usize::try_from(image_tokens(painting.width, painting.height)).unwrap_or_default();
         self.meters.completion_tokens.add(tokens);
-        if let Some(call) = &job.call {
+        if let Some(call) = &job.ticket.call {
             call.add_completion_tokens(tokens);
         }
         Ok(())
@@ -100,15 +81,15 @@ struct Easel<'a> {
 
 impl Watcher for Easel<'_> {
     fn step(&mut self, step: u32, steps: u32) -> bool {
-        let Job { made, count, feed, stop, .. } = self.job;
-        feed.progress((*made * steps + step, *count * steps));
-        !stop.is_reached()
+        let Job { made, count, ticket, .. } = self.job;
+        ticket.feed.progress((*made * steps + step, *count * steps));
+        !ticket.stop.is_reached()
     }
 
     fn preview(&mut self, image: Pixels) {
         // A partial image that cannot be encoded is left out.
         if let Ok(image) = encode::encode(image, self.job.format, self.job.compression) {
-            self.job.feed.send(News::Partial(self.job.shown, image));
+            self.job.ticket.feed.send(News::Partial(self.job.shown, image));
             self.job.shown += 1;
         }
     }
@@ -126,32 +107,17 @@ impl Job {
             total_tokens: input_tokens + output_tokens,
         }
     }
-
-    fn finish(self) {
-        let usage = self.usage();
-        if let Some(call) = &self.call {
-            call.succeed();
-        }
-        // Before the caller hears of the end: a model whose images are there is not in use.
-        drop(self.place);
-        self.feed.end(News::End(usage));
-    }
 }
 
 impl jobs::Job for Job {
-    fn stop(&self) -> &Stop {
-        &self.stop
+    type News = News;
+    type Progress = Progress;
+
+    fn ticket(&self) -> &Ticket<News, Progress> {
+        &self.ticket
     }
 
-    fn call(&self) -> Option<&Call> {
-        self.call.as_deref()
-    }
-
-    fn fail(self, error: Error) {
-        if let Some(call) = &self.call {
-            call.fail(&error);
-        }
-        drop(self.place);
-        self.feed.fail(error);
+    fn into_ticket(self) -> Ticket<News, Progress> {
+        self.ticket
     }
 }

@@ -2,6 +2,10 @@
 
 mod feed;
 mod queue;
+mod threads;
+mod ticket;
 
-pub(crate) use feed::{Receiver, Sender, channel};
+pub(crate) use feed::Receiver;
 pub(crate) use queue::{Job, Queue};
+pub(crate) use threads::Threads;
+pub(crate) use ticket::Ticket;

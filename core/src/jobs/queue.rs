@@ -2,12 +2,14 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::api::error::Error;
+use super::ticket::Ticket;
+use crate::api::error::{Error, Result};
 use crate::backend::Stop;
 use crate::call::Call;
 use crate::metrics::ModelMeters;
@@ -18,13 +20,15 @@ const PERIOD: Duration = Duration::from_millis(50);
 
 /// A request that takes turns.
 pub(crate) trait Job: Send {
-    /// What ends it before its time.
-    fn stop(&self) -> &Stop;
+    /// What its caller is told.
+    type News: Send;
+    /// How far it has come.
+    type Progress: Send;
 
-    fn call(&self) -> Option<&Call>;
+    fn ticket(&self) -> &Ticket<Self::News, Self::Progress>;
 
-    /// Tells who waits for it why nothing comes of it.
-    fn fail(self, error: Error);
+    /// What is left of it at its end.
+    fn into_ticket(self) -> Ticket<Self::News, Self::Progress>;
 }
 
 /// What the threads of a model share.
@@ -61,12 +65,12 @@ impl<J: Job> Queue<J> {
     /// # Errors
     ///
     /// Why there will be no thread for it, which the request was told too.
-    pub(crate) fn push(&self, job: J) -> Result<(), Error> {
+    pub(super) fn push(&self, job: J) -> Result<()> {
         let mut state = self.state.lock();
         if state.ended {
             drop(state);
             let error = self.ending.error();
-            job.fail(error.clone());
+            job.into_ticket().fail(error.clone());
             return Err(error);
         }
         state.jobs.push_back(job);
@@ -77,7 +81,7 @@ impl<J: Job> Queue<J> {
     }
 
     /// Has the threads end, and what they compute, with `reason`.
-    pub(crate) fn end(&self, reason: Error) {
+    pub(super) fn end(&self, reason: Error) {
         self.ending.set(reason);
         let mut state = self.state.lock();
         state.ended = true;
@@ -86,15 +90,32 @@ impl<J: Job> Queue<J> {
         self.waiting.notify_all();
     }
 
+    /// Gives one request after another its turn until the end. A turn gives the last news when it was the last one.
+    pub(crate) fn serve(&self, mut turn: impl FnMut(&mut J) -> Result<Option<J::News>>) {
+        while let Some(mut job) = self.take() {
+            let stop = job.ticket().stop.clone();
+            let taken = catch_unwind(AssertUnwindSafe(|| turn(&mut job)));
+            self.put_back(&stop);
+            match taken {
+                // At the end, it was told.
+                Ok(Ok(None)) => drop(self.push(job)),
+                Ok(Ok(Some(news))) => job.into_ticket().succeed(news),
+                Ok(Err(error)) => job.into_ticket().fail(error),
+                Err(_) => job.into_ticket().fail(Error::internal("the thread that computes met a fault")),
+            }
+        }
+        self.fail_all();
+    }
+
     /// The request whose turn it is; `None` at the end.
-    pub(crate) fn take(&self) -> Option<J> {
+    fn take(&self) -> Option<J> {
         let mut state = self.state.lock();
         loop {
             if state.ended {
                 return None;
             }
             if let Some(job) = state.jobs.pop_front() {
-                state.computing.push(job.stop().clone());
+                state.computing.push(job.ticket().stop.clone());
                 self.meters.queue_length.set(state.jobs.len());
                 self.meters.slots_busy.set(state.computing.len());
                 return Some(job);
@@ -104,14 +125,14 @@ impl<J: Job> Queue<J> {
     }
 
     /// After a turn.
-    pub(crate) fn put_back(&self, stop: &Stop) {
+    fn put_back(&self, stop: &Stop) {
         let mut state = self.state.lock();
         state.computing.retain(|other| !other.abort.is_same(&stop.abort));
         self.meters.slots_busy.set(state.computing.len());
     }
 
     /// Fails those that wait, for good.
-    pub(crate) fn fail_all(&self) {
+    fn fail_all(&self) {
         let jobs = {
             let mut state = self.state.lock();
             state.ended = true;
@@ -119,23 +140,24 @@ impl<J: Job> Queue<J> {
         };
         self.meters.queue_length.set(0);
         for job in jobs {
-            job.fail(self.ending.error());
+            job.into_ticket().fail(self.ending.error());
         }
     }
 
     /// Fails those that are cancelled or late while they wait, until the end.
-    pub(crate) fn end_waiting(&self) {
+    pub(super) fn end_waiting(&self) {
         let mut state = self.state.lock();
         while !state.ended {
-            if state.jobs.iter().any(|job| job.stop().is_reached()) {
-                let (over, jobs): (VecDeque<_>, _) =
-                    mem::take(&mut state.jobs).into_iter().partition(|job: &J| job.stop().is_reached());
+            let is_over = |job: &J| job.ticket().stop.is_reached();
+            if state.jobs.iter().any(is_over) {
+                let (over, jobs): (VecDeque<_>, _) = mem::take(&mut state.jobs).into_iter().partition(is_over);
                 state.jobs = jobs;
                 self.meters.queue_length.set(state.jobs.len());
                 MutexGuard::unlocked(&mut state, || {
                     for job in over {
-                        let reason = self.reason(job.stop(), job.call());
-                        job.fail(reason);
+                        let Ticket { stop, call, .. } = job.ticket();
+                        let reason = self.reason(stop, call.as_deref());
+                        job.into_ticket().fail(reason);
                     }
                 });
             } else if state.jobs.is_empty() {

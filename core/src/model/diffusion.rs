@@ -9,7 +9,7 @@ use super::file::{MappedFile, refused};
 use super::gate;
 use super::gguf::Gguf;
 use super::load::ModelInfo;
-use super::options::{KvType, ModelOptions};
+use super::options::ModelOptions;
 use super::safetensors;
 use super::weights::FileIdentity;
 use crate::api::error::{Error, ErrorKind, Result};
@@ -309,6 +309,10 @@ impl Checkpoint {
         };
         let Some(checkpoint) = found else { return Ok(None) };
         options.refuse_text_options("a model that makes images")?;
+        if options.parallel.is_some() {
+            let message = format!("{}: images are computed one by one: leave 'parallel' away", path.display());
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
         Ok(Some(checkpoint))
     }
 
@@ -457,7 +461,7 @@ impl Checkpoint {
     }
 
     pub(super) fn check_memory(&self, options: &ModelOptions) -> Result<()> {
-        check_free(self.memory, || format!("{}: no memory for the checkpoint", options.path.display()))
+        gate::check_free_memory(self.memory, || format!("{}: no memory for the checkpoint", options.path.display()))
     }
 
     /// Loads the checkpoint that the options name.
@@ -514,39 +518,7 @@ fn image_memory(width: u32, height: u32) -> u64 {
 ///
 /// `Unavailable`.
 pub(crate) fn check_image_memory(width: u32, height: u32) -> Result<()> {
-    check_free(image_memory(width, height), || format!("no memory for an image of {width}x{height} pixels"))
-}
-
-fn check_free(need: u64, what: impl FnOnce() -> String) -> Result<()> {
-    match gate::free_memory() {
-        Some(free) if need > free => {
-            let (need, free) = (need >> 20, free >> 20);
-            let message = format!("{}: at least {need} MiB are needed and {free} MiB are free", what());
-            Err(Error::new(ErrorKind::Unavailable, message))
-        }
-        _ => Ok(()),
-    }
-}
-
-impl ModelOptions {
-    /// Refuses options that models of other kinds than texts have no use for.
-    fn refuse_text_options(&self, what: &str) -> Result<()> {
-        let has = [
-            (self.chat_template.is_some(), "chat template"),
-            (!self.adapters.is_empty(), "adapters"),
-            (self.projector.is_some(), "projector"),
-            (self.draft_model.is_some(), "draft model"),
-            (self.prefix_cache_folder.is_some(), "prefix cache"),
-            (self.context_length.is_some(), "context length to choose"),
-            (self.kv_type != KvType::F16, "KV cache of another type"),
-            (self.parallel.is_some(), "images that are computed at once: leave 'parallel' away"),
-        ];
-        match has.iter().find(|(is_set, _)| *is_set) {
-            Some((_, name)) => {
-                let message = format!("{}: {what} has no {name}", self.path.display());
-                Err(Error::new(ErrorKind::InvalidArgument, message))
-            }
-            None => Ok(()),
-        }
-    }
+    gate::check_free_memory(image_memory(width, height), || {
+        format!("no memory for an image of {width}x{height} pixels")
+    })
 }

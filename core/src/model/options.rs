@@ -518,3 +518,25 @@ impl fmt::Debug for ModelOptions {
             .finish_non_exhaustive()
     }
 }
+
+impl ModelOptions {
+    /// Refuses options that models of other kinds than texts have no use for.
+    pub(super) fn refuse_text_options(&self, what: &str) -> Result<()> {
+        let has = [
+            (self.chat_template.is_some(), "chat template"),
+            (!self.adapters.is_empty(), "adapters"),
+            (self.projector.is_some(), "projector"),
+            (self.draft_model.is_some(), "draft model"),
+            (self.prefix_cache_folder.is_some(), "prefix cache"),
+            (self.context_length.is_some(), "context length to choose"),
+            (self.kv_type != KvType::F16, "KV cache of another type"),
+        ];
+        match has.iter().find(|(is_set, _)| *is_set) {
+            Some((_, name)) => {
+                let message = format!("{}: {what} has no {name}", self.path.display());
+                Err(Error::new(ErrorKind::InvalidArgument, message))
+            }
+            None => Ok(()),
+        }
+    }
+}

@@ -6,7 +6,7 @@ use super::file::MappedFile;
 use super::gate;
 use super::load::ModelInfo;
 use super::offload;
-use super::options::{KvType, ModelOptions};
+use super::options::ModelOptions;
 use super::speech::{self, SpeechHeader};
 use super::weights::FileIdentity;
 use crate::api::error::{Error, ErrorKind, Result};
@@ -36,31 +36,7 @@ impl SpeechFile {
                 .with_source(error)
         };
         let header = speech::check(mapped.bytes()).map_err(refused)?;
-        let lacks = |what| {
-            let message = format!("{}: a speech model has no {what}", options.path.display());
-            Err(Error::new(ErrorKind::InvalidArgument, message))
-        };
-        if options.chat_template.is_some() {
-            return lacks("chat template");
-        }
-        if !options.adapters.is_empty() {
-            return lacks("adapters");
-        }
-        if options.projector.is_some() {
-            return lacks("projector");
-        }
-        if options.draft_model.is_some() {
-            return lacks("draft model");
-        }
-        if options.prefix_cache_folder.is_some() {
-            return lacks("prefix cache");
-        }
-        if options.context_length.is_some() {
-            return lacks("context length to choose");
-        }
-        if options.kv_type != KvType::F16 {
-            return lacks("KV cache of another type");
-        }
+        options.refuse_text_options("a speech model")?;
         offload::speech_uses_gpu(options)?;
         let identity = mapped.identity.clone();
         Ok(SpeechFile { identity, header, size: mapped.size, created: mapped.created })
@@ -73,19 +49,9 @@ impl SpeechFile {
     }
 
     pub(super) fn check_memory(&self, options: &ModelOptions) -> Result<()> {
-        let need = self.memory_need(options);
-        match gate::free_memory() {
-            Some(free) if need > free => Err(Error::new(
-                ErrorKind::Unavailable,
-                format!(
-                    "{}: no memory for the speech model: at least {} MiB are needed and {} MiB are free",
-                    options.path.display(),
-                    need >> 20,
-                    free >> 20
-                ),
-            )),
-            _ => Ok(()),
-        }
+        gate::check_free_memory(self.memory_need(options), || {
+            format!("{}: no memory for the speech model", options.path.display())
+        })
     }
 
     /// Loads the model that the options name.

@@ -6,8 +6,6 @@ use crate::jobs;
 
 /// How far a request has come, in seconds, and how far it goes, if that is known.
 pub(super) type Progress = (f64, Option<f64>);
-/// The thread's end.
-pub(super) type Sender = jobs::Sender<News, Progress>;
 /// The caller's end. Dropping it cancels the request.
 pub(super) type Receiver = jobs::Receiver<News, Progress>;
 

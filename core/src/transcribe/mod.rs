@@ -13,21 +13,15 @@ mod words;
 mod worker;
 
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
-use std::time::Instant;
-
-use parking_lot::Mutex;
 
 use crate::api::audio::{AudioFile, ChunkingStrategy};
-use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::error::{Error, Result};
 use crate::audio::{Audio, RATE};
-use crate::backend::{Abort, SpeechState, Stop, WindowOptions};
-use crate::call::Call;
-use crate::jobs::{self, Queue};
+use crate::backend::{SpeechState, WindowOptions};
+use crate::jobs::{Threads, Ticket};
 use crate::metrics::ModelMeters;
 use crate::model::{ModelInfo, SpokenModel};
 use crate::places::Places;
-use crate::threads::join_other;
 pub(crate) use chat::Listener;
 pub(crate) use form::{SpeechForm, read_model};
 pub(crate) use reply::{Hearing, PendingTranscription};
@@ -56,15 +50,13 @@ pub(crate) struct Task {
     pub(crate) strategy: Option<ChunkingStrategy>,
 }
 
-/// The handle of one speech model's threads.
+/// The handle of one speech model's threads. Dropping it ends them.
 pub(crate) struct Transcriber {
     model: SpokenModel,
-    queue: Arc<Queue<Job>>,
+    threads: Threads<Job>,
     places: Places,
     /// The bytes of all requests' files.
     bytes: Places,
-    meters: Arc<ModelMeters>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Transcriber {
@@ -76,38 +68,20 @@ impl Transcriber {
         queue: usize,
         meters: &Arc<ModelMeters>,
     ) -> Result<Self> {
-        let transcriber = Transcriber {
-            queue: Arc::new(Queue::new(meters.clone())),
-            places: Places::new(states as usize + queue),
-            bytes: Places::new(MAX_BYTES),
-            meters: meters.clone(),
-            threads: Mutex::default(),
-            model,
-        };
-        let all = SpeechState::of(&transcriber.model.backend, states as usize)?;
-        transcriber.meters.slots.set(all.len());
+        let workers = Threads::start("zerohop-speech", STACK, meters.clone())?;
+        let all = SpeechState::of(&model.backend, states as usize)?;
+        meters.slots.set(all.len());
         for state in all {
             let worker = Worker {
                 state,
-                model: transcriber.model.backend.clone(),
+                model: model.backend.clone(),
                 threads: (threads / states).max(1),
-                queue: transcriber.queue.clone(),
                 meters: meters.clone(),
             };
-            transcriber.spawn("zerohop-speech", move || worker.run())?;
+            workers.add(move |queue| worker.run(queue))?;
         }
-        let queue = transcriber.queue.clone();
-        transcriber.spawn("zerohop-speech-time", move || queue.end_waiting())?;
-        Ok(transcriber)
-    }
-
-    fn spawn(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
-        let builder = thread::Builder::new().name(name.to_owned()).stack_size(STACK);
-        let thread = builder
-            .spawn(run)
-            .map_err(|error| Error::new(ErrorKind::Unavailable, "the speech thread cannot start").with_source(error))?;
-        self.threads.lock().push(thread);
-        Ok(())
+        let places = Places::new(states as usize + queue);
+        Ok(Transcriber { model, threads: workers, places, bytes: Places::new(MAX_BYTES) })
     }
 
     pub(crate) fn info(&self) -> &ModelInfo {
@@ -129,14 +103,9 @@ impl Transcriber {
         let bytes = self.bytes.take_many(task.file.content.len(), || {
             format!("audio files of {} MiB are running or waiting already; try again later", MAX_BYTES >> 20)
         })?;
-        let places = [self.places.take()?, bytes];
+        let places = vec![self.places.take()?, bytes];
         let audio = Audio::open(task.file.content, &task.file.name)?;
-        let call = Call::current();
-        if let Some(call) = &call {
-            call.take_tokens(0, 0)?;
-        }
-        let abort = Abort::default();
-        let (feed, receiver) = jobs::channel(abort.clone(), call.clone());
+        let (ticket, receiver) = Ticket::new(places)?;
         let samples = |milliseconds: u32| milliseconds as usize * (RATE as usize / 1000);
         let pauses = task.strategy.map(|strategy| {
             let (threshold, padding, silence) = strategy.parameters();
@@ -154,14 +123,10 @@ impl Transcriber {
             },
             prompt: task.prompt,
             windows_are_separate: pauses.is_some(),
-            feed,
-            stop: Stop { abort, deadline: call.as_ref().and_then(|call| call.deadline()) },
-            call,
-            places,
-            arrived: Instant::now(),
+            ticket,
             progress: Progress::default(),
         };
-        self.queue.push(job)?;
+        self.threads.push(job)?;
         Ok(receiver)
     }
 
@@ -194,14 +159,6 @@ impl Transcriber {
 
     /// Ends all requests with `reason`, and the threads. Returns when they have gone.
     pub(crate) fn end(&self, reason: Error) {
-        self.queue.end(reason);
-        let threads = std::mem::take(&mut *self.threads.lock());
-        threads.into_iter().for_each(join_other);
-    }
-}
-
-impl Drop for Transcriber {
-    fn drop(&mut self) {
-        self.end(Error::closed());
+        self.threads.end(reason);
     }
 }

@@ -1,20 +1,16 @@
 //! The threads that hear: they compute one window of one request after another, each request in turn.
 
 use std::borrow::Cow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
 
-use super::feed::{End, News, Piece, Sender};
+use super::feed::{self, End, News, Piece};
 use super::windows::{Next, WINDOW, Windows, seconds};
 use super::words::{self, Place as Placed};
-use crate::api::error::{Error, Result};
+use crate::api::error::Result;
 use crate::audio::RATE;
-use crate::backend::{SpeechModel, SpeechState, Stop, Token, WindowOptions};
-use crate::call::Call;
-use crate::jobs::{self, Job as _, Queue};
+use crate::backend::{SpeechModel, SpeechState, Token, WindowOptions};
+use crate::jobs::{self, Queue, Ticket};
 use crate::metrics::ModelMeters;
-use crate::places::Place;
 
 /// Tokens that a window is told of what was before it: half of a model's context, without a mark.
 const PAST: usize = 223;
@@ -33,12 +29,7 @@ pub(super) struct Job {
     pub(super) prompt: Option<String>,
     /// Whether a window is told only of the prompt, not of the windows before it.
     pub(super) windows_are_separate: bool,
-    pub(super) feed: Sender,
-    pub(super) stop: Stop,
-    pub(super) call: Option<Arc<Call>>,
-    /// Its place, and the bytes of its file.
-    pub(super) places: [Place; 2],
-    pub(super) arrived: Instant,
+    pub(super) ticket: Ticket<News, feed::Progress>,
     pub(super) progress: Progress,
 }
 
@@ -58,40 +49,30 @@ pub(super) struct Worker {
     pub(super) state: SpeechState,
     pub(super) model: Arc<SpeechModel>,
     pub(super) threads: u32,
-    pub(super) queue: Arc<Queue<Job>>,
     pub(super) meters: Arc<ModelMeters>,
 }
 
 impl Worker {
     /// Serves requests until the model is ended.
-    pub(super) fn run(mut self) {
-        while let Some(mut job) = self.queue.take() {
-            let stop = job.stop.clone();
-            let stepped = catch_unwind(AssertUnwindSafe(|| self.step(&mut job)));
-            self.queue.put_back(&stop);
-            match stepped {
-                // At the end, it was told.
-                Ok(Ok(None)) => drop(self.queue.push(job)),
-                Ok(Ok(Some(end))) => job.finish(end),
-                Ok(Err(error)) => job.fail(error),
-                Err(_) => job.fail(Error::internal("the speech thread met a fault")),
-            }
-        }
-        self.queue.fail_all();
+    pub(super) fn run(mut self, queue: &Queue<Job>) {
+        queue.serve(|job| Ok(self.step(job, queue)?.map(News::End)));
     }
 
     /// Computes a request's next window, or passes what has nothing to hear; gives the end when there is none.
-    fn step(&mut self, job: &mut Job) -> Result<Option<End>> {
+    fn step(&mut self, job: &mut Job, queue: &Queue<Job>) -> Result<Option<End>> {
         if !job.progress.begun {
             job.begin(&self.model)?;
-            self.meters.queue_time.note(job.arrived.elapsed(), 1);
+            self.meters.queue_time.note(job.ticket.arrived.elapsed(), 1);
         }
-        self.check(job)?;
+        let Ticket { stop, call, .. } = &job.ticket;
+        if stop.is_reached() {
+            return Err(queue.reason(stop, call.as_deref()));
+        }
         let duration = job.windows.duration();
         let window = match job.windows.next()? {
             Next::Window(window) => window,
             Next::Gap => {
-                job.feed.progress((job.windows.seconds(), duration));
+                job.ticket.feed.progress((job.windows.seconds(), duration));
                 return Ok(None);
             }
             Next::End => return Ok(Some(job.end())),
@@ -100,8 +81,8 @@ impl Worker {
             job.progress.past.clone_from(&job.progress.prompt);
         }
         let options = WindowOptions { threads: self.threads, ..job.progress.window_options(&job.options) };
-        let Some(computed) = self.state.compute(&long_enough(window.samples), &options, &job.stop)? else {
-            return Err(self.queue.reason(&job.stop, job.call.as_deref()));
+        let Some(computed) = self.state.compute(&long_enough(window.samples), &options, stop)? else {
+            return Err(queue.reason(stop, call.as_deref()));
         };
         let language = job.progress.language.or_else(|| self.model.language(computed.language));
         let place = Placed {
@@ -123,24 +104,14 @@ impl Worker {
         let written = segments.iter().map(|segment| segment.logprobs.len()).sum();
         self.meters.prompt_tokens.add(heard * super::TOKENS_OF_SECOND / RATE as usize);
         self.meters.completion_tokens.add(written);
-        if let Some(call) = &job.call {
+        if let Some(call) = &job.ticket.call {
             call.add_completion_tokens(written);
         }
-        job.feed.progress((job.windows.seconds(), duration));
+        job.ticket.feed.progress((job.windows.seconds(), duration));
         if !segments.is_empty() {
-            job.feed.send(News::Piece(Piece { segments }));
+            job.ticket.feed.send(News::Piece(Piece { segments }));
         }
         Ok(None)
-    }
-
-    /// # Errors
-    ///
-    /// Why the request is not to go on.
-    fn check(&self, job: &Job) -> Result<()> {
-        if !job.stop.is_reached() {
-            return Ok(());
-        }
-        Err(self.queue.reason(&job.stop, job.call.as_deref()))
     }
 }
 
@@ -179,7 +150,7 @@ impl Job {
             // The spelling of a control token is text.
             tokens.retain(|token| model.token_text(*token).is_some());
             tokens.drain(..tokens.len().saturating_sub(PAST));
-            if let Some(call) = &self.call {
+            if let Some(call) = &self.ticket.call {
                 call.take_tokens(tokens.len(), 0)?;
             }
             self.progress.prompt.clone_from(&tokens);
@@ -191,7 +162,7 @@ impl Job {
     /// What is told of the whole, once all was heard.
     fn end(&self) -> End {
         let duration = self.windows.seconds();
-        self.feed.progress((duration, Some(duration)));
+        self.ticket.feed.progress((duration, Some(duration)));
         End {
             duration,
             language: self.progress.language.map_or("english", |(_, name)| name),
@@ -199,31 +170,17 @@ impl Job {
             usage: None,
         }
     }
-
-    fn finish(self, end: End) {
-        if let Some(call) = &self.call {
-            call.succeed();
-        }
-        // Before the caller hears of the end: a model whose answers are there is not in use.
-        drop(self.places);
-        self.feed.end(News::End(end));
-    }
 }
 
 impl jobs::Job for Job {
-    fn stop(&self) -> &Stop {
-        &self.stop
+    type News = News;
+    type Progress = feed::Progress;
+
+    fn ticket(&self) -> &Ticket<News, feed::Progress> {
+        &self.ticket
     }
 
-    fn call(&self) -> Option<&Call> {
-        self.call.as_deref()
-    }
-
-    fn fail(self, error: Error) {
-        if let Some(call) = &self.call {
-            call.fail(&error);
-        }
-        drop(self.places);
-        self.feed.fail(error);
+    fn into_ticket(self) -> Ticket<News, feed::Progress> {
+        self.ticket
     }
 }

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Checked;
+use crate::api::error::{Error, ErrorKind, Result};
 use crate::model::KvType;
 
 /// The least that loading a model and making its context takes, in bytes, beside the pages of a
@@ -53,6 +54,22 @@ pub(in crate::model) fn free_memory() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let limited = group_folders(&groups).iter().filter_map(|folder| group_free(folder)).min();
     system.into_iter().chain(limited).min()
+}
+
+/// Refuses what the free memory has no room for.
+///
+/// # Errors
+///
+/// `Unavailable`, whose message begins with `what`.
+pub(in crate::model) fn check_free_memory(need: u64, what: impl FnOnce() -> String) -> Result<()> {
+    match free_memory() {
+        Some(free) if need > free => {
+            let (need, free) = (need >> 20, free >> 20);
+            let message = format!("{}: at least {need} MiB are needed and {free} MiB are free", what());
+            Err(Error::new(ErrorKind::Unavailable, message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// `MemAvailable` of `/proc/meminfo`.

@@ -20,7 +20,7 @@ use keys::Keys;
 
 pub(super) use adapter::check_adapter;
 pub(super) use hparams::Hparams;
-pub(super) use memory::{MemoryNeed, free_memory};
+pub(super) use memory::{MemoryNeed, check_free_memory, free_memory};
 pub(super) use projector::{CheckedProjector, check_projector};
 pub(super) use splits::split_paths;
 pub(crate) use template::check_template;
