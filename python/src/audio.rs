@@ -1,24 +1,12 @@
 //! Speech to text.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyMapping, PyString};
+use pyo3::types::PyDict;
 
 use crate::caller::Caller;
-use crate::handle::Handle;
 use crate::reply::Reading;
-use crate::request::{self, Call};
-use crate::{errors, method, types};
-
-/// A method that posts its arguments as a form, with a file.
-struct Upload {
-    /// What exceptions call it.
-    name: &'static str,
-    path: &'static str,
-    parameters: &'static [&'static str],
-    plain: Reading,
-    /// For `response_format="verbose_json"`.
-    verbose: Reading,
-}
+use crate::types;
+use crate::upload::{Fields, Upload};
 
 static TRANSCRIBE: Upload = Upload {
     name: "Transcriptions.create",
@@ -39,17 +27,29 @@ static TRANSCRIBE: Upload = Upload {
         "temperature",
         "timestamp_granularities",
     ],
-    plain: Reading::ObjectOrStream(&types::TRANSCRIPTION, types::TRANSCRIPTION_STREAM_EVENT),
-    verbose: Reading::ObjectOrStream(&types::TRANSCRIPTION_VERBOSE, types::TRANSCRIPTION_STREAM_EVENT),
+    required: &["file"],
+    files: &["file"],
+    reading: |fields| {
+        let object = if is_verbose(fields) { &types::TRANSCRIPTION_VERBOSE } else { &types::TRANSCRIPTION };
+        Reading::ObjectOrStream(object, types::TRANSCRIPTION_STREAM_EVENT)
+    },
 };
 
 static TRANSLATE: Upload = Upload {
     name: "Translations.create",
     path: "/v1/audio/translations",
     parameters: &["file", "model", "prompt", "response_format", "temperature"],
-    plain: Reading::ObjectOrStream(&types::TRANSLATION, types::TRANSCRIPTION_STREAM_EVENT),
-    verbose: Reading::ObjectOrStream(&types::TRANSLATION_VERBOSE, types::TRANSCRIPTION_STREAM_EVENT),
+    required: &["file"],
+    files: &["file"],
+    reading: |fields| {
+        let object = if is_verbose(fields) { &types::TRANSLATION_VERBOSE } else { &types::TRANSLATION };
+        Reading::ObjectOrStream(object, types::TRANSCRIPTION_STREAM_EVENT)
+    },
 };
+
+fn is_verbose(fields: &Fields) -> bool {
+    fields.iter().any(|(name, value)| name == "response_format" && value == "verbose_json")
+}
 
 /// The audio endpoints of an engine.
 #[pyclass(frozen, module = "zerohop._native")]
@@ -120,85 +120,4 @@ impl Translations {
     fn __repr__(&self) -> String {
         format!("<audio.translations of {}>", self.0)
     }
-}
-
-impl Upload {
-    fn send<'py>(
-        &self,
-        py: Python<'py>,
-        caller: &Caller,
-        arguments: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let (call, reading) = self.call(py, &caller.handle, arguments)?;
-        caller.send(py, call, reading)
-    }
-
-    fn call(
-        &self,
-        py: Python<'_>,
-        handle: &Handle,
-        arguments: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<(Call, Reading)> {
-        let none = PyDict::new(py);
-        let arguments = arguments.unwrap_or(&none);
-        request::check_arguments(self.name, arguments, self.parameters, &["file"])?;
-        let mut fields = Vec::new();
-        if !arguments.contains("model")? {
-            fields.push(("model".to_owned(), method::only_model(self.name, handle, py)?));
-        }
-        for &name in &self.parameters[1..] {
-            if let Some(value) = arguments.get_item(name)? {
-                add_field(&mut fields, name, &value, DEPTH)?;
-            }
-        }
-        if let Some(extra) = arguments.get_item("extra_body")?.filter(|extra| !extra.is_none()) {
-            for item in extra.cast::<PyMapping>()?.items()?.iter() {
-                let (name, value): (String, Bound<'_, PyAny>) = item.extract()?;
-                // It goes before the method's own parameters.
-                fields.retain(|(field, _)| field.split('[').next() != Some(&name));
-                add_field(&mut fields, &name, &value, DEPTH)?;
-            }
-        }
-        let is_verbose = fields.iter().any(|(name, value)| name == "response_format" && value == "verbose_json");
-        let file = arguments.get_item("file")?.unwrap_or_else(|| py.None().into_bound(py));
-        let call = Call::post_form(self.path, &fields, &file)?.with_options_of(arguments)?;
-        Ok((call, if is_verbose { self.verbose.clone() } else { self.plain.clone() }))
-    }
-}
-
-/// How deep a parameter's value may be nested.
-pub(crate) const DEPTH: usize = 8;
-
-/// The form's parts for a parameter, as openai's SDK has them.
-pub(crate) fn add_field(
-    fields: &mut Vec<(String, String)>,
-    name: &str,
-    value: &Bound<'_, PyAny>,
-    depth: usize,
-) -> PyResult<()> {
-    if value.is_none() {
-        return Ok(());
-    }
-    let Some(depth) = depth.checked_sub(1) else {
-        let message = format!("Invalid '{name}': it is nested too deeply, or contains itself");
-        return Err(errors::bad_request(value.py(), name, &message));
-    };
-    if let Ok(truth) = value.cast::<PyBool>() {
-        fields.push((name.to_owned(), truth.is_true().to_string()));
-    } else if let Ok(mapping) = value.cast::<PyMapping>() {
-        for item in mapping.items()?.iter() {
-            let (key, value): (String, Bound<'_, PyAny>) = item.extract()?;
-            add_field(fields, &format!("{name}[{key}]"), &value, depth)?;
-        }
-    } else if value.is_instance_of::<PyString>() || value.extract::<f64>().is_ok() {
-        fields.push((name.to_owned(), value.str()?.to_str()?.to_owned()));
-    } else {
-        let items = value.try_iter().map_err(|_| {
-            errors::bad_request(value.py(), name, &format!("Invalid '{name}': expected a text, a number or a list"))
-        })?;
-        for item in items {
-            add_field(fields, &format!("{name}[]"), &item?, depth)?;
-        }
-    }
-    Ok(())
 }

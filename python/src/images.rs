@@ -1,15 +1,13 @@
 //! Images of texts and of images.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyMapping, PyTuple};
+use pyo3::types::PyDict;
 
-use crate::audio::{DEPTH, add_field};
 use crate::caller::Caller;
-use crate::handle::Handle;
-use crate::method::{self, Method};
+use crate::method::Method;
 use crate::reply::Reading;
-use crate::request::{self, Call};
 use crate::types;
+use crate::upload::Upload;
 
 static GENERATE: Method = Method {
     name: "Images.generate",
@@ -67,6 +65,8 @@ static EDIT: Upload = Upload {
         "user",
     ],
     required: &["image", "prompt"],
+    files: FILES,
+    reading: |_| READING,
 };
 
 static VARY: Upload = Upload {
@@ -74,21 +74,14 @@ static VARY: Upload = Upload {
     path: "/v1/images/variations",
     parameters: &["image", "model", "n", "response_format", "size", "user"],
     required: &["image"],
+    files: FILES,
+    reading: |_| READING,
 };
 
 const READING: Reading = Reading::ObjectOrStream(&types::IMAGES_RESPONSE, types::IMAGE_STREAM_EVENT);
 
-/// Parameters that are files.
-const FILES: [&str; 2] = ["image", "mask"];
-
-/// A method that posts its arguments as a form, with images.
-struct Upload {
-    /// What exceptions call it.
-    name: &'static str,
-    path: &'static str,
-    parameters: &'static [&'static str],
-    required: &'static [&'static str],
-}
+/// The parameters that are files.
+const FILES: &[&str] = &["image", "mask"];
 
 /// The images of an engine. Parameters that the engine does not serve are its own to refuse.
 #[pyclass(frozen, module = "zerohop._native")]
@@ -131,56 +124,4 @@ impl Images {
     fn __repr__(&self) -> String {
         format!("<images of {}>", self.0)
     }
-}
-
-impl Upload {
-    fn send<'py>(
-        &self,
-        py: Python<'py>,
-        caller: &Caller,
-        arguments: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        caller.send(py, self.call(py, &caller.handle, arguments)?, READING)
-    }
-
-    fn call(&self, py: Python<'_>, handle: &Handle, arguments: Option<&Bound<'_, PyDict>>) -> PyResult<Call> {
-        let none = PyDict::new(py);
-        let arguments = arguments.unwrap_or(&none);
-        request::check_arguments(self.name, arguments, self.parameters, self.required)?;
-        let mut fields = Vec::new();
-        if !arguments.contains("model")? {
-            fields.push(("model".to_owned(), method::only_model(self.name, handle, py)?));
-        }
-        let mut files = Vec::new();
-        for &name in self.parameters {
-            let Some(value) = arguments.get_item(name)?.filter(|value| !value.is_none()) else { continue };
-            if !FILES.contains(&name) {
-                add_field(&mut fields, name, &value, DEPTH)?;
-            } else if is_list(&value)? {
-                for file in value.try_iter()? {
-                    files.push(("image[]", file?));
-                }
-            } else {
-                files.push((name, value));
-            }
-        }
-        if let Some(extra) = arguments.get_item("extra_body")?.filter(|extra| !extra.is_none()) {
-            for item in extra.cast::<PyMapping>()?.items()?.iter() {
-                let (name, value): (String, Bound<'_, PyAny>) = item.extract()?;
-                // It goes before the method's own parameters.
-                fields.retain(|(field, _)| *field != name);
-                add_field(&mut fields, &name, &value, DEPTH)?;
-            }
-        }
-        Call::post_files(py, self.path, &fields, &files)?.with_options_of(arguments)
-    }
-}
-
-/// Whether it is several files: a list, or a tuple that is not a name and a content.
-fn is_list(value: &Bound<'_, PyAny>) -> PyResult<bool> {
-    if value.is_instance_of::<PyList>() {
-        return Ok(true);
-    }
-    let Ok(tuple) = value.cast::<PyTuple>() else { return Ok(false) };
-    Ok(tuple.len() != 2 || tuple.get_item(0)?.extract::<Option<String>>().is_err())
 }

@@ -35,6 +35,7 @@ mod responses;
 mod stream;
 mod texts;
 mod types;
+mod upload;
 mod vectors;
 mod wait;
 
