@@ -13,8 +13,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use zerohop::types::{CreateImageRequest, ImageFormat, ImageSize};
 
 use crate::model::{LoadArguments, MODEL};
+use crate::preview;
 
-/// Writes PNG, JPEG or WebP, as the name of the file ends.
+/// Writes PNG, JPEG or WebP, as the name of the file ends, and shows it in a terminal.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// What the image is to show
@@ -46,6 +47,9 @@ pub(crate) struct Arguments {
     /// What the image is not to show
     #[arg(long, value_name = "TEXT")]
     negative_prompt: Option<String>,
+    /// Only write the image, even in a terminal
+    #[arg(long)]
+    no_preview: bool,
     #[command(flatten)]
     load: LoadArguments,
 }
@@ -76,7 +80,10 @@ pub(crate) fn image(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     for (number, image) in (1..).zip(reply?.data) {
         let path = numbered(&arguments.output, number);
         let file = BASE64_STANDARD.decode(image.b64_json).context("the image is no base64")?;
-        fs::write(&path, file).with_context(|| path.display().to_string())?;
+        fs::write(&path, &file).with_context(|| path.display().to_string())?;
+        if !arguments.no_preview && preview::is_possible() {
+            preview::show(&file)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -15,6 +15,7 @@ mod hub;
 mod image;
 mod inspect;
 mod model;
+mod preview;
 mod run;
 mod sampling;
 mod serve;

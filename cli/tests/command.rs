@@ -229,3 +229,28 @@ fn a_reader_that_has_had_enough_is_no_failure() {
     assert!(child.wait().unwrap().success());
     assert_eq!(errors, "");
 }
+
+#[test]
+fn image_writes_files_of_the_format_that_their_names_say() {
+    let checkpoint = model("tiny/diffusion/sd1.safetensors");
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let fast = ["--size", "64x64", "--steps", "1", "--seed", "7", "--cfg-scale", "1"];
+    for (name, format) in [("a.png", image::ImageFormat::Png), ("a.webp", image::ImageFormat::WebP)] {
+        let out = path(name);
+        let arguments = [&["image", "a b c", "-m", &checkpoint, "-n", "2", "-o", &out], &fast[..]].concat();
+        // What is no terminal is shown nothing.
+        assert_eq!(output(&arguments, ""), "");
+        let second = path(name).replace("a.", "a-2.");
+        let files = [fs::read(&out).unwrap(), fs::read(second).unwrap()];
+        assert_ne!(files[0], files[1]);
+        for file in files {
+            let image = image::load_from_memory_with_format(&file, format).unwrap();
+            assert_eq!((image.width(), image.height()), (64, 64));
+        }
+    }
+    let (code, message) = failure(&["image", "a", "-m", &checkpoint, "-o", "a.tiff"]);
+    assert!(code == Some(1) && message.contains(".png, .jpg or .webp"), "{message}");
+    let (code, message) = failure(&["image", "a", "-m", &tiny(), "-o", &path("b.png")]);
+    assert!(code == Some(1) && message.contains("makes no images"), "{message}");
+}

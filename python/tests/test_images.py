@@ -2,10 +2,13 @@
 
 import asyncio
 import base64
+import contextlib
 import inspect
 import io
 import os
+import pty
 import subprocess
+import termios
 import threading
 import time
 from collections.abc import Iterator
@@ -124,9 +127,11 @@ def test_formats(painting: zerohop.Engine, name: Any) -> None:
     assert (file.format, file.size) == (name.upper(), (64, 64))
     assert reply.output_format == name
     assert psnr(pixels(lossless), pixels(reply.data[0].b64_json)) > (25 if name == "jpeg" else 100)
-    if name == "jpeg":
+    if name != "png":
         small = paint(painting, output_format=name, output_compression=10)
         assert len(small.data[0].b64_json) < len(reply.data[0].b64_json) / 2
+        assert decoded(small.data[0].b64_json).format == name.upper()
+        assert 10 < psnr(pixels(lossless), pixels(small.data[0].b64_json)) < 40
 
 
 def test_streams(client: openai.OpenAI, painting: zerohop.Engine) -> None:
@@ -399,3 +404,38 @@ def test_parameters_are_openais() -> None:
     for name in ("generate", "edit", "create_variation"):
         mine = set(inspect.signature(getattr(ours, name)).parameters)
         assert mine == set(inspect.signature(getattr(theirs, name)).parameters), name
+
+
+def test_the_command_shows_images_in_a_terminal(tmp_path: Path) -> None:
+    command = Path(zerohop.__file__).with_name("bin") / "zerohop"
+    fast = ["--size", "64x64", "--steps", "1", "--cfg-scale", "1"]
+
+    def shown(*arguments: str) -> str:
+        """What a terminal of true color is sent."""
+        primary, secondary = pty.openpty()
+        termios.tcsetwinsize(secondary, (24, 80))
+        environment = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        process = subprocess.Popen(
+            [command, "image", "a b c", "-m", support.model(CHECKPOINT), *fast, *arguments],
+            cwd=tmp_path,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=secondary,
+            stderr=subprocess.PIPE,
+        )
+        os.close(secondary)
+        output = b""
+        # At the end of the program, reading fails on Linux.
+        with contextlib.suppress(OSError):
+            while part := os.read(primary, 1 << 16):
+                output += part
+        os.close(primary)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+        return output.decode()
+
+    preview = shown()
+    assert preview.count("▀") > 100 and "\x1b[48;2;" in preview
+    with Image.open(tmp_path / "image.png") as image:
+        assert image.size == (64, 64)
+    assert shown("--no-preview") == ""

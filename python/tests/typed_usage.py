@@ -23,6 +23,9 @@ from zerohop.types import (
     DetokenizeResponse,
     Device,
     FileObject,
+    ImageGenCompletedEvent,
+    ImageGenPartialImageEvent,
+    ImagesResponse,
     Model,
     ModelDeleted,
     ModelInfo,
@@ -219,6 +222,15 @@ def sdk(engine: zerohop.Engine, messages: Iterable[ChatCompletionMessageParam]) 
     parsed = client.chat.completions.parse(model="m", messages=messages, response_format=City)
     assert_type(parsed.choices[0].message.parsed, City | None)
     openai.OpenAI(http_client=zerohop.http_client(engine), base_url=zerohop.BASE_URL, api_key="x")
+
+
+def images(engine: zerohop.Engine) -> None:
+    reply = engine.images.generate(prompt="a lighthouse", size="512x512", n=2)
+    assert_type(reply, ImagesResponse)
+    assert_type(engine.images.edit(image=b"", prompt="a cat"), ImagesResponse)
+    assert_type(engine.images.create_variation(image=b""), ImagesResponse)
+    for event in engine.images.generate(prompt="a", stream=True, partial_images=2):
+        assert_type(event, ImageGenPartialImageEvent | ImageGenCompletedEvent)
 
 
 async def async_sdk(messages: Iterable[ChatCompletionMessageParam]) -> AsyncIterator[str]:

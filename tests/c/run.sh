@@ -52,6 +52,13 @@ run_example() {
 
 run_variant() {
     local name
+    # A program that has the engine in it would look beside itself.
+    local -x ZEROHOP_DIFFUSION_LIB
+    if [[ $1 == static-* ]]; then
+        ZEROHOP_DIFFUSION_LIB="$PREFIX/lib/libzerohop_diffusion.so"
+    else
+        unset ZEROHOP_DIFFUSION_LIB
+    fi
     for name in ${TESTS:-$(cd "$BUILD/$1" && echo test_*)}; do
         run_program "$BUILD/$1/$name"
     done

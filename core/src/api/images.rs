@@ -136,7 +136,8 @@ pub struct ImageOptions {
     /// Default: PNG.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_format: Option<ImageFormat>,
-    /// The quality of a JPEG, 0 to 100. Default 100; the other formats are without loss and take no less.
+    /// The quality of a JPEG or a WebP, 0 to 100. Default 100, at which a WebP is without loss, as a PNG always is:
+    /// it takes no less.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_compression: Option<u8>,
     /// Default: `b64_json`.
@@ -249,8 +250,8 @@ impl ImageOptions {
             if quality > 100 {
                 return Err(Error::invalid("output_compression", "'output_compression' must be from 0 to 100"));
             }
-            if quality < 100 && self.format() != ImageFormat::Jpeg {
-                let message = "PNG and WebP are written without loss: 'output_compression' below 100 is for 'jpeg'";
+            if quality < 100 && self.format() == ImageFormat::Png {
+                let message = "PNG is written without loss: 'output_compression' below 100 is for 'jpeg' and 'webp'";
                 return Err(Error::unsupported_value("output_compression", message));
             }
         }
