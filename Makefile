@@ -88,6 +88,13 @@ msrv: setup ## check with the oldest Rust that Cargo.toml promises (needs rustup
 		[[ "$$(rustup toolchain list)" == *"$$rust"* ]] || rustup toolchain install --profile minimal "$$rust"; \
 		CARGO_TARGET_DIR="$$CARGO_TARGET_DIR/msrv" cargo "+$$rust" check $(CARGO_FLAGS) --workspace
 
+# Against the last release, because a version says what changed since then. Before the first, there is none.
+.PHONY: semver
+semver: setup ## check that the Rust API changed only as the version says (needs cargo-semver-checks)
+	@tag="$$(git describe --tags --abbrev=0 --match 'v*' 2> /dev/null || true)"; \
+		if [[ -z "$${SEMVER_BASE:-$$tag}" ]]; then echo "Semver: not run, there is no release yet"; exit; fi; \
+		$(ENV) cargo semver-checks --package zerohop --package zerohop-kernels --baseline-rev "$${SEMVER_BASE:-$$tag}"
+
 .PHONY: release-check
 release-check: models wheel dist package ## try wheel and tarball where there are no build tools
 	@$(ENV) tests/release/bare.sh wheel dist/*.whl; tests/release/bare.sh c dist/*.tar.gz
@@ -227,6 +234,8 @@ GPU_ENV = $(ENV) export CARGO_TARGET_DIR="$$ZEROHOP_CACHE/target-$(BACKEND)" \
 .PHONY: test-vulkan
 test-vulkan: MODELS := smollm2
 test-vulkan: models ## compare a Vulkan build with the CPU, on any driver (Debian: mesa-vulkan-drivers); not in `test`
+	@$(ENV) python tests/models/half.py "$$ZEROHOP_TEST_MODELS/$(SMOLLM2)" \
+		"$$ZEROHOP_TEST_MODELS/smollm2-135m-instruct-f16.gguf"
 	@$(GPU_ENV) export GGML_VK_VISIBLE_DEVICES="$${GGML_VK_VISIBLE_DEVICES:-0}"; \
 		cargo test $(CARGO_FLAGS) -p zerohop --features vulkan --test vulkan -- --test-threads 1
 

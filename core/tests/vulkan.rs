@@ -15,7 +15,7 @@ use zerohop::{DeviceKind, Engine, ErrorKind, FlashAttention, GpuLayers, KvType, 
 /// What the device is called.
 const DEVICE: &str = "Vulkan0";
 /// Logits that differ by less may come in another order.
-const TIE: f64 = 0.2;
+const TIE: f64 = 0.1;
 /// Layers of SmolLM2, and what is behind them.
 const LAYERS: u32 = 31;
 
@@ -45,6 +45,13 @@ const QUESTIONS: [&str; 20] = [
 /// Kept off our own kernels, so that weights are what they are on the GPU.
 fn options(layers: GpuLayers) -> ModelOptions {
     smollm2().repack(Repack::Off).context_length(2048).parallel(4).gpu_layers(layers)
+}
+
+/// The same model with its weights in 16 bits. What quantised ones are multiplied with is quantised on CPUs, which
+/// moves log probabilities by up to 0.4, and not in Vulkan.
+fn half(layers: GpuLayers) -> ModelOptions {
+    let model = ModelOptions::new(common::model("smollm2-135m-instruct-f16.gguf"));
+    model.repack(Repack::Off).context_length(2048).parallel(4).gpu_layers(layers)
 }
 
 fn info(engine: &Engine) -> ModelInfo {
@@ -97,14 +104,14 @@ fn all_some_and_no_layers_answer_alike() {
     assert_eq!(device.kind, DeviceKind::Gpu);
     assert!(zerohop::system_info().backends.contains(&"vulkan"));
 
-    let host = engine(options(GpuLayers::Count(0)));
+    let host = engine(half(GpuLayers::Count(0)));
     assert_eq!(layers(&host), [("CPU".to_owned(), LAYERS)]);
     let expected: Vec<_> = QUESTIONS.iter().map(|question| answer(&host, question)).collect();
     drop(host);
     for (chosen, on_host, on_device) in
         [(GpuLayers::All, 0, LAYERS), (GpuLayers::Count(12), LAYERS - 12, 12), (GpuLayers::Auto, 0, LAYERS)]
     {
-        let offloaded = engine(options(chosen));
+        let offloaded = engine(half(chosen));
         assert_eq!(layers(&offloaded), placed(on_host, on_device), "{chosen:?}");
         let info = info(&offloaded);
         let there = &info.placement[1];

@@ -201,6 +201,9 @@ impl Layout {
     }
 }
 
+/// More than any device has, in bytes: llama.cpp adds margins to what is needed, and has no room for what overflows.
+const MAX_MARGIN: u64 = 1 << 50;
+
 /// A model whose layers are to be fitted into devices, with its context.
 #[derive(Debug)]
 pub(crate) struct Fitting<'a> {
@@ -225,7 +228,8 @@ impl Fitting<'_> {
         let mut tensor_split = vec![0.0_f32; max_devices()];
         // SAFETY: gives a constant.
         let mut overrides = vec![no_override(); unsafe { sys::llama_max_tensor_buft_overrides() }];
-        let mut margins = vec![usize::try_from(self.margin).unwrap_or(usize::MAX); max_devices()];
+        let margin = usize::try_from(self.margin.min(MAX_MARGIN)).unwrap_or(usize::MAX >> 2);
+        let mut margins = vec![margin; max_devices()];
         let abort = Abort::default();
         let mut context = context::context_params(&self.context, &abort);
         let companion_path = self.companion.as_ref().map(|(path, _)| c_path(path)).transpose()?;
