@@ -90,6 +90,8 @@ THOUGHTS = {
     "thoughts and schema": {"response_format": form(OBJECT)},
     "thoughts and calls": {"tools": TOOLS, "tool_choice": "required"},
     "thoughts and logprobs": {"logprobs": True, "top_logprobs": 1},
+    # Hot enough for bytes that are no text.
+    "thoughts and noise": {"logprobs": True, "top_logprobs": 1, "temperature": 2},
     "no thoughts": {"reasoning_effort": "none", "response_format": form(OBJECT)},
 }
 CASES = [
@@ -102,7 +104,7 @@ CASES = [
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize(("fixture", "name", "request_"), CASES, ids=[name for _, name, _ in CASES])
 def test_a_stream_adds_up_to_the_reply(request, fixture, name, request_, seed):
-    # CS2-CS10, CS14, TL10-TL13, SO15: 42 cases, twice
+    # CS2-CS10, CS14, TL10-TL13, SO15: 43 cases, twice
     assert len(CASES) >= 40
     engine = request.getfixturevalue(fixture)
     both(engine, **{"messages": USER, "max_tokens": 150, "seed": seed} | request_)

@@ -15,7 +15,7 @@ use super::custom_input::custom_input;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::backend::{self, OutputParser, ParsedMessage, ParsedToolCall, Span};
 use crate::constrain::{WeakTokenEnv, lark};
-use crate::generate::{StopReason, TokenLogprob};
+use crate::generate::{StopReason, TextStream, TokenLogprob};
 
 /// How often a text is read while it doubles, about: a step of 4 kB is 16 bytes.
 const READ_STEPS: usize = 256;
@@ -115,7 +115,7 @@ impl Reader {
         if self.format.is_plain() {
             return vec![Delta::Content(text, logprobs)];
         }
-        self.tokens.push(self.text.len(), logprobs);
+        self.tokens.push(logprobs);
         self.text.push_str(&text);
         // Reading starts from the beginning each time, so that the longer a text
         // is, the larger the steps are.
@@ -302,24 +302,41 @@ fn news(known: &mut String, text: &str, last: bool) -> Option<String> {
 struct TextTokens {
     /// Those not taken yet, each with the position of its first byte.
     tokens: VecDeque<(usize, TokenLogprob)>,
-    /// Where the last token ends.
-    end: usize,
+    /// The tokens' bytes on their way to text.
+    characters: TextStream,
+    /// How long the text of whole characters is.
+    whole: usize,
+    /// Bytes behind it, of a character that is not whole yet.
+    partial: usize,
     /// Where the text ends that was asked for last.
     taken: usize,
 }
 
 impl TextTokens {
-    fn push(&mut self, mut start: usize, logprobs: Vec<TokenLogprob>) {
-        // A token may have begun in the text before.
-        if !logprobs.is_empty() {
-            start = start.min(self.end);
-        }
+    fn push(&mut self, logprobs: Vec<TokenLogprob>) {
         for logprob in logprobs {
-            let length = logprob.bytes.len();
+            let start = self.place(&logprob.bytes);
             self.tokens.push_back((start, logprob));
-            start += length;
-            self.end = start;
         }
+    }
+
+    /// Where in the text the next token begins, of which these are the bytes. Those that are no text are a
+    /// replacement character there, which is longer.
+    fn place(&mut self, bytes: &[u8]) -> usize {
+        let mut start = self.whole + self.partial;
+        for (index, &byte) in bytes.iter().enumerate() {
+            let pushed = self.characters.push(&[byte]);
+            self.whole += pushed.text.len();
+            self.partial = self.partial + 1 - pushed.bytes;
+            if index == 0 {
+                let is_replaced = pushed.bytes != pushed.text.len()
+                    && self.partial == 0
+                    && pushed.text.ends_with(char::REPLACEMENT_CHARACTER);
+                let length = if is_replaced { char::REPLACEMENT_CHARACTER.len_utf8() } else { 1 };
+                start = self.whole + self.partial - length;
+            }
+        }
+        start
     }
 
     /// Goes on behind the next occurrence of `part` in `text`, and gives where it
@@ -360,14 +377,42 @@ mod tests {
         // CR10, CR11
         let text = " and so<think>it is</think> on and on";
         let mut tokens = TextTokens::default();
-        tokens.push(0, [" and", " so", "<think>", "it", " is", "</think>", " on"].map(entry).into());
+        tokens.push([" and", " so", "<think>", "it", " is", "</think>", " on"].map(entry).into());
         // The space before the first word was left out.
         assert_eq!(tokens.take(text, "and so"), [entry("and"), entry(" so")]);
         assert_eq!(tokens.skip(text, "it is"), Some(14..19));
         assert_eq!(tokens.take(text, "on"), [entry("on")]);
-        tokens.push(30, [" and", " on"].map(entry).into());
+        tokens.push([" and", " on"].map(entry).into());
         assert_eq!(tokens.take(text, " and o"), [entry(" and"), entry(" on")]);
         // The rest of a token that was given already.
         assert_eq!(tokens.take(text, "n"), []);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_move_what_follows() {
+        // CR10, CS8
+        let bytes = |bytes: &[u8]| TokenLogprob { bytes: bytes.to_vec(), logprob: -1.0, top: Vec::new() };
+        let pieces: [&[u8]; 9] = [b"a", b"\xff", b"b", b"\xe2", b"c", b"\xe2\x82", b"\xac", b"\xf0\x9f", b"\xffd"];
+        let text = "a\u{fffd}b\u{fffd}c\u{20ac}\u{fffd}\u{fffd}d";
+        let mut tokens = TextTokens::default();
+        tokens.push(pieces.map(bytes).into());
+        // Each is taken with the character that it begins in.
+        let mut taken = Vec::new();
+        for character in text.chars() {
+            let entries = tokens.take(text, &character.to_string());
+            taken.push(entries.into_iter().map(|entry| entry.bytes).collect::<Vec<_>>());
+        }
+        let expected: [&[&[u8]]; 9] = [
+            &[b"a"],
+            &[b"\xff"],
+            &[b"b"],
+            &[b"\xe2"],
+            &[b"c"],
+            &[b"\xe2\x82", b"\xac"],
+            &[b"\xf0\x9f"],
+            &[b"\xffd"],
+            &[],
+        ];
+        assert_eq!(taken, expected);
     }
 }

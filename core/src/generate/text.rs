@@ -19,7 +19,7 @@ pub(crate) struct Pushed {
     pub(crate) text: String,
     /// How many of the tokens' bytes it stands for: bytes that are no text are one
     /// replacement character, which has three.
-    pub(super) bytes: usize,
+    pub(crate) bytes: usize,
     /// Whether a stop text was met; nothing may be pushed after it.
     pub(super) stopped: bool,
 }
