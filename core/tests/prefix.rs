@@ -114,8 +114,10 @@ fn other_kernels_share_whole_slices() {
         let shared = engine(options());
         assert_eq!(ask_together(&shared, &requests, 1), expected, "{file}");
         assert_eq!(ask_together(&shared, &requests, 8), expected, "{file}");
-        let reply = ask(&shared, &greedy(&prompt(9, 350), 1));
-        let again = ask(&shared, &greedy(&prompt(9, 350), 1));
+        // Among many, cells that a window has left are taken for others at times.
+        let empty = engine(options());
+        let reply = ask(&empty, &greedy(&prompt(9, 350), 1));
+        let again = ask(&empty, &greedy(&prompt(9, 350), 1));
         assert_eq!((cached(&reply), cached(&again) % 256), (0, 0), "{file}");
         assert!(cached(&again) >= 256, "{file}");
     }
